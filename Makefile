@@ -1,0 +1,48 @@
+# `make demo` and `make test` set up everything that they need in .venv.
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+
+.PHONY: demo test test-slow lint format figures clean help
+
+help:  ## the targets
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(READY): setup.cfg pyproject.toml
+	@set -e; for python in $(PYTHON) python3 python3.13 python3.12 python3.11 none; do \
+	  if [ $$python = none ]; then \
+	    echo "hintlite needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=/path/to/python"; exit 1; fi; \
+	  if $$python -c '$(SUITABLE)' 2>/dev/null; then break; fi; \
+	done; \
+	echo "setting up $(VENV) with $$($$python --version); this takes a minute or two"; \
+	$$python -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $(READY)
+
+demo: $(READY)  ## the whole line on the embedded digits, about two minutes
+	$(BIN)/hintlite run runs/demo --config configs/demo.yaml
+
+test: $(READY)  ## the default tests
+	$(BIN)/python -m pytest
+
+test-slow: $(READY)  ## the tests that compute for minutes
+	$(BIN)/python -m pytest -m slow
+
+lint: $(READY)  ## style, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)  ## rewrite the code in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+figures: $(READY)  ## the README's figures, into docs/results
+	$(BIN)/python -m benchmarks.dev.digits_accuracy --out docs/results/digits.json
+	$(BIN)/python -m benchmarks.dev.distill_throughput --out docs/results/throughput.json
+
+clean:  ## what `make` has set up
+	rm -rf $(VENV) build *.egg-info

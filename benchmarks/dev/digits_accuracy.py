@@ -1,0 +1,112 @@
+"""Accuracy on the digits, pooled over split seeds: the settings of the demo, another split each.
+
+    python -m benchmarks.dev.digits_accuracy --out docs/results/digits.json
+
+Each seed is a run folder of its own, so an interrupted command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from scipy.stats import binomtest
+
+from benchmarks.dev.machine import processor
+from pipeline.app.console import LOG, Terminal, logged
+from pipeline.app.context import TEACHER, Context, commit
+from pipeline.app.folder import RunFolder
+from pipeline.app.line import run_all
+from pipeline.app.parser import parse
+from pipeline.app.stages.quantize import FLOAT, INT8
+from pipeline.config import RunConfig
+
+CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
+LEAST_ACCURACY, LARGEST_DROP, LEAST_RATIO = 0.97, 0.005, 10.0
+
+
+def run(config: RunConfig, folder: RunFolder, terminal: Terminal) -> dict[str, Any]:
+    """One seed up to its evaluation: correct answers of each model, and parameters."""
+    context = Context(config, folder, terminal)
+    with folder.lock(), logged(folder.path / LOG, verbose=False):
+        run_all(context, last="evaluate")
+    metrics = json.loads(context.file("evaluate", "metrics.json").read_text())
+    stages = {TEACHER: "teacher/0", **{arm: f"distill/{arm}" for arm in config.arms}}
+    summaries = {
+        model: json.loads(context.file(stage, "summary.json").read_text())
+        for model, stage in stages.items()
+    }
+    parameters = {model: summary["parameters"] for model, summary in summaries.items()}
+    return {"split_seed": config.data.split_seed, "metrics": metrics, "parameters": parameters}
+
+
+def pooled(runs: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Correct answers of all seeds together, with the 95 % Wilson interval and each seed's own."""
+    figures = {}
+    for name in runs[0]["metrics"]:
+        correct = sum(one["metrics"][name]["correct"] for one in runs)
+        total = sum(one["metrics"][name]["total"] for one in runs)
+        interval = binomtest(correct, total).proportion_ci(method="wilson")
+        figures[name] = {
+            "correct": correct,
+            "total": total,
+            "accuracy": correct / total,
+            "low": float(interval.low),
+            "high": float(interval.high),
+            "by_seed": [one["metrics"][name]["accuracy"] for one in runs],
+        }
+    return figures
+
+
+def main() -> int:
+    """Runs the seeds, prints and keeps the pooled figures; 1 if they fall short."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=5, help="split seeds 0 to this, exclusive")
+    parser.add_argument("--runs", type=Path, default=Path("runs/digits_accuracy"))
+    parser.add_argument("--out", type=Path, help="where to keep the figures as JSON")
+    arguments = parser.parse_args()
+    base = parse(["run", "--config", str(CONFIG)]).config
+    assert base is not None
+    terminal = Terminal()
+    runs = []
+    for seed in range(arguments.seeds):
+        config = replace(base, seed=seed, data=replace(base.data, split_seed=seed))
+        runs.append(run(config, RunFolder(arguments.runs / f"split{seed}"), terminal))
+    figures = pooled(runs)
+    for name, figure in figures.items():
+        print(
+            f"{name:20} {figure['accuracy']:.2%} ({figure['low']:.2%} to {figure['high']:.2%}, "
+            f"{figure['correct']} of {figure['total']})"
+        )
+    student, teacher = (runs[0]["parameters"][name] for name in ("hint+kd", TEACHER))
+    best, floating = (figures[f"hint+kd:{p}"]["accuracy"] for p in (INT8, FLOAT))
+    print(
+        f"parameters: teacher {teacher:,}, student {student:,}, {teacher / student:.2f} times fewer"
+    )
+    reached = (
+        best >= LEAST_ACCURACY
+        and floating - best <= LARGEST_DROP
+        and teacher / student >= LEAST_RATIO
+    )
+    if arguments.out:
+        record = {
+            "command": f"python -m benchmarks.dev.digits_accuracy --seeds {arguments.seeds}",
+            "commit": commit(),
+            "machine": {"processor": processor(), "python": platform.python_version()},
+            "versions": {name: metadata.version(name) for name in ("keras", "tensorflow")},
+            "settings": CONFIG.relative_to(CONFIG.parents[1]).as_posix(),
+            "pooled": figures,
+            "parameters": runs[0]["parameters"],
+        }
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        arguments.out.write_text(json.dumps(record, indent=1) + "\n")
+    return 0 if reached else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

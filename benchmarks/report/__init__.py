@@ -1,0 +1,1 @@
+"""The report page, one section a file."""

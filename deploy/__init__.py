@@ -1,0 +1,1 @@
+"""INT8 conversion, verification, inspection and packaging."""

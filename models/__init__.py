@@ -1,0 +1,1 @@
+"""Networks: teachers, students, their taps, regressors and costs."""

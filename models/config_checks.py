@@ -1,0 +1,145 @@
+"""Checks of a network's settings (no Keras here)."""
+
+import difflib
+import math
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from models.presets import NetworkConfig
+
+_STAGED = ("widths", "depths", "activation", "batch_norm", "dropout", "l2", "times_fewer")
+FAMILY_FIELDS: dict[str, tuple[str, ...]] = {
+    "thin_deep": (*_STAGED, "residual", "block"),
+    "fitnet": ("layers", "fc_units", "fc_pieces", "use_bias", "dropout", "l2"),
+    "resnet8": _STAGED,
+    "ds_cnn": (*_STAGED, "stem_kernel", "stem_stride"),
+    "keras_file": ("path", "taps"),
+}
+# Widths and depths that a family has where the settings leave them out.
+FAMILY_SHAPES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "thin_deep": ((8, 16, 20), (4, 5, 4)),
+    "resnet8": ((16, 32, 64), (2, 2, 2)),
+    "ds_cnn": ((64, 64), (2, 2)),
+}
+
+
+def check_network(config: "NetworkConfig", known_presets: Iterable[str]) -> None:
+    """Refuse settings that cannot be, or that the family would ignore.
+
+    Args:
+        config: settings of one network.
+        known_presets: names that its preset may have.
+
+    Raises:
+        ValueError: with a sentence that says what was given, what is possible and what to do.
+    """
+    if config.preset is not None:
+        _check_preset(config, config.preset, known_presets)
+        return
+    _check_choice("family", config.family, FAMILY_FIELDS)
+    _check_unused(config)
+    _check_numbers(config)
+    if config.family == "fitnet":
+        _check_fitnet(config)
+    elif config.family == "keras_file":
+        _check_keras_file(config)
+    else:
+        _check_stages(config)
+
+
+def _changed(config: "NetworkConfig") -> list[str]:
+    """Names of the fields that differ from their defaults."""
+    defaults = {f.name: f.default for f in fields(config)} | {"taps": {}}
+    return [name for name, value in defaults.items() if getattr(config, name) != value]
+
+
+def _check_choice(what: str, given: str, choices: Iterable[str]) -> None:
+    known = list(choices)
+    if given not in known:
+        near = difflib.get_close_matches(given, known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"unknown {what} {given!r}; known are {', '.join(known)}.{hint}")
+
+
+def _check_preset(config: "NetworkConfig", preset: str, known: Iterable[str]) -> None:
+    _check_choice("preset", preset, known)
+    others = [name for name in _changed(config) if name != "preset"]
+    if others:
+        raise ValueError(
+            f"preset {preset!r} stands for the whole network, but {', '.join(others)} "
+            "came with it; leave those out, or set preset to null and describe the network."
+        )
+
+
+def _check_unused(config: "NetworkConfig") -> None:
+    allowed = FAMILY_FIELDS[config.family]
+    unused = [n for n in _changed(config) if n not in (*allowed, "family")]
+    if unused:
+        raise ValueError(
+            f"a network of the family {config.family!r} does not use {', '.join(unused)}; "
+            f"it uses {', '.join(allowed)}."
+        )
+
+
+def _check_numbers(config: "NetworkConfig") -> None:
+    if not 0.0 <= config.dropout < 1.0:
+        raise ValueError(f"dropout must be at least 0 and below 1, got {config.dropout}.")
+    if not (math.isfinite(config.l2) and config.l2 >= 0.0):
+        raise ValueError(f"l2 must be a number that is not negative, got {config.l2}.")
+    if config.times_fewer is not None and not (
+        math.isfinite(config.times_fewer) and config.times_fewer >= 1.0
+    ):
+        raise ValueError(f"times_fewer must be at least 1, got {config.times_fewer}.")
+
+
+def _check_stages(config: "NetworkConfig") -> None:
+    _check_choice("block", config.block, ("plain", "separable"))
+    _check_choice("activation", config.activation, ("relu", "relu6"))
+    own_widths, own_depths = FAMILY_SHAPES[config.family]
+    widths, depths = config.widths or own_widths, config.depths or own_depths
+    if len(widths) != len(depths):
+        raise ValueError(
+            f"widths {widths} has {len(widths)} stages but depths {depths} has {len(depths)}; "
+            "give one width and one depth for each stage."
+        )
+    if min(*widths, *depths) < 1:
+        raise ValueError(f"widths {widths} and depths {depths} must all be at least 1.")
+    if config.residual and max(depths) < 2:
+        raise ValueError(f"residual needs a stage of two convolutions, but depths is {depths}.")
+    if config.family == "resnet8" and any(depth % 2 for depth in depths):
+        raise ValueError(f"resnet8 is built of pairs of convolutions: make depths {depths} even.")
+    if min(*config.stem_kernel, config.stem_stride) < 1:
+        raise ValueError(
+            f"stem_kernel {config.stem_kernel} and stem_stride {config.stem_stride} must be at "
+            "least 1."
+        )
+
+
+def _check_fitnet(config: "NetworkConfig") -> None:
+    if not config.layers:
+        raise ValueError("a fitnet needs layers; give them, or a preset such as 'fitnet1'.")
+    if config.fc_units < 0 or config.fc_pieces < 1:
+        raise ValueError(
+            f"fc_units must not be negative and fc_pieces at least 1, got {config.fc_units} and "
+            f"{config.fc_pieces}."
+        )
+    if config.fc_units == 0 and config.fc_pieces != 2:
+        raise ValueError("fc_pieces does nothing while fc_units is 0; leave it out.")
+
+
+def _check_keras_file(config: "NetworkConfig") -> None:
+    if not config.path:
+        raise ValueError("a network of the family 'keras_file' needs path, a .keras file.")
+    if not config.path.endswith(".keras"):
+        raise ValueError(
+            f"path {config.path!r} is not a .keras file; save the model again with "
+            "model.save('name.keras')."
+        )
+    for name, layer in config.taps.items():
+        if name == "logits" or not name or not layer:
+            raise ValueError(
+                f"tap {name!r} -> {layer!r} cannot be: a tap needs a name other than 'logits', "
+                "and a layer path such as 'base/block_6_project_BN'."
+            )

@@ -1,0 +1,53 @@
+"""A user's own model from a .keras file, as a network."""
+
+from pathlib import Path
+
+import keras
+
+from models.presets import NetworkConfig
+from models.taps import with_taps
+
+
+def load_keras_file(
+    config: NetworkConfig, input_shape: tuple[int, int, int], classes: int
+) -> keras.Model:
+    """Load a .keras file (in safe mode: no code in it is run) and tap it.
+
+    Args:
+        config: a config of the family "keras_file".
+        input_shape: (h, w, c) of the images, in pixels and channels.
+        classes: number of classes.
+
+    Returns:
+        Network with the outputs "logits" and the config's taps.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it cannot be loaded, or does not fit the data.
+    """
+    network = with_taps(_load(str(config.path)), config.taps)
+    shape, units = tuple(network.inputs[0].shape[1:]), network.output["logits"].shape[-1]
+    if shape != tuple(input_shape):
+        raise ValueError(
+            f"the model in {config.path} takes images of shape {shape}, but the data has "
+            f"{tuple(input_shape)}; resize the data, or train the model on this shape."
+        )
+    if units != classes:
+        raise ValueError(
+            f"the model in {config.path} tells {units} classes apart, but the data has {classes}; "
+            "check that it was trained on these classes."
+        )
+    return network
+
+
+def _load(path: str) -> keras.Model:
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no file {path}; expected a model saved as .keras.")
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever the file's layers raise
+        reason = str(error).strip().split("\n")[0]
+        raise ValueError(
+            f"{path} could not be loaded as a Keras model: {reason} Custom layers and Lambda "
+            "layers are not run from a file; save the model with Keras' own layers."
+        ) from error

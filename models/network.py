@@ -1,0 +1,47 @@
+"""From a config to a network: the one place where families meet their builders."""
+
+from collections.abc import Callable
+
+import keras
+
+from models.fitnet import build_fitnet
+from models.keras_file import load_keras_file
+from models.presets import NetworkConfig
+from models.staged import build_staged
+
+Builder = Callable[[NetworkConfig, tuple[int, int, int], int], keras.Model]
+
+_BUILDERS: dict[str, Builder] = {
+    "thin_deep": build_staged,
+    "resnet8": build_staged,
+    "ds_cnn": build_staged,
+    "fitnet": build_fitnet,
+    "keras_file": load_keras_file,
+}
+
+
+def build_network(
+    config: NetworkConfig, input_shape: tuple[int, int, int], classes: int
+) -> keras.Model:
+    """Build the network of a config.
+
+    Args:
+        config: family and shape, without times_fewer.
+        input_shape: (h, w, c) of the images, in pixels and channels.
+        classes: number of classes, at least 2.
+
+    Returns:
+        Functional network with the outputs "logits" [batch, classes] and its taps
+        [batch, h, w, c].
+
+    Raises:
+        ValueError: the shape or the number of classes cannot be, or the network does not fit them.
+    """
+    if len(input_shape) != 3 or min(input_shape) < 1:
+        raise ValueError(
+            f"input_shape must be (height, width, channels), each at least 1, got {input_shape}."
+        )
+    if classes < 2:
+        raise ValueError(f"a classifier needs at least 2 classes, got {classes}.")
+    config = config.resolved()
+    return _BUILDERS[config.family](config, input_shape, classes)

@@ -1,0 +1,126 @@
+"""The regressor: maps the student's guided features to the teacher's hint features."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from models.blocks import activate, maxout
+
+Tensor = Any
+Shape = tuple[int, int, int]
+
+KINDS = ("paper", "pooled", "two_layer")
+ACTIVATIONS = ("linear", "relu", "relu6", "maxout")
+
+
+def build_regressor(
+    kind: str,
+    guided_shape: Sequence[int | None],
+    hint_shape: Sequence[int | None],
+    activation: str,
+) -> keras.Model:
+    """Build the regressor r of `L_HT = 1/2 ||u_h(x) - r(v_g(x))||^2` (arXiv 1412.6550, eq. 3).
+
+    Args:
+        kind: "paper": a *valid* convolution with the kernel k_i = N_g,i - N_h,i + 1 along each
+            side, which is 1x1 where the sizes agree (section 2.2).
+            "pooled": a 1x1 convolution of the guided map, average-pooled to the hint's size; where
+            the hint is the larger map, pool it with `hint_pooling`.
+            "two_layer": the same with 1x1 convolution, batch normalization, ReLU, 1x1 convolution.
+        guided_shape: shape of the guided features, (h, w, c) or (batch, h, w, c).
+        hint_shape: shape of the hint features, likewise.
+        activation: non-linearity at the end, the hint's own: "linear", "relu", "relu6", "maxout"
+            (the maximum of two convolutions). `models.taps.tap_activation` finds it out.
+
+    Returns:
+        Functional model from [batch, *guided_shape] to [batch, *hint_shape]; with the two pooling
+        kinds its height and width are the smaller ones of both.
+
+    Raises:
+        ValueError: unknown kind or activation, or a hint that is larger than the guided map.
+    """
+    guided, hint = _sizes(guided_shape, "guided"), _sizes(hint_shape, "hint")
+    for what, given, known in (("kind", kind, KINDS), ("activation", activation, ACTIVATIONS)):
+        if given not in known:
+            raise ValueError(f"unknown regressor {what} {given!r}; known are {', '.join(known)}.")
+    inputs = keras.Input(guided, name="guided")
+    if kind == "paper":
+        outputs = _convolution(inputs, hint[2], _paper_kernel(guided, hint), activation)
+    else:
+        x = _average_to(inputs, _common_size(guided, hint))
+        if kind == "two_layer":
+            x = _hidden(x, hint[2])
+        outputs = _convolution(x, hint[2], (1, 1), activation)
+    return keras.Model(inputs, outputs, name=f"{kind}_regressor")
+
+
+def hint_pooling(
+    guided_shape: Sequence[int | None], hint_shape: Sequence[int | None]
+) -> keras.Model | None:
+    """The average pooling that brings a larger hint to the size of a "pooled" regressor's output.
+
+    Args:
+        guided_shape: shape of the guided features, (h, w, c) or (batch, h, w, c).
+        hint_shape: shape of the hint features, likewise.
+
+    Returns:
+        Model without weights from [batch, *hint_shape] to the smaller size of both maps; None
+        where the hint has that size already.
+    """
+    guided, hint = _sizes(guided_shape, "guided"), _sizes(hint_shape, "hint")
+    size = _common_size(guided, hint)
+    if size == hint[:2]:
+        return None
+    inputs = keras.Input(hint, name="hint")
+    return keras.Model(inputs, _average_to(inputs, size), name="hint_pooling")
+
+
+def _sizes(shape: Sequence[int | None], what: str) -> Shape:
+    sizes = tuple(shape)[-3:]
+    if len(shape) not in (3, 4) or not all(isinstance(size, int) and size > 0 for size in sizes):
+        raise ValueError(
+            f"the {what} features have the shape {tuple(shape)}; expected a feature map of fixed "
+            "size, (height, width, channels)."
+        )
+    height, width, channels = (int(size) for size in sizes if size is not None)
+    return height, width, channels
+
+
+def _paper_kernel(guided: Shape, hint: Shape) -> tuple[int, int]:
+    kernel = guided[0] - hint[0] + 1, guided[1] - hint[1] + 1
+    if min(kernel) < 1:
+        raise ValueError(
+            f"the hint {hint} is larger than the guided map {guided} (height, width, channels), so "
+            "no valid convolution leads to it; choose the regressor kind 'pooled', a later hint, "
+            "or an earlier guided tap."
+        )
+    return kernel
+
+
+def _common_size(guided: Shape, hint: Shape) -> tuple[int, int]:
+    return min(guided[0], hint[0]), min(guided[1], hint[1])
+
+
+def _average_to(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Average-pool [batch, h, w, c] to a size; windows overlap where it does not divide."""
+    height, width = x.shape[1:3]
+    if (height, width) == size:
+        return x
+    if height % size[0] == 0 and width % size[1] == 0:
+        return keras.layers.AveragePooling2D((height // size[0], width // size[1]))(x)
+    return keras.layers.AdaptiveAveragePooling2D(size)(x)
+
+
+def _hidden(x: Tensor, channels: int) -> Tensor:
+    x = keras.layers.Conv2D(
+        channels, 1, use_bias=False, kernel_initializer="he_normal", name="hidden"
+    )(x)
+    x = keras.layers.BatchNormalization(name="hidden_bn")(x)
+    return activate(x, "relu", "hidden_relu")
+
+
+def _convolution(x: Tensor, channels: int, kernel: tuple[int, int], activation: str) -> Tensor:
+    pieces = 2 if activation == "maxout" else 1
+    x = maxout(x, channels, kernel, pieces, name="regressor")
+    return activate(x, activation, "activation") if activation in ("relu", "relu6") else x

@@ -1,0 +1,128 @@
+"""A closed-form count of the parameters, and the widths that meet a size (no Keras here)."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from math import prod
+
+from models.plan import Step, stages, stem_kernel
+from models.presets import NetworkConfig
+
+SCALABLE = ("thin_deep", "resnet8", "ds_cnn")
+Shape = tuple[int, int, int]
+
+
+def parameters_of(config: NetworkConfig, input_shape: Shape, classes: int) -> int:
+    """Parameters of the network that the config describes, without building it.
+
+    Counts what Keras counts: the moving statistics of batch normalization are among them.
+
+    Args:
+        config: a resolved config of one of the families SCALABLE.
+        input_shape: (h, w, c) of the images, in pixels and channels.
+        classes: number of classes.
+
+    Returns:
+        Number of scalars.
+    """
+    channels, total = input_shape[2], 0
+    stem = stem_kernel(config, input_shape)
+    if stem:
+        total += _convolution(config, prod(stem), channels, config.widths[0])
+        channels = config.widths[0]
+    for step in itertools.chain.from_iterable(stages(config)):
+        total += _step(config, step, channels)
+        channels = step.channels
+    return total + (channels + 1) * classes
+
+
+def _convolution(config: NetworkConfig, taps: int, inputs: int, outputs: int) -> int:
+    """Kernel, and the four vectors of batch normalization or else the bias."""
+    return taps * inputs * outputs + (4 if config.batch_norm else 1) * outputs
+
+
+def _block(config: NetworkConfig, step: Step, inputs: int) -> int:
+    if not step.separable:
+        return _convolution(config, 9, inputs, step.channels)
+    return _convolution(config, 9, 1, inputs) + _convolution(config, 1, inputs, step.channels)
+
+
+def _step(config: NetworkConfig, step: Step, inputs: int) -> int:
+    if not step.pair:
+        return _block(config, step, inputs)
+    total = _block(config, step, inputs) + _block(config, step, step.channels)
+    if step.stride > 1 or inputs != step.channels:
+        total += inputs * step.channels + (0 if config.batch_norm else step.channels)
+    return total
+
+
+def scale_to(
+    config: NetworkConfig, input_shape: Shape, classes: int, reference_parameters: int
+) -> NetworkConfig:
+    """Scale the widths until the network is `times_fewer` times smaller than a reference.
+
+    All widths are multiplied by one factor and rounded to whole channels; then each may go one
+    channel up or down where that comes nearer.
+
+    Args:
+        config: a resolved config with times_fewer.
+        input_shape: (h, w, c) of the images, in pixels and channels.
+        classes: number of classes.
+        reference_parameters: parameters of the network to be smaller than (the teacher's).
+
+    Returns:
+        The config with other widths, and without times_fewer. Its network has at most
+        reference_parameters / times_fewer parameters.
+
+    Raises:
+        ValueError: the family's widths cannot be scaled, or one channel a stage is too large.
+    """
+    if config.family not in SCALABLE:
+        raise ValueError(
+            f"times_fewer cannot scale a network of the family {config.family!r}; "
+            f"it can scale {', '.join(SCALABLE)}."
+        )
+    limit = reference_parameters / (config.times_fewer or 1.0)
+
+    def count(widths: tuple[int, ...]) -> int:
+        return parameters_of(replace(config, widths=widths), input_shape, classes)
+
+    smallest = count((1,) * len(config.widths))
+    if smallest > limit:
+        raise ValueError(
+            f"times_fewer {config.times_fewer} of {reference_parameters:,} parameters leaves "
+            f"{int(limit):,}, but with one channel in each stage the network still has "
+            f"{smallest:,}; use times_fewer of at most {reference_parameters / smallest:.4g}, "
+            "or smaller depths."
+        )
+    widths = _scaled(config.widths, limit, count)
+    return replace(config, widths=_refined(widths, limit, count), times_fewer=None)
+
+
+def _multiplied(widths: tuple[int, ...], factor: float) -> tuple[int, ...]:
+    return tuple(max(1, round(width * factor)) for width in widths)
+
+
+def _scaled(
+    widths: tuple[int, ...], limit: float, count: Callable[[tuple[int, ...]], int]
+) -> tuple[int, ...]:
+    """The largest common factor that keeps within the limit, by bisection."""
+    low, high = 0.0, 1.0
+    while count(_multiplied(widths, high)) <= limit:
+        low, high = high, 2 * high
+    for _ in range(40):
+        middle = (low + high) / 2
+        if count(_multiplied(widths, middle)) <= limit:
+            low = middle
+        else:
+            high = middle
+    return _multiplied(widths, low)
+
+
+def _refined(
+    widths: tuple[int, ...], limit: float, count: Callable[[tuple[int, ...]], int]
+) -> tuple[int, ...]:
+    """The neighbour (one channel up or down in any stage) nearest below the limit."""
+    steps = itertools.product((0, -1, 1), repeat=len(widths))
+    near = (tuple(w + d for w, d in zip(widths, step, strict=True)) for step in steps)
+    return max((w for w in near if min(w) >= 1 and count(w) <= limit), key=count)

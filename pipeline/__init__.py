@@ -1,0 +1,1 @@
+"""Training: data, distillation, and the application that runs the line."""

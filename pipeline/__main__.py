@@ -1,0 +1,5 @@
+"""`python -m pipeline` is `hintlite`."""
+
+from pipeline.app.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""The command line and the stages: the only place that sees all four packages."""

@@ -1,0 +1,104 @@
+"""The command `hintlite`: from words to work, and from errors to sentences and exit codes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.app.parser import Command, WrongUseError, parse
+
+DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+OURS = ("models", "pipeline", "deploy", "benchmarks")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command.
+
+    Returns:
+        0 done, 1 the job failed, 2 wrong use, 130 interrupted.
+    """
+    # Read when TensorFlow is first imported; --verbose leaves its lines on.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    try:
+        command = parse(list(sys.argv[1:] if argv is None else argv))
+    except WrongUseError as error:
+        _complain(str(error) + "\n`hintlite --help` shows examples")
+        return WRONG_USE
+    except SystemExit as answered:
+        return int(answered.code or 0)
+    try:
+        return COMMANDS[command.name](command) or DONE
+    except KeyboardInterrupt:
+        _complain("interrupted; the same command goes on from here")
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader left: nothing to tell it
+        return DONE
+    except Exception as error:
+        _complain(_sentence(error))
+        return FAILED
+
+
+def _sentence(error: Exception) -> str:
+    """What to tell the user; a run's log.txt has the traceback."""
+    if type(error).__module__.split(".")[0] in OURS:
+        return str(error)
+    if isinstance(error, OSError):
+        return _about_files(error)
+    return (
+        f"{type(error).__name__}: {error}\n"
+        "this is a fault of hintlite or of a library below it; a run's log.txt has the details"
+    )
+
+
+def _about_files(error: OSError) -> str:
+    place = f" ({error.filename})" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return (
+            f"no room left to write{place}: {error.strerror}. Complete stages are kept; free some "
+            "space and give the same command again"
+        )
+    return f"{error.strerror or error}{place}"
+
+
+def _complain(text: str) -> None:
+    print(f"hintlite: {text}", file=sys.stderr)
+
+
+def _run(command: Command) -> int:
+    from pipeline.app.commands import run_stages
+
+    return run_stages(command)
+
+
+def _inspect(command: Command) -> int:
+    from pipeline.app.show import inspect_model
+
+    return inspect_model(Path(command.options["model"]), command.options["json"])
+
+
+def _predict(command: Command) -> int:
+    from pipeline.app.show import predict
+
+    images = [Path(image) for image in command.options["images"]]
+    return predict(Path(command.options["model"]), images, command.options["json"])
+
+
+def _doctor(command: Command) -> int:
+    from pipeline.app.doctor import doctor
+
+    return doctor(command.options["json"])
+
+
+COMMANDS: dict[str, Callable[[Command], int]] = {
+    **dict.fromkeys(
+        ("run", "teacher", "distill", "quantize", "evaluate", "bundle", "benchmark"), _run
+    ),
+    "inspect": _inspect,
+    "predict": _predict,
+    "doctor": _doctor,
+}

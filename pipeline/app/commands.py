@@ -1,0 +1,68 @@
+"""The commands that work on a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.app.console import LOG, Terminal, logged
+from pipeline.app.context import Context
+from pipeline.app.folder import RunError, RunFolder, write_whole
+from pipeline.app.parser import SETTINGS, Command, settings_text
+from pipeline.config import RunConfig
+
+RUNS = Path("runs")
+
+
+def run_stages(command: Command) -> int:
+    """`hintlite run` and its single stages."""
+    assert command.config is not None
+    config = command.config
+    path = Path(command.options["run"] or RUNS / config.data.source)
+    terminal = Terminal()
+    if command.options.get("check"):
+        return _check(path, terminal)
+    if command.name != "run" and not (path / SETTINGS).is_file():
+        raise RunError(f"{path} is not a run folder: `hintlite run {path}` starts one")
+    folder = RunFolder(path)
+    with folder.lock(), logged(path / LOG, command.options["verbose"]):
+        for note in command.notes:
+            terminal.say(note)
+        _run_locked(command, config, folder, terminal)
+    return 0
+
+
+def _run_locked(command: Command, config: RunConfig, folder: RunFolder, terminal: Terminal) -> None:
+    from pipeline.app.line import run_all, run_one
+    from pipeline.app.table import print_table
+
+    context = Context(config, folder, terminal)
+    with terminal.task("loading TensorFlow"):
+        _prepare_tensorflow(config)
+    write_whole(folder.path / SETTINGS, settings_text(config))
+    if command.name == "run":
+        run_all(context)
+        print_table(context)
+    else:
+        run_one(context, command.name)
+        terminal.say(f"{command.name}: {folder.path / command.name}")
+
+
+def _prepare_tensorflow(config: RunConfig) -> None:
+    import tensorflow as tf
+
+    tf.get_logger().setLevel("INFO")
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def _check(path: Path, terminal: Terminal) -> int:
+    from deploy.bundle import check_bundle
+    from pipeline.app.stages.bundle import DEVICE
+
+    bundle = path / DEVICE if (path / DEVICE).is_dir() else path
+    problems = check_bundle(bundle)
+    for problem in problems:
+        terminal.say(f"{bundle}: {problem}")
+    if not problems:
+        terminal.say(f"{bundle}: every file is as its manifest says")
+    return 1 if problems else 0

@@ -1,0 +1,116 @@
+"""What every stage of a run is given."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.app.console import Terminal
+from pipeline.app.folder import RunFolder
+from pipeline.config import RunConfig
+
+if TYPE_CHECKING:
+    import keras
+
+    from pipeline.data.training_data import TrainingData
+
+TEACHER = "teacher"
+TRAINING_LIBRARIES = ("keras", "tensorflow", "numpy")
+CONVERSION_LIBRARIES = ("keras", "tensorflow", "ai-edge-litert", "numpy")
+
+
+class StageError(RuntimeError):
+    """A stage whose outcome is not good enough to go on with."""
+
+
+class Context:
+    """A run: its settings, its folder, the user's terminal, and its data, loaded once.
+
+    Args:
+        config: the settings.
+        folder: where the stages are kept.
+        terminal: shows progress.
+    """
+
+    def __init__(self, config: RunConfig, folder: RunFolder, terminal: Terminal) -> None:
+        self.config, self.folder, self.terminal = config, folder, terminal
+
+    @cached_property
+    def data(self) -> TrainingData:
+        """Training, validation and calibration samples; the test samples are not among them."""
+        from pipeline.data.load import load_training
+
+        return load_training(self.config.data)
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """Names of the teacher stages, one a member."""
+        return tuple(f"teacher/{i}" for i in range(self.config.teacher_members))
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Everything that is converted, evaluated and benchmarked: the teacher and the arms."""
+        return (TEACHER, *self.config.arms)
+
+    def settings(self, *names: str) -> dict[str, Any]:
+        """The named parts of the settings, as plain data for a stage's key."""
+        everything = asdict(self.config)
+        return {name: everything[name] for name in (*names, "deterministic")}
+
+    def file(self, stage: str, name: str) -> Path:
+        """A file of a complete stage."""
+        return self.folder.place(stage) / name
+
+    def teacher(self) -> keras.Model:
+        """The trained teacher: one network with taps, or the ensemble of several."""
+        from models.ensemble import ensemble
+
+        members = [load_network(self.file(name, "network.keras")) for name in self.teachers]
+        return ensemble(members, self.config.hint_member)
+
+
+def load_network(path: Path) -> keras.Model:
+    """Reads a `.keras` file, without running code that it may carry."""
+    import keras
+
+    return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+@contextmanager
+def fresh_session(seed: int, precision: str = "float32") -> Iterator[None]:
+    """Clean Keras state, seeded, so that a stage does not depend on those before it."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seed)
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def commit() -> str | None:
+    """The commit of this source tree, with "+changes" if it has uncommitted ones; else None."""
+    here = Path(__file__).resolve().parents[2]
+    if not (here / ".git").exists():
+        return None
+    try:
+        head = _git(here, "rev-parse", "HEAD")
+        changed = _git(here, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return head + ("+changes" if changed else "")
+
+
+def _git(folder: Path, *words: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(folder), *words], capture_output=True, text=True, check=True, timeout=10
+    )
+    return done.stdout.strip()

@@ -1,0 +1,207 @@
+"""The run folder: a lock, and one folder a stage that appears whole or not at all.
+
+A stage works in `<stage>.partial` beside its place. When it is complete, `stage.json` is written
+into it and it is renamed. `stage.json` holds the key (a hash of everything that the stage depends
+on) and the sha256 of each file, so that a later run knows whether it may be used.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+RECORD = "stage.json"
+KEY = "key.txt"
+
+
+class RunError(RuntimeError):
+    """A run folder that cannot be used as asked."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One folder to be filled.
+
+    Attributes:
+        name: its path below the run folder, such as "distill/kd".
+        version: of the code behind it; raised whenever the same inputs give another output.
+        settings: every setting that it depends on, as plain data.
+        inputs: names of the stages whose files it reads.
+        libraries: packages whose versions decide its output.
+        work: fills the folder it is given, going on from what an interrupted try left in it.
+    """
+
+    name: str
+    version: int
+    settings: Mapping[str, Any]
+    inputs: tuple[str, ...]
+    libraries: tuple[str, ...]
+    work: Callable[[Path], None]
+
+
+class RunFolder:
+    """A run's folder.
+
+    Args:
+        path: created if it is missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def place(self, name: str) -> Path:
+        """The folder of a stage."""
+        return self.path / name
+
+    def partial(self, name: str) -> Path:
+        """Where a stage works until it is complete."""
+        place = self.place(name)
+        return place.with_name(place.name + ".partial")
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Holds the folder for this process; the kernel releases it when the process ends.
+
+        Raises:
+            RunError: another process holds it.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise RunError(f"{self.path} is a file: name a folder for the run") from error
+        with (self.path / ".lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                file.seek(0)
+                holder = file.read().strip() or "unknown"
+                raise RunError(
+                    f"{self.path} is in use by process {holder}: wait for it, stop it, "
+                    "or name another folder"
+                ) from error
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+
+    def key(self, stage: Stage) -> str:
+        """Hash of everything that the stage depends on; its inputs must be complete."""
+        return digest(
+            {
+                "stage": stage.name,
+                "version": stage.version,
+                "settings": stage.settings,
+                "inputs": {name: self.outputs(name) for name in stage.inputs},
+                "libraries": {name: metadata.version(name) for name in stage.libraries},
+            }
+        )
+
+    def record(self, name: str) -> dict[str, Any]:
+        """What stage.json of a complete stage says.
+
+        Raises:
+            RunError: the stage is not complete.
+        """
+        try:
+            record: dict[str, Any] = json.loads((self.place(name) / RECORD).read_text())
+        except (OSError, json.JSONDecodeError) as error:
+            raise RunError(
+                f"{self.place(name)} holds no complete stage {name!r}: "
+                f"`hintlite run {self.path}` makes it"
+            ) from error
+        return record
+
+    def outputs(self, name: str) -> dict[str, str]:
+        """File name -> sha256 of a complete stage."""
+        outputs: dict[str, str] = self.record(name)["outputs"]
+        return outputs
+
+    def is_fresh(self, stage: Stage) -> bool:
+        """Whether the stage is complete, unchanged on disk, and made from just these things."""
+        if not (self.place(stage.name) / RECORD).exists():
+            return False
+        record = self.record(stage.name)
+        return bool(
+            record["key"] == self.key(stage) and record["outputs"] == hashes(self.place(stage.name))
+        )
+
+    def complete(self, stage: Stage) -> bool:
+        """Makes sure that the stage's folder is there and right.
+
+        Returns:
+            Whether there was anything to do.
+        """
+        self._finish_rename(stage.name)
+        if self.is_fresh(stage):
+            return False
+        key = self.key(stage)
+        partial = self._workplace(stage.name, key)
+        stage.work(partial)
+        (partial / KEY).unlink()
+        record = {
+            "stage": stage.name,
+            "key": key,
+            "version": stage.version,
+            "settings": stage.settings,
+            "inputs": {name: self.record(name)["key"] for name in stage.inputs},
+            "libraries": {name: metadata.version(name) for name in stage.libraries},
+            "outputs": hashes(partial),
+        }
+        write_whole(partial / RECORD, json.dumps(record, indent=1, sort_keys=True))
+        self._finish_rename(stage.name)
+        return True
+
+    def _workplace(self, name: str, key: str) -> Path:
+        """The partial folder: an interrupted try with the same key is gone on with."""
+        partial = self.partial(name)
+        noted = partial / KEY
+        if partial.exists() and not (noted.exists() and noted.read_text() == key):
+            shutil.rmtree(partial)
+        partial.mkdir(parents=True, exist_ok=True)
+        if not noted.exists():
+            write_whole(noted, key)
+        return partial
+
+    def _finish_rename(self, name: str) -> None:
+        """Puts a complete partial folder in its place; safe to repeat after a kill."""
+        partial, place = self.partial(name), self.place(name)
+        old = place.with_name(place.name + ".old")
+        if (partial / RECORD).exists():
+            if place.exists():
+                shutil.rmtree(old, ignore_errors=True)
+                os.rename(place, old)
+            os.rename(partial, place)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a text file so that it is there whole or not at all."""
+    aside = path.with_name(path.name + ".tmp")
+    with aside.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(aside, path)
+
+
+def digest(value: Any) -> str:
+    """sha256 of plain data, independent of the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """File -> sha256 of everything in a stage's folder but its record."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != RECORD)
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }

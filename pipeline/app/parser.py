@@ -1,0 +1,266 @@
+"""The command line's grammar: subcommands, settings as flags, near names for typos."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+from jsonargparse import ArgumentParser
+
+from pipeline.config import NetworkConfig, RunConfig
+
+SETTINGS = "settings.yaml"
+
+EXAMPLES = """examples:
+  hintlite run                                    the whole line on the embedded digits
+  hintlite run runs/mine --data.source folder --data.path photos/
+  hintlite run runs/mine --print_config > mine.yaml   every setting, to be edited
+  hintlite run runs/mine --config mine.yaml           continues where it was stopped
+  hintlite inspect model.tflite                   operators, parameters, MACs, tensors
+  hintlite predict runs/mine picture.png          the deployed file's answer
+  hintlite doctor                                 what is installed and usable
+
+exit codes: 0 done, 1 the job failed, 2 wrong use, 130 interrupted
+"""
+
+STAGES = {
+    "run": "everything, from the data to the table; goes on where it was stopped",
+    "teacher": "train the teacher of a run",
+    "distill": "train the students of a run, one an arm",
+    "quantize": "convert the teacher and the students to INT8 and verify them",
+    "evaluate": "measure accuracy on the test data, once for each final model",
+    "bundle": "pack the chosen student for a device, or check such a bundle",
+    "benchmark": "measure latency and memory on this host",
+}
+
+STAGE_EXAMPLES = {
+    "run": "hintlite run runs/fashion --data.source fashion_mnist --training.epochs 16",
+    "teacher": "hintlite teacher runs/mine --teacher_training.epochs 30",
+    "distill": "hintlite distill runs/mine --kd.temperature 4",
+    "quantize": "hintlite quantize runs/mine --data.calibration_samples 512",
+    "evaluate": "hintlite evaluate runs/mine",
+    "bundle": "hintlite bundle runs/mine\n  hintlite bundle runs/mine/bundle/device --check",
+    "benchmark": "hintlite benchmark runs/mine --benchmark.threads 2",
+}
+
+
+class WrongUseError(Exception):
+    """A command line that cannot be understood; the message says how to put it right."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """What the user asked for.
+
+    Attributes:
+        name: the subcommand.
+        options: its own options.
+        config: the settings of a run, for the commands that have them.
+        notes: things to tell the user before starting.
+    """
+
+    name: str
+    options: dict[str, Any]
+    config: RunConfig | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Parser(ArgumentParser):
+    """Raises WrongUseError, and leaves the run folder out of printed settings."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raises WrongUseError, with the nearest right names."""
+        parser = getattr(ex, "subcommand_parser", None) or self
+        raise WrongUseError(_improve(str(message), parser)) from ex
+
+    def dump(self, cfg: Any, *args: Any, **kwargs: Any) -> str:
+        """The settings as YAML; the other options are not settings."""
+        known = set(asdict(RunConfig()))
+        kept = type(cfg)(**{key: value for key, value in vars(cfg).items() if key in known})
+        return str(super().dump(kept, *args, **kwargs))
+
+
+def parse(argv: list[str]) -> Command:
+    """Understands a command line.
+
+    Raises:
+        WrongUseError: it cannot be understood, or its settings cannot work.
+        SystemExit: --help, --version or --print_config was answered.
+    """
+    top, parsers = _grammar(argv[0] if argv else "")
+    argv, notes = _with_stored_settings(argv)
+    arguments = top.parse_args(argv)
+    name = arguments.subcommand
+    options = dict(vars(arguments[name]))
+    if name not in STAGES:
+        return Command(name, options)
+    for network in ("teacher", "student"):
+        _forget_default_shape(arguments[name][network], asdict(getattr(RunConfig(), network)))
+    try:
+        instance = parsers[name].instantiate(arguments[name])
+        fields = {key: instance[key] for key in asdict(RunConfig())}
+        config = RunConfig(**fields)
+        _check_arms(config)
+    except (ValueError, TypeError) as error:
+        raise WrongUseError(str(error)) from error
+    own = {key: value for key, value in options.items() if key not in fields}
+    return Command(name, own, config, notes)
+
+
+def settings_text(config: RunConfig) -> str:
+    """The settings as YAML, as `--config` reads them."""
+    return str(yaml.safe_dump(_plain(asdict(config)), sort_keys=False))
+
+
+def _grammar(command: str) -> tuple[Parser, dict[str, Parser]]:
+    """The parsers; only the named command's has its settings, which take time to read."""
+    from importlib.metadata import version
+
+    top = Parser(
+        prog="hintlite",
+        description="A large Keras teacher and a data set in; a small full-INT8 TFLite student "
+        "out, verified, packed for a device, with the measurements that prove it.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        version=version("hintlite"),
+    )
+    commands = top.add_subcommands(required=True, metavar="COMMAND")
+    parsers = {name: _stage_parser(name, full=name == command) for name in STAGES}
+    parsers |= {"inspect": _inspect(), "predict": _predict(), "doctor": _doctor()}
+    for name, parser in parsers.items():
+        commands.add_subcommand(name, parser, help=parser.description)
+    return top, parsers
+
+
+def _parser(description: str, examples: str, usage: str) -> Parser:
+    return Parser(
+        usage=f"hintlite {usage}",
+        description=description,
+        epilog=f"examples:\n  {examples}\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _stage_parser(name: str, full: bool) -> Parser:
+    run = "[RUN]" if name == "run" else "RUN"
+    usage = f"{name} {run} [--config FILE] [--verbose] [--SETTING VALUE ...]"
+    parser = _parser(STAGES[name], STAGE_EXAMPLES[name], usage)
+    parser.add_argument(
+        "run",
+        metavar="RUN",
+        type=str,
+        nargs="?" if name == "run" else None,
+        help="the run's folder" + (", by default runs/<data.source>" if name == "run" else ""),
+    )
+    parser.add_argument("--config", action="config", help="settings as YAML")
+    parser.add_argument("--verbose", action="store_true", help="show TensorFlow's own log lines")
+    if name == "bundle":
+        parser.add_argument(
+            "--check",
+            action="store_true",
+            help="verify a bundle, or that of a run, and change nothing",
+        )
+    if full:
+        parser.add_class_arguments(RunConfig)
+    return parser
+
+
+def _inspect() -> Parser:
+    parser = _parser(
+        "what a .tflite file holds",
+        "hintlite inspect model.tflite --json",
+        "inspect MODEL [--json]",
+    )
+    parser.add_argument("model", metavar="MODEL", type=str, help="any .tflite file")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
+    return parser
+
+
+def _predict() -> Parser:
+    parser = _parser(
+        "the deployed file's answer for pictures or arrays",
+        "hintlite predict runs/mine cat.png dog.jpg\n"
+        "  hintlite predict runs/mine/bundle/device/student_int8.tflite sample.npy",
+        "predict MODEL IMAGE... [--json]",
+    )
+    parser.add_argument(
+        "model", metavar="MODEL", type=str, help="a run, a bundle, or a .tflite file in a bundle"
+    )
+    parser.add_argument(
+        "images", metavar="IMAGE", type=str, nargs="+", help="picture, or .npy array of raw values"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    return parser
+
+
+def _doctor() -> Parser:
+    parser = _parser(
+        "what is installed and usable, and how to get the rest",
+        "hintlite doctor",
+        "doctor [--json]",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    return parser
+
+
+def _with_stored_settings(argv: list[str]) -> tuple[list[str], tuple[str, ...]]:
+    """For a run that exists: its settings come first, so that flags change single ones."""
+    if not argv or argv[0] not in STAGES or _names_config(argv):
+        return argv, ()
+    for word in argv[1:]:
+        stored = Path(word) / SETTINGS
+        if not word.startswith("-") and stored.is_file():
+            note = f"settings: {stored}, changed by the flags given here"
+            return [argv[0], "--config", str(stored), *argv[1:]], (note,)
+    return argv, ()
+
+
+def _names_config(argv: list[str]) -> bool:
+    return any(word == "--config" or word.startswith("--config=") for word in argv)
+
+
+def _forget_default_shape(given: Any, default: dict[str, Any]) -> None:
+    """Lets a preset or another family replace the default network, not add to it."""
+    if given.preset is None and given.family == default["family"]:
+        return
+    for field, plain in asdict(NetworkConfig()).items():
+        if field not in ("preset", "family") and given[field] == default[field]:
+            given[field] = plain
+
+
+def _check_arms(config: RunConfig) -> None:
+    from pipeline.methods import method_names
+
+    for arm in config.arms:
+        method_names(arm)
+
+
+def _improve(message: str, parser: ArgumentParser) -> str:
+    """Adds the nearest right names to a message about a wrong one."""
+    unknown = re.findall(r"(--[\w.]+)", message) if "nrecognized" in message else []
+    wrong_key = re.search(r"does not accept option '([\w.]+)'", message)
+    if wrong_key:
+        unknown.append("--" + wrong_key.group(1))
+    choice = re.search(r"invalid choice: '?([^' ]+)'? \(choose from (.*)\)", message)
+    if choice:
+        names = [name.strip(" '") for name in choice.group(2).split(",")]
+        near = difflib.get_close_matches(choice.group(1), names, n=1)
+        return message + (f"\ndid you mean: {near[0]}" if near else "")
+    known = [option for action in parser._actions for option in action.option_strings]
+    lines = [message.strip()]
+    for word in dict.fromkeys(unknown):
+        near = difflib.get_close_matches(word, known, n=2, cutoff=0.6)
+        if near:
+            lines.append(f"did you mean: {' or '.join(near)}")
+    return "\n".join(lines)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,52 @@
+"""benchmark: latency and memory of every file on this host."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pipeline.app.context import Context
+from pipeline.app.folder import Stage, write_whole
+from pipeline.app.stages.quantize import FLOAT, INT8, file_name
+
+NAME = "benchmark"
+
+
+def stage(context: Context) -> Stage:
+    """The stage that writes one <model>:<precision>.json a file."""
+    return Stage(
+        name=NAME,
+        version=1,
+        settings=context.settings("benchmark"),
+        inputs=tuple(f"quantize/{model}" for model in context.models),
+        libraries=("ai-edge-litert", "numpy"),
+        work=lambda folder: _work(context, folder),
+    )
+
+
+def result_file(model: str, precision: str) -> str:
+    """Where the result of a file is kept."""
+    return f"{model}.{precision}.json"
+
+
+def _work(context: Context, folder: Path) -> None:
+    from benchmarks.targets.base import BenchmarkRequest
+    from benchmarks.targets.host import HostTarget
+
+    config = context.config.benchmark
+    request = BenchmarkRequest(
+        threads=config.threads,
+        kernels=config.kernels,
+        window_s=config.window_s,
+        warmup_s=config.warmup_s,
+        min_runs=config.min_runs,
+    )
+    pairs = [(model, precision) for model in context.models for precision in (FLOAT, INT8)]
+    with context.terminal.task("benchmark on this host") as bar:
+        for done, (model, precision) in enumerate(pairs):
+            bar.update(done, len(pairs), f"{model} {precision}", line=True)
+            path = context.file(f"quantize/{model}", file_name(model, precision))
+            result = HostTarget().run(path, request)
+            text = json.dumps(result.to_dict(), indent=1)
+            write_whole(folder / result_file(model, precision), text)
+        bar.note = f"{len(pairs)} files"

@@ -1,0 +1,105 @@
+"""distill: one student an arm, trained by its method, everything else dropped."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.app.context import TRAINING_LIBRARIES, Context, fresh_session
+from pipeline.app.folder import Stage
+from pipeline.app.stages.data import NAME as DATA
+from pipeline.app.training import finish, train_with_progress
+from pipeline.methods import method_names
+
+if TYPE_CHECKING:
+    from pipeline.train import Job
+
+MAPS = "hint_maps.npz"
+MAP_IMAGES = 6  # validation images whose hint maps are kept for the report
+
+
+def stages(context: Context) -> list[Stage]:
+    """One stage an arm, each writing student.keras, dropped.npz, hint_maps.npz and others."""
+    return [_stage(context, arm) for arm in context.config.arms]
+
+
+def _stage(context: Context, arm: str) -> Stage:
+    methods = [name for name in method_names(arm) if name in ("hint", "kd")]
+    settings = context.settings("student", "training", "seed", "hint_member", *methods)
+    settings["augmentation"] = context.settings("data")["data"]["augmentation"]
+    return Stage(
+        name=f"distill/{arm}",
+        version=1,
+        settings=settings,
+        inputs=(DATA, *context.teachers),
+        libraries=TRAINING_LIBRARIES,
+        work=lambda folder: _work(context, arm, folder),
+    )
+
+
+def _work(context: Context, arm: str, folder: Path) -> None:
+    import numpy as np
+
+    from models.cost import count_parameters
+    from models.student import build_student
+    from pipeline.drop_regressor import drop_regressor, in_float32
+    from pipeline.methods import build_method
+    from pipeline.methods.base import tap_shapes
+    from pipeline.train import Job
+
+    config, data = context.config, context.data
+    with fresh_session(config.seed, config.training.precision):
+        teacher = context.teacher()
+        student = build_student(
+            config.student, data.input_shape, len(data.class_names), count_parameters(teacher)
+        )
+        method = build_method(arm, config, teacher, student)
+        pairs = config.hint.pairs
+        method.build(
+            tap_shapes(teacher, pairs.values()), tap_shapes(student, pairs), len(data.images)
+        )
+        job = Job(
+            student=student,
+            method=method,
+            teacher=teacher,
+            data=data,
+            augmentation=config.data.augmentation,
+            config=config.training,
+            seed=config.seed,
+            folder=folder,
+        )
+        keep_maps = partial(_keep_maps, job, folder)
+        history = train_with_progress(context, job, f"student, {arm}", keep_maps)
+        extras = [extra for phase in method.phases().values() for extra in phase.extras]
+        alone = in_float32(drop_regressor(student, extras), data.input_shape)
+        dropped = [v for extra in extras for v in extra.variables]
+        names = [f"{i}:{v.path.replace('/', ':')}" for i, v in enumerate(dropped)]
+        arrays = {name: v.numpy() for name, v in zip(names, dropped, strict=True)}
+        np.savez(folder / "dropped.npz", **arrays)
+        finish(job, alone, folder / "student.keras", history)
+
+
+def _keep_maps(job: Job, folder: Path, phase: str) -> None:
+    """At the end of the hint phase: what the teacher shows and what the student makes of it."""
+    import numpy as np
+
+    from models.taps import subnetwork
+    from pipeline.methods.base import Batch
+
+    if phase != "pretrain" or job.teacher is None:
+        return
+    taps = job.method.phases()[phase]
+    rows = job.data.validation[:MAP_IMAGES]
+    images = job.data.normalized(rows)
+    batch = Batch(
+        student=subnetwork(job.student, sorted(taps.student_taps))(images, training=False),
+        teacher=subnetwork(job.teacher, sorted(taps.teacher_taps))(images, training=False),
+        labels=job.data.labels[rows],
+        index=rows,
+        training=False,
+    )
+    arrays = {"images": job.data.images[rows]}
+    for name, (target, prediction) in job.method.compared_maps(batch).items():
+        arrays[f"hint:{name}"], arrays[f"regressed:{name}"] = map(np.asarray, (target, prediction))
+    np.savez(folder / MAPS, allow_pickle=False, **arrays)

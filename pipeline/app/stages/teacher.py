@@ -1,0 +1,61 @@
+"""teacher: the large network, one folder a member of the ensemble."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from pipeline.app.context import TRAINING_LIBRARIES, Context, fresh_session
+from pipeline.app.folder import Stage
+from pipeline.app.stages.data import NAME as DATA
+from pipeline.app.training import finish, train_with_progress
+
+MEMBER_SEEDS = 1000  # members' seeds lie this far apart
+
+
+def stages(context: Context) -> list[Stage]:
+    """One stage a member, each writing network.keras, history.csv and summary.json."""
+    return [_stage(context, i, name) for i, name in enumerate(context.teachers)]
+
+
+def _stage(context: Context, member: int, name: str) -> Stage:
+    config = context.config
+    settings = context.settings("teacher", "teacher_training", "seed")
+    settings["augmentation"] = context.settings("data")["data"]["augmentation"]
+    settings["member"] = member
+    if config.teacher.path is not None:
+        settings["file"] = hashlib.sha256(Path(config.teacher.path).read_bytes()).hexdigest()
+    return Stage(
+        name=name,
+        version=1,
+        settings=settings,
+        inputs=(DATA,),
+        libraries=TRAINING_LIBRARIES,
+        work=lambda folder: _work(context, member, folder),
+    )
+
+
+def _work(context: Context, member: int, folder: Path) -> None:
+    from models.teacher import build_teacher
+    from pipeline.methods.scratch import Scratch
+    from pipeline.train import Job
+
+    config, data = context.config, context.data
+    seed = config.seed + MEMBER_SEEDS * member
+    with fresh_session(seed, config.teacher_training.precision):
+        network = build_teacher(config.teacher, data.input_shape, len(data.class_names))
+        job = Job(
+            student=network,
+            method=Scratch(),
+            teacher=None,
+            data=data,
+            augmentation=config.data.augmentation,
+            config=config.teacher_training,
+            seed=seed,
+            folder=folder,
+        )
+        title = "teacher" if config.teacher_members == 1 else f"teacher {member}"
+        history = []
+        if config.teacher.family != "keras_file":  # a user's own teacher is used as it is
+            history = train_with_progress(context, job, title)
+        finish(job, network, folder / "network.keras", history)

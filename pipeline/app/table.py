@@ -1,0 +1,164 @@
+"""The run's one table: every model, float and INT8, with what it costs and what it is worth."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.app.context import TEACHER, Context
+from pipeline.app.stages import benchmark, bundle, evaluate
+from pipeline.app.stages.quantize import FLOAT, INT8, file_name
+
+TITLES = {"scratch": "student alone", "kd": "student, KD", "hint+kd": "student, hints + KD"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model in one precision.
+
+    Attributes:
+        model: "teacher" or the arm.
+        precision: float32 or int8.
+        parameters: of the Keras network.
+        macs: multiply-accumulates of one inference.
+        bytes: of the .tflite file.
+        accuracy: share of the test part; low and high are its 95 % Wilson interval.
+        p50_us: median latency on this host, microseconds.
+        p99_us: 99th percentile of the latency.
+        speed_up: p50 of the float teacher over this one's.
+        verdict: of the benchmark: valid, doubtful or invalid.
+    """
+
+    model: str
+    precision: str
+    parameters: int
+    macs: int
+    bytes: int
+    accuracy: float
+    low: float
+    high: float
+    p50_us: float
+    p99_us: float
+    speed_up: float
+    verdict: str
+
+
+def rows(context: Context) -> list[Row]:
+    """The table of a complete run, from its files."""
+    metrics = json.loads(context.file(evaluate.NAME, "metrics.json").read_text())
+    baseline = _result(context, TEACHER, FLOAT)["latency_us"]["p50"]
+    return [
+        _row(context, model, precision, metrics[f"{model}:{precision}"], baseline)
+        for model in context.models
+        for precision in (FLOAT, INT8)
+    ]
+
+
+def _row(
+    context: Context, model: str, precision: str, metric: dict[str, Any], baseline: float
+) -> Row:
+    from deploy.inspect import inspect
+
+    path = context.file(f"quantize/{model}", file_name(model, precision))
+    measured = _result(context, model, precision)
+    p50 = measured["latency_us"]["p50"]
+    return Row(
+        model=model,
+        precision=precision,
+        parameters=_parameters(context, model),
+        macs=inspect(path).macs,
+        bytes=path.stat().st_size,
+        accuracy=metric["accuracy"],
+        low=metric["low"],
+        high=metric["high"],
+        p50_us=p50,
+        p99_us=measured["latency_us"]["p99"],
+        speed_up=baseline / p50,
+        verdict=measured["verdict"]["state"],
+    )
+
+
+def _parameters(context: Context, model: str) -> int:
+    stages = context.teachers if model == TEACHER else (f"distill/{model}",)
+    summaries = [json.loads(context.file(stage, "summary.json").read_text()) for stage in stages]
+    return sum(int(summary["parameters"]) for summary in summaries)
+
+
+def _result(context: Context, model: str, precision: str) -> dict[str, Any]:
+    path = context.file(benchmark.NAME, benchmark.result_file(model, precision))
+    result: dict[str, Any] = json.loads(path.read_text())
+    return result
+
+
+def print_table(context: Context) -> None:
+    """Prints the table, what makes its latencies doubtful, and where the files are."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("model", no_wrap=True)
+    for name in ("precision", "parameters", "MACs", "bytes", "test accuracy (95 % interval)"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("p50", "p99", "speed-up"):
+        table.add_column(name, justify="right", no_wrap=True)
+    lines = rows(context)
+    for row in lines:
+        table.add_row(*_cells(row))
+    out = context.terminal.out
+    if not out.is_terminal:
+        out.width = 140
+    out.print()
+    out.print(table)
+    out.print()
+    for line in _remarks(context, lines):
+        out.print(line, markup=False)
+
+
+def _cells(row: Row) -> list[str]:
+    return [
+        TITLES.get(row.model, row.model),
+        row.precision,
+        f"{row.parameters:,}",
+        f"{row.macs:,}",
+        f"{row.bytes:,}",
+        f"{100 * row.accuracy:.2f} % ({100 * row.low:.2f} to {100 * row.high:.2f})",
+        f"{row.p50_us:.1f} us",
+        f"{row.p99_us:.1f} us",
+        f"{row.speed_up:.2f}",
+    ]
+
+
+def _remarks(context: Context, lines: list[Row]) -> list[str]:
+    total = json.loads(context.file(evaluate.NAME, "metrics.json").read_text())
+    samples = next(iter(total.values()))["total"]
+    student = next(row for row in lines if row.model != TEACHER)
+    teacher = lines[0]
+    remarks = [
+        f"students have {teacher.parameters / student.parameters:.1f} times fewer parameters than "
+        f"the teacher; accuracy on {samples} test samples, seen once; latency measured on this "
+        f"host, {context.config.benchmark.threads} thread(s), speed-up over the float teacher",
+    ]
+    doubtful = [row for row in lines if row.verdict != "valid"]
+    if doubtful:
+        remarks.append(
+            f"{len(doubtful)} of {len(lines)} latencies are doubtful, the first because "
+            f"{_doubt(context, doubtful[0])}; {context.folder.place(benchmark.NAME)} has the rest"
+        )
+    arm = bundle.chosen_arm(context)
+    device = context.folder.path / bundle.DEVICE
+    remarks += [
+        f"model:  {device / file_name(arm, INT8)}  ({arm})",
+        f"bundle: {device}",
+    ]
+    return remarks
+
+
+def _doubt(context: Context, row: Row) -> str:
+    reason = _result(context, row.model, row.precision)["verdict"]["reasons"][0]
+    return f"{reason['what']} ({reason['cure']})"
+
+
+def as_json(path: Path, lines: list[Row]) -> None:
+    """Writes the table's rows as JSON."""
+    path.write_text(json.dumps([asdict(row) for row in lines], indent=1) + "\n")

@@ -1,0 +1,377 @@
+"""Every setting of a run, as frozen dataclasses that refuse impossible combinations.
+
+Nothing here imports Keras or TensorFlow: the command line reads this module before it knows
+what it is asked to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from models.presets import NetworkConfig
+
+SOURCES = ("digits", "fashion_mnist", "mnist", "cifar10", "cifar100", "folder", "npz")
+
+
+class SettingsError(ValueError):
+    """A setting, or a combination of settings, that cannot work."""
+
+
+def require(condition: bool, message: str) -> None:
+    """Raises SettingsError(message) unless the condition holds."""
+    if not condition:
+        raise SettingsError(message)
+
+
+def _one_of(name: str, value: object, choices: Sequence[object]) -> None:
+    listed = ", ".join(str(choice) for choice in choices)
+    require(value in choices, f"{name} must be one of {listed}; got {value!r}")
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Changes made to training images, drawn anew in each epoch from (seed, epoch).
+
+    Args:
+        flip: mirror half of the images left to right.
+        shift: move each image by up to this many pixels in both directions, edges padded with the
+            raw value 0.
+        cutout: blank one square of this many pixels per image (DeVries & Taylor 2017).
+    """
+
+    flip: bool = False
+    shift: int = 0
+    cutout: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuses negative sizes."""
+        require(self.shift >= 0, f"augmentation.shift counts pixels, 0 or more; got {self.shift}")
+        require(
+            self.cutout >= 0, f"augmentation.cutout counts pixels, 0 or more; got {self.cutout}"
+        )
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which samples there are and how they are divided.
+
+    Args:
+        source: digits (embedded), fashion_mnist, mnist, cifar10, cifar100, folder (of class-named
+            folders of images) or npz (arrays "x" and "y", optionally "x_test" and "y_test").
+        path: the folder or the .npz file; for the named data sets, a folder to read instead of the
+            download cache.
+        validation_fraction: share of the training samples kept for choices.
+        test_fraction: share kept for the one evaluation, where the source has no test set itself.
+        calibration_samples: training samples, balanced over classes, that set the INT8 ranges.
+        limit: train on a stratified part of this many samples.
+        split_seed: decides who goes where.
+        normalization: "unit" scales to 0..1, "standard" to mean 0 and deviation 1 per channel.
+        image_height: rows that folder images are resized to; their median by default.
+        image_width: columns that folder images are resized to; their median by default.
+        color: channels of folder images: auto, grayscale, rgb or rgba.
+        augmentation: changes made to training images.
+    """
+
+    source: str = "digits"
+    path: str | None = None
+    validation_fraction: float = 0.1
+    test_fraction: float = 0.2
+    calibration_samples: int = 256
+    limit: int | None = None
+    split_seed: int = 0
+    normalization: str = "unit"
+    image_height: int | None = None
+    image_width: int | None = None
+    color: str = "auto"
+    augmentation: AugmentConfig = field(default_factory=AugmentConfig)
+
+    def __post_init__(self) -> None:
+        """Refuses fractions, counts and paths that cannot work."""
+        _one_of("data.source", self.source, SOURCES)
+        _one_of("data.normalization", self.normalization, ("unit", "standard"))
+        _one_of("data.color", self.color, ("auto", "grayscale", "rgb", "rgba"))
+        for name in ("validation_fraction", "test_fraction"):
+            value = getattr(self, name)
+            require(0 < value < 1, f"data.{name} lies between 0 and 1; got {value}")
+        require(
+            self.validation_fraction + self.test_fraction < 1,
+            "data.validation_fraction and data.test_fraction leave nothing to train on: their sum "
+            f"is {self.validation_fraction + self.test_fraction}",
+        )
+        require(
+            self.calibration_samples > 0,
+            f"data.calibration_samples must be 1 or more; got {self.calibration_samples}",
+        )
+        require(self.limit is None or self.limit > 0, f"data.limit must be positive: {self.limit}")
+        require(
+            self.source not in ("folder", "npz") or self.path is not None,
+            f"data.source {self.source!r} needs data.path, the {self.source} to read",
+        )
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How one network is trained on labels, soft targets or both.
+
+    Args:
+        epochs: passes over the training part.
+        batch_size: samples in a step.
+        optimizer: adam, sgd (Nesterov momentum 0.9) or rmsprop (the paper's).
+        learning_rate: its peak.
+        schedule: "cosine" decays to 0 over the epochs (Loshchilov & Hutter 2017), "constant" stays.
+        warmup_epochs: the rate rises linearly over these first epochs (cosine only).
+        weight_decay: decoupled decay of the kernels (AdamW).
+        clip_norm: bound of the gradient's global norm.
+        label_smoothing: mass taken from the true class (Szegedy 2016).
+        class_weights: "balanced" weighs each sample by the inverse share of its class.
+        patience: stop after this many epochs without a better validation result.
+        precision: float32, mixed_bfloat16 or mixed_float16 while training; files are float32.
+        jit_compile: let XLA compile the step. Off: on CPUs it slows down networks with max pooling.
+    """
+
+    epochs: int = 20
+    batch_size: int = 128
+    optimizer: str = "adam"
+    learning_rate: float = 2e-3
+    schedule: str = "cosine"
+    warmup_epochs: int = 0
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+    label_smoothing: float = 0.0
+    class_weights: str = "none"
+    patience: int | None = None
+    precision: str = "float32"
+    jit_compile: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuses counts, rates and names that cannot work."""
+        require(self.epochs >= 1, f"training.epochs must be 1 or more; got {self.epochs}")
+        require(self.batch_size >= 1, f"training.batch_size must be 1 or more: {self.batch_size}")
+        _one_of("training.optimizer", self.optimizer, ("adam", "sgd", "rmsprop"))
+        _one_of("training.schedule", self.schedule, ("cosine", "constant"))
+        _one_of("training.class_weights", self.class_weights, ("none", "balanced"))
+        _one_of(
+            "training.precision", self.precision, ("float32", "mixed_bfloat16", "mixed_float16")
+        )
+        require(
+            self.learning_rate > 0, f"training.learning_rate must be above 0: {self.learning_rate}"
+        )
+        require(
+            0 <= self.warmup_epochs < self.epochs,
+            f"training.warmup_epochs ({self.warmup_epochs}) must be fewer than the "
+            f"{self.epochs} epochs",
+        )
+        require(
+            self.warmup_epochs == 0 or self.schedule == "cosine",
+            "training.warmup_epochs works with schedule 'cosine' alone",
+        )
+        require(
+            self.weight_decay >= 0,
+            f"training.weight_decay must not be negative: {self.weight_decay}",
+        )
+        require(
+            self.clip_norm is None or self.clip_norm > 0,
+            f"training.clip_norm must be above 0: {self.clip_norm}",
+        )
+        require(
+            0 <= self.label_smoothing < 1,
+            f"training.label_smoothing lies in 0..1: {self.label_smoothing}",
+        )
+        require(
+            self.patience is None or self.patience >= 1,
+            f"training.patience must be 1 or more: {self.patience}",
+        )
+
+
+@dataclass(frozen=True)
+class HintConfig:
+    """The hint phase of FitNets (Romero et al. 2015, section 2.2).
+
+    Args:
+        epochs: passes of the hint phase, before the task phase.
+        learning_rate: its peak; the schedule and optimizer are the student's.
+        pairs: guided tap of the student -> hint tap of the teacher. Empty: the middle tap of each.
+        regressor: "paper" (valid convolution), "pooled" (1x1) or "two_layer".
+        keep_weight: weight of the hint loss in the task phase; 0 drops the regressor after the
+            hint phase, as the paper does.
+    """
+
+    epochs: int = 5
+    learning_rate: float = 2e-3
+    pairs: dict[str, str] = field(default_factory=dict)
+    regressor: str = "paper"
+    keep_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuses counts, rates and names that cannot work."""
+        require(self.epochs >= 1, f"hint.epochs must be 1 or more; got {self.epochs}")
+        require(self.learning_rate > 0, f"hint.learning_rate must be above 0: {self.learning_rate}")
+        require(self.keep_weight >= 0, f"hint.keep_weight must not be negative: {self.keep_weight}")
+        _one_of("hint.regressor", self.regressor, ("paper", "pooled", "two_layer"))
+
+
+@dataclass(frozen=True)
+class KDConfig:
+    """Soft targets: label_weight * H(y, P_S) + lambda * H(P_T^tau, P_S^tau).
+
+    Args:
+        temperature: tau, which softens both distributions. FitNets uses 3, Hinton's group 1 to 20.
+        weight_start: lambda at the first epoch (FitNets: 4).
+        weight_end: lambda at the last epoch, reached linearly (FitNets: 1).
+        label_weight: weight of the cross-entropy with the labels.
+        tau_squared: multiply the soft term by tau^2, as Hinton et al. 2015 (section 2) do so that
+            its gradients do not shrink with tau. FitNets has no such factor.
+    """
+
+    temperature: float = 3.0
+    weight_start: float = 4.0
+    weight_end: float = 1.0
+    label_weight: float = 1.0
+    tau_squared: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuses a temperature of 0 and negative weights."""
+        require(self.temperature > 0, f"kd.temperature must be above 0; got {self.temperature}")
+        for name in ("weight_start", "weight_end", "label_weight"):
+            value = getattr(self, name)
+            require(value >= 0, f"kd.{name} must not be negative; got {value}")
+
+
+@dataclass(frozen=True)
+class QuantizeConfig:
+    """INT8 conversion, and what the result must satisfy on the validation part.
+
+    Args:
+        min_agreement: share of validation samples on which INT8 and float choose the same class.
+        max_float_error: largest difference of a logit between Keras and the float .tflite,
+            relative to the range of the logits.
+        max_accuracy_drop: largest loss of validation accuracy from float to INT8, in points.
+        float16: also write a float16 file (phones, GPU delegates).
+        dynamic_range: also write a file with int8 weights and float activations.
+    """
+
+    min_agreement: float = 0.95
+    max_float_error: float = 1e-3
+    max_accuracy_drop: float = 3.0
+    float16: bool = False
+    dynamic_range: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuses bounds outside their range."""
+        require(
+            0 <= self.min_agreement <= 1,
+            f"quantize.min_agreement is a share, 0 to 1; got {self.min_agreement}",
+        )
+        require(self.max_float_error > 0, "quantize.max_float_error must be above 0")
+        require(self.max_accuracy_drop >= 0, "quantize.max_accuracy_drop must not be negative")
+
+
+@dataclass(frozen=True)
+class BenchmarkConfig:
+    """How latency is measured (see benchmarks/bench_tflite.py).
+
+    Args:
+        window_s: shortest time of each of the five windows, in seconds.
+        warmup_s: time of untimed inferences before them, in seconds.
+        min_runs: fewest inferences in a window.
+        threads: threads of the interpreter.
+        kernels: xnnpack, builtin (no delegate) or reference.
+    """
+
+    window_s: float = 2.0
+    warmup_s: float = 0.5
+    min_runs: int = 50
+    threads: int = 1
+    kernels: str = "xnnpack"
+
+    def __post_init__(self) -> None:
+        """Refuses times and counts that measure nothing."""
+        require(self.window_s > 0, f"benchmark.window_s must be above 0; got {self.window_s}")
+        require(self.warmup_s >= 0, f"benchmark.warmup_s must not be negative: {self.warmup_s}")
+        require(self.min_runs >= 1, f"benchmark.min_runs must be 1 or more; got {self.min_runs}")
+        require(self.threads >= 1, f"benchmark.threads must be 1 or more; got {self.threads}")
+        _one_of("benchmark.kernels", self.kernels, ("xnnpack", "builtin", "reference"))
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that decides the outcome of `hintlite run`.
+
+    Args:
+        seed: of weights and shuffling.
+        deterministic: bit-equal results on the same machine and libraries, somewhat slower.
+        data: which samples.
+        teacher: the large network.
+        teacher_training: how it is trained.
+        teacher_members: train this many teachers and distill from their mean logits.
+        hint_member: the member (from 0) whose feature maps are the hints.
+        student: the thin network.
+        training: how each student is trained in its task phase.
+        arms: the methods to compare; "+" sums methods (hint+kd).
+        deploy: the arm that is bundled; "best" is the best INT8 accuracy on validation data.
+        hint: settings of the hint phase.
+        kd: settings of the soft targets.
+        quantize: INT8 conversion and its bounds.
+        bundle_samples: validation samples that travel with the model.
+        benchmark: how latency is measured.
+    """
+
+    seed: int = 0
+    deterministic: bool = False
+    data: DataConfig = field(default_factory=DataConfig)
+    teacher: NetworkConfig = field(
+        default_factory=lambda: NetworkConfig(widths=(32, 64, 128), depths=(2, 2, 2))
+    )
+    teacher_training: TrainingConfig = field(default_factory=TrainingConfig)
+    teacher_members: int = 1
+    hint_member: int = 0
+    student: NetworkConfig = field(
+        default_factory=lambda: NetworkConfig(
+            widths=(8, 16, 20), depths=(4, 5, 4), times_fewer=10.4
+        )
+    )
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    arms: tuple[str, ...] = ("scratch", "kd", "hint+kd")
+    deploy: str = "best"
+    hint: HintConfig = field(default_factory=HintConfig)
+    kd: KDConfig = field(default_factory=KDConfig)
+    quantize: QuantizeConfig = field(default_factory=QuantizeConfig)
+    bundle_samples: int = 16
+    benchmark: BenchmarkConfig = field(default_factory=BenchmarkConfig)
+
+    def __post_init__(self) -> None:
+        """Refuses combinations across the parts."""
+        require(self.seed >= 0, f"seed must be 0 or more; got {self.seed}")
+        require(self.teacher_members >= 1, "teacher_members must be 1 or more")
+        require(
+            0 <= self.hint_member < self.teacher_members,
+            f"hint_member {self.hint_member} is not one of the {self.teacher_members} members, "
+            "which count from 0",
+        )
+        require(len(self.arms) > 0, "arms is empty: name at least one, for example hint+kd")
+        require(len(set(self.arms)) == len(self.arms), f"arms names one twice: {self.arms}")
+        require(
+            self.deploy == "best" or self.deploy in self.arms,
+            f"deploy must be 'best' or one of the arms {', '.join(self.arms)}; got {self.deploy!r}",
+        )
+        require(self.bundle_samples >= 1, "bundle_samples must be 1 or more")
+        require(
+            self.teacher.times_fewer is None,
+            "teacher.times_fewer: a teacher has no reference to be smaller than",
+        )
+
+
+__all__ = [
+    "AugmentConfig",
+    "BenchmarkConfig",
+    "DataConfig",
+    "HintConfig",
+    "KDConfig",
+    "NetworkConfig",
+    "QuantizeConfig",
+    "RunConfig",
+    "SettingsError",
+    "TrainingConfig",
+    "require",
+]

@@ -1,0 +1,83 @@
+"""Changes to whole batches of raw training images, by stateless random operations.
+
+What happens to a batch depends on its seed alone, so a resumed training sees the same images.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from pipeline.config import AugmentConfig
+
+# Named, since the automatic choice depends on the device.
+GENERATOR = "philox"
+
+
+def augment(images: Any, config: AugmentConfig, seed: Any) -> Any:
+    """Flips, then shifts, then cuts out.
+
+    Args:
+        images: raw [b, h, w, c], any type.
+        config: which changes, and how large.
+        seed: int64 [2].
+
+    Returns:
+        The changed images, same shape and type.
+    """
+    seeds = tf.random.split(seed, 3, alg=GENERATOR)
+    if config.flip:
+        images = flip(images, seeds[0])
+    if config.shift:
+        images = shift(images, config.shift, seeds[1])
+    if config.cutout:
+        images = cutout(images, config.cutout, seeds[2])
+    return images
+
+
+def flip(images: Any, seed: Any) -> Any:
+    """Mirrors each image left to right with probability 1/2."""
+    chosen = _integers([tf.shape(images)[0], 1, 1, 1], seed, 0, 1) == 1
+    return tf.where(chosen, tf.reverse(images, axis=[2]), images)
+
+
+def shift(images: Any, most: int, seed: Any) -> Any:
+    """Moves each image by -most to most pixels down and right; the raw value 0 comes in.
+
+    Both distances are uniform whole numbers. This is the random crop of a zero-padded image
+    (He et al. 2016, section 4.2).
+    """
+    count, height, width = tf.unstack(tf.shape(images)[:3])
+    start = _integers([2, count, 1], seed, 0, 2 * most)
+    padded = tf.pad(images, [[0, 0], [most, most], [most, most], [0, 0]])
+    rows = start[0] + tf.range(height)
+    columns = start[1] + tf.range(width)
+    moved = tf.gather(padded, rows, axis=1, batch_dims=1)
+    return tf.gather(moved, columns, axis=2, batch_dims=1)
+
+
+def cutout(images: Any, side: int, seed: Any) -> Any:
+    """Sets one square of each image to the raw value 0 (DeVries & Taylor, arXiv 1708.04552).
+
+    The square's middle is uniform over the image, so a part of it may lie outside.
+    """
+    count, height, width = tf.unstack(tf.shape(images)[:3])
+    seeds = tf.random.split(seed, 2, alg=GENERATOR)
+    inside_rows = _span(_integers([count, 1], seeds[0], 0, height - 1), side, height)
+    inside_columns = _span(_integers([count, 1], seeds[1], 0, width - 1), side, width)
+    square = inside_rows[:, :, tf.newaxis] & inside_columns[:, tf.newaxis, :]
+    return tf.where(square[..., tf.newaxis], tf.zeros([], images.dtype), images)
+
+
+def _span(middle: Any, side: int, length: Any) -> Any:
+    """Which of `length` pixels lie in the stretch of `side` pixels around the middle."""
+    place = tf.range(length) - (middle - side // 2)
+    return (place >= 0) & (place < side)
+
+
+def _integers(shape: Any, seed: Any, low: Any, high: Any) -> Any:
+    """Uniform int32 from low to high, both included."""
+    return tf.random.stateless_uniform(
+        shape, seed, minval=low, maxval=high + 1, dtype=tf.int32, alg=GENERATOR
+    )

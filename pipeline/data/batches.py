@@ -1,0 +1,183 @@
+"""Batches as tf.data: whole batches are gathered, so that the input never holds up the training.
+
+An element is ({"image": float32 [b, h, w, c], "index": int64 [b], ...extras}, labels int64 [b]),
+with sample weights as a third part where they are given. "index" is a row of the images handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from pipeline.config import AugmentConfig
+from pipeline.data.augment import GENERATOR, augment
+from pipeline.data.checks import DataError
+from pipeline.data.normalization import Normalization
+from pipeline.data.training_data import TrainingData
+
+
+def steps_per_epoch(samples: int, batch_size: int, drop_remainder: bool = False) -> int:
+    """The number of batches that an epoch has."""
+    return samples // batch_size if drop_remainder else -(-samples // batch_size)
+
+
+def training_batches(  # noqa: PLR0913 - the settings of one training, each by its name
+    data: TrainingData,
+    indices: np.ndarray,
+    *,
+    batch_size: int,
+    seed: int,
+    augmentation: AugmentConfig,
+    epochs: int,
+    initial_epoch: int = 0,
+    extras: Mapping[str, np.ndarray] | None = None,
+    sample_weights: np.ndarray | None = None,
+    drop_remainder: bool = False,
+) -> tf.data.Dataset:
+    """One dataset through the epochs initial_epoch to epochs - 1, in order.
+
+    The order within an epoch depends on (seed, epoch) alone, the augmentation of a batch on
+    (seed, epoch, step): a training that goes on at epoch k sees what it would have seen anyway.
+    Give it to `fit` with `steps_per_epoch` and the same `initial_epoch` and `epochs`.
+
+    Args:
+        data: the samples.
+        indices: the rows of data.images that are trained on.
+        batch_size: images a batch; the last one of an epoch may be smaller.
+        seed: decides order and augmentation.
+        augmentation: changes to the images.
+        epochs: the epoch to stop before.
+        initial_epoch: the epoch to begin with.
+        extras: arrays [n, ...] aligned with data.images, handed out beside the image.
+        sample_weights: float [n], aligned with data.images.
+        drop_remainder: leave out the last batch of an epoch where it is smaller.
+
+    Raises:
+        DataError: no batch to give, or arrays that are not aligned.
+    """
+    steps = steps_per_epoch(len(indices), batch_size, drop_remainder)
+    if steps == 0:
+        raise DataError(
+            f"batches: {len(indices)} samples make no batch of {batch_size}; set batch_size to "
+            f"{max(len(indices), 1)} or less"
+        )
+    store = _Store.of(data.images, data.labels, data.normalization, extras, sample_weights)
+
+    def batch(epoch: Any, step: Any, rows: Any) -> Any:
+        key = tf.random.fold_in(tf.stack([seed, epoch]), step, alg=GENERATOR)
+        return store.element(rows, lambda images: augment(images, augmentation, key))
+
+    order = _order(indices, batch_size, seed, range(initial_epoch, epochs), steps)
+    return _finished(order.map(batch, tf.data.AUTOTUNE), steps * max(epochs - initial_epoch, 0))
+
+
+def evaluation_batches(
+    images: np.ndarray,
+    labels: np.ndarray,
+    indices: np.ndarray,
+    batch_size: int,
+    normalization: Normalization,
+    extras: Mapping[str, np.ndarray] | None = None,
+) -> tf.data.Dataset:
+    """Each of the rows once, in the order given, unchanged.
+
+    Args:
+        images: raw [n, h, w, c].
+        labels: int64 [n].
+        indices: the rows wanted.
+        batch_size: images a batch; the last one may be smaller.
+        normalization: from raw values to a network's input.
+        extras: arrays [n, ...] aligned with images, handed out beside the image.
+
+    Raises:
+        DataError: arrays that are not aligned.
+    """
+    store = _Store.of(images, labels, normalization, extras, None)
+    steps = steps_per_epoch(len(indices), batch_size)
+    with tf.device("CPU:0"):
+        rows = tf.constant(indices, tf.int64)
+
+    def batch(step: Any) -> Any:
+        return store.element(rows[step * batch_size : (step + 1) * batch_size], lambda raw: raw)
+
+    return _finished(tf.data.Dataset.range(steps).map(batch, tf.data.AUTOTUNE), steps)
+
+
+def _order(
+    indices: np.ndarray, batch_size: int, seed: int, epochs: range, steps: int
+) -> tf.data.Dataset:
+    """(epoch, step, rows of the batch), each epoch in an order of its own."""
+    with tf.device("CPU:0"):
+        rows = tf.constant(indices, tf.int64)
+
+    def of_epoch(epoch: Any) -> tf.data.Dataset:
+        key = tf.stack([seed, epoch])
+        shuffled = tf.random.experimental.stateless_shuffle(rows, key, alg=GENERATOR)
+        return tf.data.Dataset.range(steps).map(
+            lambda step: (epoch, step, shuffled[step * batch_size : (step + 1) * batch_size])
+        )
+
+    return tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(of_epoch)
+
+
+def _finished(dataset: tf.data.Dataset, length: int) -> tf.data.Dataset:
+    options = tf.data.Options()
+    options.deterministic = True
+    counted = dataset.apply(tf.data.experimental.assert_cardinality(length))
+    return counted.with_options(options).prefetch(tf.data.AUTOTUNE)
+
+
+@dataclass(frozen=True, eq=False)
+class _Store:
+    """All samples as tensors in main memory, and the way from rows to an element."""
+
+    images: Any
+    labels: Any
+    normalization: Normalization
+    extras: dict[str, Any]
+    weights: Any | None
+
+    @classmethod
+    def of(
+        cls,
+        images: np.ndarray,
+        labels: np.ndarray,
+        normalization: Normalization,
+        extras: Mapping[str, np.ndarray] | None,
+        weights: np.ndarray | None,
+    ) -> _Store:
+        """Checks that everything has one row an image, and makes tensors of it."""
+        extras = dict(extras or {})
+        aligned = {"labels": labels, "sample_weights": weights, **extras}
+        for name, array in aligned.items():
+            if array is not None and len(array) != len(images):
+                raise DataError(
+                    f"batches: {name} has {len(array)} rows, expected {len(images)}, one an image"
+                )
+        taken = {"image", "index"} & set(extras)
+        if taken:
+            raise DataError(f"batches: an extra cannot be named {taken.pop()!r}; rename it")
+        # On the main memory's side, whatever accelerator there is: batches are made there.
+        with tf.device("CPU:0"):
+            return cls(
+                images=tf.constant(images),
+                labels=tf.constant(labels, tf.int64),
+                normalization=normalization,
+                extras={name: tf.constant(array) for name, array in extras.items()},
+                weights=None if weights is None else tf.constant(weights, tf.float32),
+            )
+
+    def element(self, rows: Any, change: Any) -> Any:
+        """Gathers the rows, changes the raw images and normalises them."""
+        raw = change(tf.gather(self.images, rows))
+        raw = tf.ensure_shape(raw, [None, *self.images.shape[1:]])
+        x = {"image": self.normalization.apply_tensor(raw), "index": rows}
+        x |= {name: tf.gather(tensor, rows) for name, tensor in self.extras.items()}
+        labels = tf.gather(self.labels, rows)
+        if self.weights is None:
+            return x, labels
+        return x, labels, tf.gather(self.weights, rows)

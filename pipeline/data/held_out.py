@@ -1,0 +1,62 @@
+"""The test part. The evaluate stage opens it, once; nothing else imports this module."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.config import DataConfig
+from pipeline.data.checks import DataError, check_range
+from pipeline.data.load import test_part
+from pipeline.data.sources.dispatch import open_source
+from pipeline.data.sources.source import Labelled, Pool, Source
+from pipeline.data.training_data import TrainingData
+
+
+def load_test(config: DataConfig, training: TrainingData, source: Source | None = None) -> Labelled:
+    """Reads the test part that belongs to a training part.
+
+    Args:
+        config: the settings that `training` was loaded with.
+        training: for the shape, the type and the classes, and for the rows that were set aside.
+        source: the caller's own data, where `training` was loaded from it.
+
+    Returns:
+        Raw test samples; their rows are those of the source's test set, or of the source where
+        the test part was split off.
+
+    Raises:
+        DataError: no readable test data, or samples unlike those of training.
+    """
+    pool = open_source(config, source)
+    if pool.read_test is None:
+        test = _set_aside(pool, config, training)
+    else:
+        test = pool.read_test(training.input_shape)
+    _check_alike(test, training, pool.place)
+    return test
+
+
+def _set_aside(pool: Pool, config: DataConfig, training: TrainingData) -> Labelled:
+    """The part that load_training set aside, provided that the source is still the same."""
+    rows = test_part(pool, config)
+    if not np.array_equal(rows, training.test_rows):
+        raise DataError(
+            f"{pool.place}: another test part than at training, so the samples or the settings "
+            "have changed; train again, or restore them"
+        )
+    return Labelled(pool.read(rows, training.input_shape), pool.labels[rows], rows)
+
+
+def _check_alike(test: Labelled, training: TrainingData, place: str) -> None:
+    place = f"{place} (test)"
+    if test.images.shape[1:] != training.input_shape:
+        raise DataError(
+            f"{place}: images are {list(test.images.shape[1:])}, expected "
+            f"{list(training.input_shape)} as in training; bring them to that shape"
+        )
+    if test.images.dtype != training.images.dtype:
+        raise DataError(
+            f"{place}: images are {test.images.dtype}, expected {training.raw_dtype} as in "
+            "training; save both parts with one type"
+        )
+    check_range(test.labels, training.class_names, place)

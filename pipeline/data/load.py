@@ -1,0 +1,112 @@
+"""Training data, divided; the way to the test part is pipeline/data/held_out.py."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.config import AugmentConfig, DataConfig
+from pipeline.data.checks import DataError, check_enough
+from pipeline.data.normalization import fit_normalization
+from pipeline.data.sources.dispatch import open_source
+from pipeline.data.sources.source import Pool, Shape, Source
+from pipeline.data.splits import balanced, random, stratified
+from pipeline.data.training_data import TrainingData, fingerprint
+
+
+def load_training(config: DataConfig, source: Source | None = None) -> TrainingData:
+    """Reads and divides everything but the test part.
+
+    A source with a test set of its own keeps it closed. Of any other, a stratified part is set
+    aside first; of the rest `limit` samples are taken, and of these the validation part is split
+    off. The same settings give the same division.
+
+    Args:
+        config: the settings.
+        source: the caller's own data, from `from_arrays` or `from_tf_dataset`; by default the
+            source that the settings name.
+
+    Returns:
+        The samples that are trained on or chosen by.
+
+    Raises:
+        DataError: samples that cannot be used, or too few of them.
+    """
+    pool = open_source(config, source)
+    test_rows = test_part(pool, config)
+    rows = _limited(pool, np.setdiff1d(np.arange(len(pool.labels)), test_rows), config)
+    labels = pool.labels[rows]
+    train, validation, calibration = _divided(labels, config, pool.place)
+    images = pool.read(rows, None)
+    _check_augmentation(config.augmentation, images.shape[1:])
+    return TrainingData(
+        images=images,
+        labels=labels,
+        class_names=pool.class_names,
+        train=train,
+        validation=validation,
+        calibration=calibration,
+        normalization=fit_normalization(
+            config.normalization, images[train], pool.raw_max, pool.place
+        ),
+        raw_max=pool.raw_max,
+        source_rows=rows,
+        test_rows=test_rows,
+        fingerprint=fingerprint(images, labels, pool.class_names),
+    )
+
+
+def test_part(pool: Pool, config: DataConfig) -> np.ndarray:
+    """The rows set aside for the evaluation: none where the source has its own test set.
+
+    Raises:
+        DataError: one class only, or a class too small to be in every part.
+    """
+    if pool.read_test is not None:
+        check_enough(pool.labels, pool.class_names, ("train", "validation"), pool.place)
+        return np.empty(0, np.int64)
+    check_enough(pool.labels, pool.class_names, ("train", "validation", "test"), pool.place)
+    total = round(config.test_fraction * len(pool.labels))
+    return stratified(pool.labels, total, random(config.split_seed, "test"), keep=2)
+
+
+def _limited(pool: Pool, rows: np.ndarray, config: DataConfig) -> np.ndarray:
+    """The rows that `limit` leaves, each class in proportion."""
+    if config.limit is None:
+        return rows
+    least = 2 * len(pool.class_names)
+    if not least <= config.limit <= len(rows):
+        raise DataError(
+            f"{pool.place}: data.limit is {config.limit}, expected {least} (two a class, to train "
+            f"and to validate) to {len(rows)} (all that the test part leaves); leave it out to "
+            "use all"
+        )
+    rng = random(config.split_seed, "limit")
+    return rows[stratified(pool.labels[rows], config.limit, rng, least=2, keep=0)]
+
+
+def _divided(
+    labels: np.ndarray, config: DataConfig, place: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Train, validation and calibration as rows of labels."""
+    total = round(config.validation_fraction * len(labels))
+    validation = stratified(labels, total, random(config.split_seed, "validation"))
+    train = np.setdiff1d(np.arange(len(labels)), validation)
+    if config.calibration_samples > len(train):
+        raise DataError(
+            f"{place}: data.calibration_samples is {config.calibration_samples} but the training "
+            f"part has {len(train)} samples; set it to {len(train)} or fewer"
+        )
+    rng = random(config.split_seed, "calibration")
+    return train, validation, train[balanced(labels[train], config.calibration_samples, rng)]
+
+
+def _check_augmentation(config: AugmentConfig, shape: Shape) -> None:
+    """Refuses changes that would leave nothing of an image."""
+    smaller = min(shape[:2])
+    for name in ("shift", "cutout"):
+        pixels = getattr(config, name)
+        if pixels >= smaller:
+            raise DataError(
+                f"data.augmentation.{name} is {pixels} pixels but the images are {shape[0]} x "
+                f"{shape[1]}; set it below {smaller}"
+            )

@@ -1,0 +1,33 @@
+"""Which source a name means."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from pipeline.config import DataConfig
+from pipeline.data.sources.cifar import CIFAR10, CIFAR100, open_cifar
+from pipeline.data.sources.digits import open_digits
+from pipeline.data.sources.fashion_mnist import open_fashion_mnist
+from pipeline.data.sources.folder import open_folder
+from pipeline.data.sources.mnist import open_mnist
+from pipeline.data.sources.npz import open_npz
+from pipeline.data.sources.source import Pool, Source
+
+SOURCES: dict[str, Source] = {
+    "digits": open_digits,
+    "fashion_mnist": open_fashion_mnist,
+    "mnist": open_mnist,
+    "cifar10": partial(open_cifar, CIFAR10),
+    "cifar100": partial(open_cifar, CIFAR100),
+    "folder": open_folder,
+    "npz": open_npz,
+}
+
+
+def open_source(config: DataConfig, source: Source | None = None) -> Pool:
+    """Opens the caller's own source, or else the one that the settings name.
+
+    Raises:
+        DataError: whatever keeps the samples from being used.
+    """
+    return (source or SOURCES[config.source])(config)

@@ -1,0 +1,96 @@
+"""A user's own .npz file: x, y, optionally x_test and y_test, and class_names."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.config import DataConfig
+from pipeline.data.checks import DataError
+from pipeline.data.sources.arrays import pool_of_arrays
+from pipeline.data.sources.source import Pool
+
+TRAINING = ("x", "y")
+TEST = ("x_test", "y_test")
+NAMES = "class_names"
+
+
+def open_npz(config: DataConfig) -> Pool:
+    """Offers x and y of the file; x_test and y_test stay closed until they are read.
+
+    Raises:
+        DataError: no such file, not an .npz, missing arrays, or arrays that checks.py refuses.
+    """
+    path = Path(config.path or "").expanduser()
+    present = _members(path)
+    _refuse_half_a_test(path, present)
+    images, labels = read_members(path, TRAINING)
+    return pool_of_arrays(
+        images,
+        labels,
+        str(path),
+        _class_names(path) if NAMES in present else None,
+        read_test=partial(read_members, path, TEST) if TEST[0] in present else None,
+    )
+
+
+def _refuse_half_a_test(path: Path, present: Sequence[str]) -> None:
+    if (TEST[0] in present) != (TEST[1] in present):
+        here, missing = TEST if TEST[0] in present else TEST[::-1]
+        raise DataError(f"{path}: {here} without {missing}; save both or neither")
+
+
+def _class_names(path: Path) -> list[str]:
+    """The optional array of class names, which numpy must have stored as text."""
+    names = _read_one(path, NAMES)
+    if names.dtype.kind != "U" or names.ndim != 1:
+        raise DataError(
+            f"{path}: class_names is {names.dtype} {list(names.shape)}, expected text [classes]; "
+            "save np.array(['first', 'second'])"
+        )
+    return [str(name) for name in names]
+
+
+def read_members(path: Path, members: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
+    """Reads two arrays of an .npz, and nothing else of it.
+
+    Raises:
+        DataError: a missing array (those present are listed), or an unreadable one.
+    """
+    present = _members(path)
+    missing = [name for name in members if name not in present]
+    if missing:
+        raise DataError(
+            f"{path}: no array named {' or '.join(missing)}, found {', '.join(present) or 'none'}; "
+            f"save with np.savez(path, {members[0]}=images, {members[1]}=labels)"
+        )
+    return _read_one(path, members[0]), _read_one(path, members[1])
+
+
+def _members(path: Path) -> list[str]:
+    """The names of the arrays in the file."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; set data.path to an .npz file")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path}: not a readable .npz file ({error}); save it with np.savez(path, x=x, y=y)"
+        ) from error
+
+
+def _read_one(path: Path, name: str) -> np.ndarray:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return np.asarray(archive[name])
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(
+            f"{path}: array {name} cannot be read ({error}); save numbers of one shape a sample, "
+            "np.stack(samples), not Python objects"
+        ) from error

@@ -1,0 +1,54 @@
+"""What a source offers: a function from settings to a Pool, which reads images when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from pipeline.config import DataConfig
+
+Shape: TypeAlias = tuple[int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Raw samples with their labels.
+
+    Args:
+        images: [n, h, w, c], uint8 or float32.
+        labels: int64 [n].
+        rows: int64 [n], their places in the source.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    rows: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """The samples that a source offers; nothing of its own test set has been opened.
+
+    Args:
+        place: the file, folder or data set, for messages.
+        labels: int64 [n], of the training part, or of all samples where there is no test part.
+        class_names: one a label value.
+        read: (rows, shape) -> raw images of these rows [len(rows), h, w, c]. The shape is None
+            for the first reading; folders resize to it.
+        raw_max: the raw value of full brightness, 255 for uint8 pictures; None for floating
+            point, whose range only the samples tell.
+        read_test: shape -> the source's own test samples; None where a part must be split off.
+    """
+
+    place: str
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+    read: Callable[[np.ndarray, Shape | None], np.ndarray]
+    raw_max: float | None
+    read_test: Callable[[Shape], Labelled] | None = None
+
+
+Source: TypeAlias = Callable[[DataConfig], Pool]

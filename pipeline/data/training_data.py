@@ -1,0 +1,83 @@
+"""What the stages before the evaluation see of a data set: everything but its test part."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.data.normalization import Normalization
+from pipeline.data.sources.source import Shape
+from pipeline.data.splits import Splits
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """Raw samples with their division; indices are rows of `images` unless said otherwise.
+
+    Args:
+        images: raw [n, h, w, c], uint8 or float32: train and validation samples, no others.
+        labels: int64 [n].
+        class_names: one a label value.
+        train: int64, sorted.
+        validation: int64, sorted.
+        calibration: int64, sorted, all in train.
+        normalization: from raw values to a network's input.
+        raw_max: the raw value of full brightness; None for floating point.
+        source_rows: int64 [n], where each image stands in its source.
+        test_rows: int64, rows of the source kept for the evaluation; empty where the source has
+            a test set of its own.
+        fingerprint: sha256 of images, labels and class names.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+    train: np.ndarray
+    validation: np.ndarray
+    calibration: np.ndarray
+    normalization: Normalization
+    raw_max: float | None
+    source_rows: np.ndarray
+    test_rows: np.ndarray
+    fingerprint: str
+
+    def __post_init__(self) -> None:
+        """Refuses parts that overlap."""
+        self.split_indices()
+
+    @property
+    def input_shape(self) -> Shape:
+        """(h, w, c)."""
+        height, width, channels = self.images.shape[1:]
+        return height, width, channels
+
+    @property
+    def raw_dtype(self) -> str:
+        """The type of raw values: "uint8" or "float32"."""
+        return str(self.images.dtype)
+
+    def normalized(self, indices: np.ndarray) -> np.ndarray:
+        """The samples of these rows as a network is fed them: float32 [len(indices), h, w, c]."""
+        return self.normalization.apply(self.images[indices])
+
+    def split_indices(self) -> Splits:
+        """The division as rows of the source, for the run's folder."""
+        return Splits(
+            train=self.source_rows[self.train],
+            validation=self.source_rows[self.validation],
+            calibration=self.source_rows[self.calibration],
+            test=self.test_rows,
+        )
+
+
+def fingerprint(images: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> str:
+    """Sha256 of the content: values, types, shapes and class names."""
+    digest = hashlib.sha256()
+    for array in (images, labels):
+        digest.update(f"{array.dtype.str} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    digest.update("\n".join(class_names).encode())
+    return digest.hexdigest()

@@ -1,0 +1,121 @@
+"""Hint-based training: FitNets stage 1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import keras
+from keras import ops
+
+from models.regressor import build_regressor, hint_pooling
+from pipeline.config import HintConfig
+from pipeline.methods.base import (
+    Batch,
+    Method,
+    MethodError,
+    Phase,
+    Shapes,
+    Tensor,
+    Term,
+)
+
+
+class Hint(Method):
+    """The student up to its guided layer learns to predict the teacher's hint layer.
+
+    `L_HT = 1/2 * || u_h(x) - r(v_g(x)) ||^2` (Romero et al. 2015, eq. 3), summed over
+    `[h, w, c]` and averaged over the batch. `r` is the regressor, a convolution of the guided
+    features `[batch, h_g, w_g, c_g]` to the hint's shape, with the hint's own non-linearity.
+    Learnable: the student up to the deepest guided tap, and the regressors. Left behind: the
+    regressors.
+
+    Args:
+        config: epochs, regressor and whether the loss stays on in the task phase.
+        pairs: guided tap of the student -> hint tap of the teacher.
+        activations: hint tap -> its non-linearity ("relu", "linear", ...).
+    """
+
+    def __init__(
+        self, config: HintConfig, pairs: Mapping[str, str], activations: Mapping[str, str]
+    ) -> None:
+        self.config = config
+        self.pairs = dict(pairs)
+        self.activations = dict(activations)
+        self.regressors: dict[str, keras.Model] = {}
+        self.pooling: dict[str, keras.layers.Layer | None] = {}
+
+    def build(self, teacher_taps: Shapes, student_taps: Shapes, n_samples: int) -> None:
+        """Creates one regressor a pair.
+
+        Raises:
+            MethodError: an unknown tap, or a pair whose shapes cannot fit.
+        """
+        del n_samples
+        for guided, hint in self.pairs.items():
+            guided_shape = _shape("student", guided, student_taps)
+            hint_shape = _shape("teacher", hint, teacher_taps)
+            kind = self.config.regressor
+            try:
+                regressor = build_regressor(kind, guided_shape, hint_shape, self.activations[hint])
+            except ValueError as error:
+                raise MethodError(str(error)) from error
+            self.regressors[guided] = regressor
+            pooled = kind != "paper"
+            self.pooling[guided] = hint_pooling(guided_shape, hint_shape) if pooled else None
+
+    def target(self, guided: str, batch: Batch) -> Tensor:
+        """The hint that belongs to a guided tap, at the regressor's output size."""
+        hint = batch.teacher[self.pairs[guided]]
+        pool = self.pooling[guided]
+        return hint if pool is None else pool(hint)
+
+    def prediction(self, guided: str, batch: Batch) -> Tensor:
+        """What the regressor makes of a guided tap, `[batch, h, w, c]`, float32."""
+        features = self.regressors[guided](batch.student[guided], training=batch.training)
+        return ops.cast(features, "float32")
+
+    def hint_loss(self, batch: Batch) -> Tensor:
+        """L_HT, summed over the pairs, `[batch]`."""
+        total = 0.0
+        for guided in self.pairs:
+            error = self.prediction(guided, batch) - self.target(guided, batch)
+            total = total + 0.5 * ops.sum(ops.square(error), axis=(1, 2, 3))
+        return total
+
+    def compared_maps(self, batch: Batch) -> dict[str, tuple[Tensor, Tensor]]:
+        """ "guided <- hint" -> (hint, regressed guided features)."""
+        return {
+            f"{guided} <- {hint}": (self.target(guided, batch), self.prediction(guided, batch))
+            for guided, hint in self.pairs.items()
+        }
+
+    def phases(self) -> dict[str, Phase]:
+        """The hint phase; and the task phase, with the hint loss in it if it is kept on."""
+        extras = tuple(self.regressors.values())
+        guided, hints = frozenset(self.pairs), frozenset(self.pairs.values())
+        pretrain = Phase(
+            terms=(Term("hint", self.hint_loss),),
+            student_taps=guided,
+            teacher_taps=hints,
+            extras=extras,
+            epochs=self.config.epochs,
+            learning_rate=self.config.learning_rate,
+        )
+        task = Phase(terms=(), student_taps=frozenset({"logits"}))
+        if self.config.keep_weight > 0:
+            task = Phase(
+                terms=(Term("hint", self.hint_loss, self.config.keep_weight),),
+                student_taps=guided | {"logits"},
+                teacher_taps=hints,
+                extras=extras,
+            )
+        return {"pretrain": pretrain, "task": task}
+
+
+def _shape(network: str, tap: str, taps: Shapes) -> tuple[int, ...]:
+    if tap not in taps:
+        raise MethodError(
+            f"hint.pairs names the {network}'s tap {tap!r}, which it does not have; "
+            f"it has {', '.join(name for name in taps if name != 'logits')}"
+        )
+    return tuple(int(size or 0) for size in taps[tap][1:])

@@ -1,0 +1,43 @@
+"""Knowledge distillation with softened logits."""
+
+from keras import ops
+
+from pipeline.config import KDConfig
+from pipeline.methods.base import Batch, Linear, Method, Phase, Tensor, Term, cross_entropy
+
+
+class KD(Method):
+    """Soft targets beside the labels.
+
+    `label_weight * H(y, P_S) + lambda * H(P_T^tau, P_S^tau)`, where `P^tau = softmax(logits / tau)`
+    and H is the cross-entropy: FitNets (Romero et al. 2015, eq. 2) with lambda annealed linearly,
+    tau = 3 and no further factor. Hinton et al. 2015 (section 2) multiply the soft term by tau^2:
+    `tau_squared`. The entropy of the teacher is subtracted, so that the soft term is the
+    KL divergence: its gradients are the same, and it is 0 where the networks agree.
+
+    Args:
+        config: temperature, weights and convention.
+        label_smoothing: applied to the labels' term alone.
+    """
+
+    def __init__(self, config: KDConfig, label_smoothing: float = 0.0) -> None:
+        self.config = config
+        self.label_smoothing = label_smoothing
+
+    def soft_loss(self, batch: Batch) -> Tensor:
+        """`KL(P_T^tau || P_S^tau)`, times tau^2 if chosen, `[batch]`."""
+        tau = self.config.temperature
+        teacher = ops.log_softmax(batch.teacher["logits"] / tau, axis=-1)
+        student = ops.log_softmax(batch.student["logits"] / tau, axis=-1)
+        divergence = ops.sum(ops.exp(teacher) * (teacher - student), axis=-1)
+        return divergence * tau**2 if self.config.tau_squared else divergence
+
+    def phases(self) -> dict[str, Phase]:
+        """One task phase on the logits of both networks."""
+        config = self.config
+        labels = Term(
+            "ce", lambda batch: cross_entropy(batch, self.label_smoothing), config.label_weight
+        )
+        soft = Term("kd", self.soft_loss, Linear(config.weight_start, config.weight_end))
+        logits = frozenset({"logits"})
+        return {"task": Phase(terms=(labels, soft), student_taps=logits, teacher_taps=logits)}

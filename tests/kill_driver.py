@@ -1,0 +1,94 @@
+"""Runs the real command line and sends itself SIGKILL at a chosen moment of it.
+
+    python tests/kill_driver.py MOMENT COUNT ARGUMENTS...
+
+MOMENT is step (of an epoch), checkpoint (half of it written), conversion, or rename (of a stage's
+folder, after it); the process dies at the COUNT-th of them.
+"""
+
+import os
+import signal
+import sys
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Countdown:
+    def __init__(self, count):
+        self.count = count
+
+    def __call__(self):
+        self.count -= 1
+        return self.count == 0
+
+
+def at_step(due):
+    from pipeline import train
+
+    real = train._PhaseRun.on_train_batch_end
+
+    def patched(self, batch, logs=None):
+        if due():
+            die()
+        real(self, batch, logs)
+
+    train._PhaseRun.on_train_batch_end = patched
+
+
+def at_checkpoint(due):
+    from pipeline import checkpoint
+
+    real = checkpoint.np.savez
+
+    def patched(file, *arrays, **named):
+        if due():
+            file.write(b"PK half a checkpoint")
+            file.flush()
+            die()
+        real(file, *arrays, **named)
+
+    checkpoint.np.savez = patched
+
+
+def at_conversion(due):
+    import deploy.convert
+
+    real = deploy.convert._convert
+
+    def patched(converter):
+        content = real(converter)
+        if due():
+            die()
+        return content
+
+    deploy.convert._convert = patched
+
+
+def at_rename(due):
+    from pipeline.app import folder
+
+    real = folder.os.rename
+
+    def patched(*places):
+        real(*places)
+        if due():
+            die()
+
+    folder.os.rename = patched
+
+
+MOMENTS = {
+    "step": at_step,
+    "checkpoint": at_checkpoint,
+    "conversion": at_conversion,
+    "rename": at_rename,
+}
+
+
+if __name__ == "__main__":
+    from pipeline.app.cli import main
+
+    MOMENTS[sys.argv[1]](Countdown(int(sys.argv[2])))
+    sys.exit(main(sys.argv[3:]))

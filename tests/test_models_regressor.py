@@ -1,0 +1,120 @@
+"""Regressors: the paper's kernel rule, poolings, activations, refusals."""
+
+import numpy as np
+import pytest
+
+from models.regressor import build_regressor, hint_pooling
+
+RNG = np.random.default_rng(7)
+
+
+def features(*shape):
+    return RNG.normal(size=(2, *shape)).astype("float32")
+
+
+@pytest.mark.parametrize(
+    ("guided", "hint", "kernel"),
+    [
+        ((16, 16, 32), (15, 15, 192), (2, 2)),  # FitNet 1's layer 6 and its teacher's layer 2
+        ((8, 8, 4), (8, 8, 6), (1, 1)),
+        ((10, 7, 4), (4, 6, 5), (7, 2)),
+    ],
+)
+def test_the_paper_regressor_has_the_kernel_of_its_rule(guided, hint, kernel):
+    regressor = build_regressor("paper", guided, hint, "linear")
+
+    assert regressor.get_layer("regressor").kernel.shape == (*kernel, guided[2], hint[2])
+    assert regressor(features(*guided)).shape == (2, *hint)
+
+
+def test_the_batch_may_stand_before_the_shapes():
+    regressor = build_regressor("paper", (None, 5, 5, 2), (None, 4, 4, 3), "relu")
+
+    assert regressor.output_shape == (None, 4, 4, 3)
+
+
+def test_activations_are_those_of_the_hint():
+    guided = 50 * features(4, 4, 3)
+    outputs = {
+        name: np.asarray(build_regressor("paper", (4, 4, 3), (4, 4, 5), name)(guided))
+        for name in ("linear", "relu", "relu6", "maxout")
+    }
+
+    assert outputs["linear"].min() < 0
+    assert outputs["relu"].min() == 0
+    assert outputs["relu"].max() > 6
+    assert (outputs["relu6"].min(), outputs["relu6"].max()) == (0, 6)
+
+
+def test_maxout_is_the_maximum_of_two_convolutions():
+    guided = features(4, 4, 3)
+    regressor = build_regressor("paper", (4, 4, 3), (4, 4, 5), "maxout")
+    kernels = [regressor.get_layer(f"regressor_piece{i}").get_weights()[0][0, 0] for i in (1, 2)]
+
+    expected = np.maximum(guided @ kernels[0], guided @ kernels[1])
+
+    np.testing.assert_allclose(regressor(guided), expected, atol=1e-5)
+
+
+def test_the_pooled_regressor_averages_the_guided_map_then_mixes_channels():
+    guided = features(4, 6, 3)
+    regressor = build_regressor("pooled", (4, 6, 3), (2, 3, 5), "linear")
+    kernel, bias = regressor.get_layer("regressor").get_weights()
+
+    means = guided.reshape(2, 2, 2, 3, 2, 3).mean(axis=(2, 4))
+
+    np.testing.assert_allclose(regressor(guided), means @ kernel[0, 0] + bias, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["pooled", "two_layer"])
+@pytest.mark.parametrize(
+    ("guided", "hint", "common"),
+    [
+        ((8, 8, 2), (7, 7, 3), (7, 7)),
+        ((7, 7, 2), (14, 14, 3), (7, 7)),
+        ((8, 3, 2), (4, 6, 3), (4, 3)),
+    ],
+)
+def test_the_smaller_size_of_both_is_met(kind, guided, hint, common):
+    regressor, pool = build_regressor(kind, guided, hint, "relu"), hint_pooling(guided, hint)
+
+    predicted = regressor(features(*guided))
+    target = features(*hint) if pool is None else pool(features(*hint))
+
+    assert predicted.shape == target.shape == (2, *common, 3)
+
+
+def test_hint_pooling_is_the_mean_of_each_window():
+    hint = features(4, 4, 3)
+
+    pooled = hint_pooling((2, 2, 8), (4, 4, 3))(hint)
+
+    np.testing.assert_allclose(pooled, hint.reshape(2, 2, 2, 2, 2, 3).mean(axis=(2, 4)), atol=1e-6)
+
+
+def test_a_hint_that_is_not_larger_is_not_pooled():
+    assert hint_pooling((4, 4, 8), (4, 4, 3)) is None
+    assert hint_pooling((8, 8, 8), (4, 4, 3)) is None
+
+
+def test_two_layers_are_convolution_norm_relu_convolution():
+    regressor = build_regressor("two_layer", (4, 4, 3), (4, 4, 5), "relu")
+
+    kinds = [type(layer).__name__ for layer in regressor.layers[1:]]
+
+    assert kinds == ["Conv2D", "BatchNormalization", "ReLU", "Conv2D", "ReLU"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("paper", (7, 7, 2), (8, 8, 3), "relu"), r"\(8, 8, 3\) .*\(7, 7, 2\).*'pooled'"),
+        (("conv", (7, 7, 2), (7, 7, 3), "relu"), "unknown regressor kind 'conv'"),
+        (("paper", (7, 7, 2), (7, 7, 3), "gelu"), "unknown regressor activation 'gelu'"),
+        (("paper", (None, None, 2), (7, 7, 3), "relu"), "guided features"),
+        (("paper", (7, 7, 2), (10,), "relu"), r"hint features have the shape \(10,\)"),
+    ],
+)
+def test_pairs_that_cannot_fit_are_refused(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        build_regressor(*arguments)

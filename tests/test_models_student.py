@@ -1,0 +1,101 @@
+"""Students scaled to a size, and the closed-form count against built networks."""
+
+import itertools
+
+import pytest
+
+from models.cost import count_parameters
+from models.presets import PRESETS, NetworkConfig
+from models.scaling import parameters_of, scale_to
+from models.student import build_student
+
+SHAPE = (8, 8, 3)
+VARIANTS = [
+    {"block": block, "residual": residual, "batch_norm": batch_norm, "depths": depths}
+    for block, residual, batch_norm in itertools.product(
+        ("plain", "separable"), (False, True), (False, True)
+    )
+    for depths in ((1, 2, 3), (4, 2, 1))
+]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({**variant, "widths": (4, 4, 6)} for variant in VARIANTS),
+        {"family": "resnet8", "widths": (3, 5), "depths": (2, 4)},
+        {"family": "resnet8", "widths": (4, 4), "depths": (2, 2), "batch_norm": False},
+        {"family": "ds_cnn", "widths": (5, 7), "depths": (1, 2)},
+        {"family": "ds_cnn", "widths": (5, 7), "depths": (1, 2), "batch_norm": False},
+    ],
+)
+def test_the_closed_form_equals_the_built_network(settings):
+    config = NetworkConfig(**settings).resolved()
+
+    assert parameters_of(config, SHAPE, 10) == count_parameters(build_student(config, SHAPE, 10))
+
+
+@pytest.mark.parametrize("family", ["thin_deep", "resnet8", "ds_cnn"])
+@pytest.mark.parametrize("times_fewer", [1.0, 3.6, 10.44, 36.0, 100.0])
+def test_scaled_widths_come_near_from_below(family, times_fewer):
+    config = NetworkConfig(family=family, times_fewer=times_fewer).resolved()
+    limit = 289_066 / times_fewer
+
+    scaled = scale_to(config, (28, 28, 1), 10, 289_066)
+    parameters = parameters_of(scaled, (28, 28, 1), 10)
+
+    assert 0.9 * limit < parameters <= limit
+    assert scaled.times_fewer is None
+
+
+def test_no_neighbour_of_the_scaled_widths_is_nearer():
+    config = NetworkConfig(times_fewer=10.0).resolved()
+
+    widths = scale_to(config, (28, 28, 1), 10, 289_066).widths
+    grown = [
+        NetworkConfig(widths=tuple(w + (i == j) for j, w in enumerate(widths)), depths=(4, 5, 4))
+        for i in range(3)
+    ]
+
+    assert all(parameters_of(g, (28, 28, 1), 10) > 28_906 for g in grown)
+
+
+def test_the_proportions_of_the_widths_are_kept():
+    config = NetworkConfig(widths=(10, 20, 40), depths=(2, 2, 2), times_fewer=2.0)
+
+    first, second, third = scale_to(config, (28, 28, 1), 10, 1_000_000).widths
+
+    assert second / first == pytest.approx(2, abs=0.15)
+    assert third / second == pytest.approx(2, abs=0.15)
+
+
+def test_the_built_student_is_that_much_smaller():
+    config = NetworkConfig(times_fewer=20.0, residual=True)
+
+    student = build_student(config, SHAPE, 10, teacher_parameters=100_000)
+
+    assert 4_500 < count_parameters(student) <= 5_000
+
+
+def test_without_times_fewer_the_teacher_does_not_matter():
+    student = build_student(NetworkConfig(preset="thin_8_16_20"), (28, 28, 1), 10, 5)
+
+    assert count_parameters(student) == 26_826
+
+
+def test_times_fewer_without_a_teacher_is_refused():
+    with pytest.raises(ValueError, match="pass teacher_parameters"):
+        build_student(NetworkConfig(times_fewer=4.0), SHAPE, 10)
+
+
+def test_a_size_below_one_channel_a_stage_is_refused_with_the_smallest():
+    config = NetworkConfig(widths=(8, 8), depths=(2, 2), batch_norm=False, times_fewer=50.0)
+    # (9*3 + 1) + 3 (9 + 1) + 2*10 = 78 parameters at the least
+
+    with pytest.raises(ValueError, match=r"leaves 20, .* still has 78; use times_fewer of at most"):
+        build_student(config, SHAPE, 10, teacher_parameters=1_000)
+
+
+def test_a_family_that_cannot_be_scaled_is_refused():
+    with pytest.raises(ValueError, match="family 'fitnet'"):
+        scale_to(PRESETS["fitnet1"], (32, 32, 3), 10, 9_000_000)

@@ -1,0 +1,92 @@
+"""The command line's grammar: settings, typos, stored settings."""
+
+import pytest
+import yaml
+
+from pipeline.app.cli import main
+from pipeline.app.parser import SETTINGS, WrongUseError, parse, settings_text
+from pipeline.config import NetworkConfig, RunConfig
+
+
+def test_flags_become_settings():
+    command = parse(["run", "runs/x", "--training.epochs", "3", "--arms", "[kd]", "--seed=4"])
+    assert command.name == "run"
+    assert command.options["run"] == "runs/x"
+    assert command.config.training.epochs == 3
+    assert command.config.arms == ("kd",)
+    assert command.config.seed == 4
+    assert command.config.teacher == RunConfig().teacher
+
+
+def test_dict_settings_are_written_with_dots():
+    command = parse(["run", "--hint.pairs.stage2=stage1"])
+    assert command.config.hint.pairs == {"stage2": "stage1"}
+
+
+def test_a_preset_replaces_the_default_network():
+    command = parse(["run", "--student.preset", "fitnet1"])
+    assert command.config.student == NetworkConfig(preset="fitnet1")
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["rnu"], "did you mean: run"),
+        (["run", "--tranining.epochs", "3"], "did you mean: --training.epochs"),
+        (["run", "--training.epochs", "0"], "training.epochs must be 1 or more; got 0"),
+        (["run", "--training.epochs", "many"], "many"),
+        (["run", "--arms", "[hnit]"], "no method 'hnit'; known: scratch, kd, hint"),
+        (["run", "--arms", "[kd,kd]"], "names one twice"),
+        (["run", "--data.source", "npz"], "needs data.path"),
+        (["run", "--data.source", "cifr10"], "must be one of digits"),
+        (["run", "--data.validation_fraction", "0.9"], "leave nothing to train on"),
+        (["run", "--deploy", "hint"], "'best' or one of the arms scratch, kd, hint+kd"),
+        (["run", "--hint_member", "1"], "not one of the 1 members"),
+        (["run", "--teacher.times_fewer", "3"], "no reference"),
+        (["run", "--config", "/nonexistent.yaml"], "nonexistent.yaml"),
+        (["teacher"], "run"),
+        ([], "{run,teacher,distill"),
+    ],
+)
+def test_wrong_use_is_explained(argv, said, capsys):
+    with pytest.raises(WrongUseError, match=r"(?s).*") as error:
+        parse(argv)
+    assert said in str(error.value)
+    assert main(argv) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_typo_in_a_settings_file_is_explained(tmp_path):
+    (tmp_path / "s.yaml").write_text("training:\n  epoch: 3\n")
+    with pytest.raises(WrongUseError, match=r"did you mean: --training.epochs"):
+        parse(["run", "--config", str(tmp_path / "s.yaml")])
+
+
+def test_printed_settings_can_be_read_back(tmp_path, capsys):
+    assert main(["run", "--print_config", "--seed", "5", "--student.preset", "fitnet1"]) == 0
+    text = capsys.readouterr().out
+    assert "run:" not in text
+    (tmp_path / "s.yaml").write_text(text)
+    command = parse(["run", "runs/x", "--config", str(tmp_path / "s.yaml")])
+    assert command.config == RunConfig(seed=5, student=NetworkConfig(preset="fitnet1"))
+    assert command.options["run"] == "runs/x"
+
+
+def test_a_runs_own_settings_come_first_and_flags_change_single_ones(tmp_path):
+    config = RunConfig(seed=9, arms=("kd",))
+    (tmp_path / SETTINGS).write_text(settings_text(config))
+    assert yaml.safe_load(settings_text(config))["seed"] == 9
+    command = parse(["distill", str(tmp_path), "--kd.temperature", "5"])
+    assert command.config.seed == 9
+    assert command.config.arms == ("kd",)
+    assert command.config.kd.temperature == 5
+    assert command.notes
+
+
+def test_help_and_version_are_answered(capsys):
+    assert main(["--help"]) == 0
+    assert "exit codes: 0 done, 1 the job failed, 2 wrong use" in capsys.readouterr().out
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("hintlite 0.")
+    assert main(["distill", "--help"]) == 0
+    assert "--kd.temperature" in capsys.readouterr().out

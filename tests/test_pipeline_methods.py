@@ -1,0 +1,174 @@
+"""The losses against values worked out in numpy from the papers' formulas."""
+
+import numpy as np
+import pytest
+
+from pipeline.config import HintConfig, KDConfig, RunConfig, SettingsError
+from pipeline.methods import METHODS, method_names
+from pipeline.methods.base import (
+    Batch,
+    Linear,
+    MethodError,
+    Phase,
+    Sum,
+    Term,
+    cross_entropy,
+    with_labels,
+)
+from pipeline.methods.hint import Hint
+from pipeline.methods.kd import KD
+from pipeline.methods.scratch import Scratch
+
+RNG = np.random.default_rng(7)
+STUDENT = RNG.normal(size=(5, 4)).astype(np.float32)
+TEACHER = 3.0 * RNG.normal(size=(5, 4)).astype(np.float32)  # asymmetric on purpose
+LABELS = np.array([0, 3, 1, 2, 2])
+
+
+def softmax(logits, tau=1.0):
+    powers = np.exp(logits.astype(np.float64) / tau)
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def batch(student=STUDENT, teacher=TEACHER):
+    return Batch({"logits": student}, {"logits": teacher}, LABELS, np.arange(5), True)
+
+
+def test_cross_entropy_is_minus_log_of_the_true_class():
+    expected = -np.log(softmax(STUDENT)[np.arange(5), LABELS])
+    np.testing.assert_allclose(cross_entropy(batch()), expected, rtol=1e-5)
+
+
+def test_label_smoothing_mixes_in_the_uniform_distribution():
+    target = 0.8 * np.eye(4)[LABELS] + 0.2 / 4
+    expected = -(target * np.log(softmax(STUDENT))).sum(axis=1)
+    np.testing.assert_allclose(cross_entropy(batch(), 0.2), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("tau_squared", [False, True])
+def test_kd_is_the_divergence_of_the_student_from_the_teacher(tau_squared):
+    tau = 3.0
+    p, q = softmax(TEACHER, tau), softmax(STUDENT, tau)
+    expected = (p * np.log(p / q)).sum(axis=1) * (tau**2 if tau_squared else 1.0)
+    method = KD(KDConfig(temperature=tau, tau_squared=tau_squared))
+    np.testing.assert_allclose(method.soft_loss(batch()), expected, rtol=1e-4)
+    swapped = method.soft_loss(batch(TEACHER, STUDENT))
+    assert np.abs(swapped - expected).max() > 0.01  # a swapped teacher and student would be seen
+
+
+def test_kd_agrees_with_keras_when_keras_is_given_the_divergence():
+    import keras
+
+    theirs = keras.distillation.LogitsDistillation(
+        temperature=4.0, loss=keras.losses.KLDivergence()
+    ).compute_loss(TEACHER, STUDENT)
+    ours = KD(KDConfig(temperature=4.0, tau_squared=True)).soft_loss(batch())
+    np.testing.assert_allclose(np.mean(ours), theirs, rtol=1e-4)
+
+
+def test_kd_weights_follow_the_paper():
+    phase = KD(KDConfig()).phases()["task"]
+    weights = {term.name: term.weight for term in phase.terms}
+    assert weights == {"ce": 1.0, "kd": Linear(4.0, 1.0)}
+    assert [Linear(4.0, 1.0).at(epoch, 4) for epoch in range(4)] == [4.0, 3.0, 2.0, 1.0]
+    assert Linear(4.0, 1.0).at(0, 1) == 4.0
+
+
+def test_labels_are_added_to_a_task_phase_once():
+    plain = with_labels(Scratch().phases()["task"])
+    assert [term.name for term in plain.terms] == ["ce"]
+    kd = KD(KDConfig(label_weight=0.1)).phases()["task"]
+    assert with_labels(kd) is kd
+
+
+def hint_method(kind="paper", activation="linear", **settings):
+    method = Hint(HintConfig(regressor=kind, **settings), {"g": "h"}, {"h": activation})
+    method.build({"h": (None, 3, 3, 5)}, {"g": (None, 5, 5, 2)}, 10)
+    return method
+
+
+def test_hint_loss_is_half_the_squared_distance_after_the_regressor():
+    method = hint_method()
+    guided = RNG.normal(size=(4, 5, 5, 2)).astype(np.float32)
+    hint = RNG.normal(size=(4, 3, 3, 5)).astype(np.float32)
+    kernel, bias = (np.asarray(w) for w in method.regressors["g"].get_weights())
+    assert kernel.shape == (3, 3, 2, 5)  # k = 5 - 3 + 1, a valid convolution
+    bias = RNG.normal(size=bias.shape).astype(np.float32)
+    method.regressors["g"].set_weights([kernel, bias])
+    predicted = np.zeros((4, 3, 3, 5))
+    for row in range(3):
+        for column in range(3):
+            patch = guided[:, row : row + 3, column : column + 3, :]
+            predicted[:, row, column] = np.tensordot(patch, kernel, 3) + bias
+    expected = 0.5 * ((hint - predicted) ** 2).sum(axis=(1, 2, 3))
+    loss = method.hint_loss(Batch({"g": guided}, {"h": hint}, LABELS[:4], np.arange(4), True))
+    np.testing.assert_allclose(loss, expected, rtol=1e-4)
+
+
+def test_hint_regressor_has_the_hints_own_non_linearity():
+    method = hint_method(activation="relu")
+    guided = RNG.normal(size=(2, 5, 5, 2)).astype(np.float32)
+    predicted = np.asarray(method.regressors["g"](guided))
+    assert predicted.min() == 0.0
+    assert predicted.max() > 0.0
+
+
+def test_hint_pools_a_larger_hint_where_the_kind_says_so():
+    method = Hint(HintConfig(regressor="pooled"), {"g": "h"}, {"h": "linear"})
+    method.build({"h": (None, 4, 4, 3)}, {"g": (None, 2, 2, 6)}, 10)
+    hint = RNG.normal(size=(2, 4, 4, 3)).astype(np.float32)
+    pooled = hint.reshape(2, 2, 2, 2, 2, 3).mean(axis=(2, 4))
+    target = method.target("g", Batch({}, {"h": hint}, LABELS[:2], np.arange(2), True))
+    np.testing.assert_allclose(target, pooled, rtol=1e-5)
+
+
+def test_hint_refuses_unknown_taps_and_pairs_that_cannot_fit():
+    method = Hint(HintConfig(), {"g": "h"}, {"h": "linear"})
+    with pytest.raises(MethodError, match=r"student's tap 'g'.*has x"):
+        method.build({"h": (None, 3, 3, 5)}, {"x": (None, 5, 5, 2)}, 1)
+    with pytest.raises(MethodError, match="8"):
+        method.build({"h": (None, 8, 8, 5)}, {"g": (None, 4, 4, 2)}, 1)
+
+
+def test_hint_is_dropped_after_its_phase_unless_it_is_kept_on():
+    phases = hint_method().phases()
+    assert phases["pretrain"].extras
+    assert phases["pretrain"].student_taps == {"g"}
+    assert phases["task"].extras == ()
+    kept = hint_method(keep_weight=0.5).phases()["task"]
+    assert [(term.name, term.weight) for term in kept.terms] == [("hint", 0.5)]
+    assert kept.extras
+
+
+def test_sum_merges_phases_by_key():
+    merged = Sum([hint_method(), KD(KDConfig())]).phases()
+    assert list(merged) == ["pretrain", "task"]
+    assert [term.name for term in merged["task"].terms] == ["ce", "kd"]
+    assert merged["pretrain"].epochs == HintConfig().epochs
+
+
+def test_sum_refuses_one_loss_twice():
+    with pytest.raises(MethodError, match="ce, kd"):
+        Sum([KD(KDConfig()), KD(KDConfig())]).phases()
+
+
+def test_arms_name_methods():
+    assert method_names("hint+kd") == ["hint", "kd"]
+    with pytest.raises(SettingsError, match="no method 'hnit'; known: scratch, kd, hint"):
+        method_names("hnit+kd")
+    with pytest.raises(SettingsError, match="twice"):
+        method_names("kd+kd")
+
+
+def test_every_method_builds_and_minimises_something(tiny_pair):
+    teacher, student = tiny_pair
+    from pipeline.methods import build_method
+    from pipeline.methods.base import tap_shapes
+
+    for name in METHODS:
+        method = build_method(name, RunConfig(), teacher, student)
+        method.build(tap_shapes(teacher), tap_shapes(student), 10)
+        phases = method.phases()
+        assert with_labels(phases["task"]).terms
+        assert all(isinstance(phase, Phase) for phase in phases.values())
+        assert all(isinstance(term, Term) for phase in phases.values() for term in phase.terms)
