@@ -58,9 +58,10 @@ class DataConfig:
 
     Args:
         source: digits (embedded), fashion_mnist, mnist, cifar10, cifar100, folder (of class-named
-            folders of images) or npz (arrays "x" and "y", optionally "x_test" and "y_test").
-        path: the folder or the .npz file; for the named data sets, a folder to read instead of the
-            download cache.
+            folders of images) or npz (arrays "x" and "y", optionally "x_test", "y_test" and
+            "class_names").
+        path: the folder or the .npz file; for the data sets that are downloaded, a folder to read
+            instead of the download cache.
         validation_fraction: share of the training samples kept for choices.
         test_fraction: share kept for the one evaluation, where the source has no test set itself.
         calibration_samples: training samples, balanced over classes, that set the INT8 ranges.
@@ -104,9 +105,30 @@ class DataConfig:
             f"data.calibration_samples must be 1 or more; got {self.calibration_samples}",
         )
         require(self.limit is None or self.limit > 0, f"data.limit must be positive: {self.limit}")
+        require(self.split_seed >= 0, f"data.split_seed must be 0 or more; got {self.split_seed}")
+        self._check_unused()
         require(
             self.source not in ("folder", "npz") or self.path is not None,
             f"data.source {self.source!r} needs data.path, the {self.source} to read",
+        )
+
+    def _check_unused(self) -> None:
+        """Refuses settings that the source would ignore."""
+        for name in ("image_height", "image_width"):
+            size = getattr(self, name)
+            require(size is None or size >= 1, f"data.{name} counts pixels, 1 or more; got {size}")
+            require(
+                size is None or self.source == "folder",
+                f"data.{name} resizes the pictures of a folder; {self.source} has one size already",
+            )
+        require(
+            self.color == "auto" or self.source == "folder",
+            f"data.color converts the pictures of a folder; {self.source} has its channels already",
+        )
+        require(
+            self.path is None or self.source != "digits",
+            "data.path has no meaning for the digits, which are part of scikit-learn; for other "
+            "samples name another data.source",
         )
 
 

@@ -140,7 +140,8 @@ def test_two_processes_refuse_each_other_and_a_dead_one_holds_nothing(tmp_path):
     holder = context.Process(target=_hold, args=(tmp_path, ready, leave))
     holder.start()
     assert ready.wait(60)
-    with pytest.raises(RunError, match=f"in use by process {holder.pid}"), RunFolder(tmp_path).lock():
+    refused = pytest.raises(RunError, match=f"in use by process {holder.pid}")
+    with refused, RunFolder(tmp_path).lock():
         pass
     holder.kill()
     holder.join()

@@ -28,7 +28,7 @@ OCCURRENCES = {"step": 21, "checkpoint": 10, "conversion": 4, "rename": 8}
 
 def launch(settings, run, *prefix):
     command = [sys.executable, *prefix, "run", str(run), "--config", str(settings)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
 
 
 def outcome(run):

@@ -74,8 +74,8 @@ def _listed(root: Path, names: Sequence[str]) -> Listing:
     for name, found in zip(names, files, strict=True):
         if not found:
             raise DataError(
-                f"{root / name}: no pictures directly in this class folder (PNG, JPEG and the like); add "
-                "some or remove the folder"
+                f"{root / name}: no pictures directly in this class folder (PNG, JPEG, ...); "
+                "add some or remove the folder"
             )
     labels = np.repeat(np.arange(len(names)), [len(found) for found in files])
     return [path for found in files for path in found], labels.astype(np.int64)

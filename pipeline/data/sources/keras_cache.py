@@ -103,6 +103,6 @@ def _fetch(download: Download, title: str) -> Path:
         fetched = "extract it" if download.extract else "keep its name"
         raise DataError(
             f"{title}: not in {cache_folder()}, and fetching {download.name} failed ({reason}); "
-            f"fetch {download.origin} elsewhere, {fetched}, and set data.path to the folder it is in"
+            f"fetch {download.origin} elsewhere, {fetched}, and set data.path to its folder"
         ) from error
     return Path(fetched)
