@@ -1,11 +1,40 @@
 """Settings that every test shares."""
 
 import os
+import subprocess
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import pytest
+
+SMALL_RUN = """
+deterministic: true
+arms: [hint+kd]
+data: {source: digits, limit: 200, calibration_samples: 30, augmentation: {shift: 1}}
+teacher: {widths: [4, 6], depths: [1, 1], dropout: 0.2}
+teacher_training: {epochs: 2, batch_size: 64}
+student: {widths: [3, 4], depths: [1, 2], times_fewer: null, dropout: 0.1}
+training: {epochs: 3, batch_size: 64}
+hint: {epochs: 2, keep_weight: 0.01}
+quantize: {min_agreement: 0.0, max_accuracy_drop: 100}
+benchmark: {window_s: 0.02, warmup_s: 0.02, min_runs: 5}
+"""
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory):
+    """The settings file and the folder of a small run that the real command has completed."""
+    place = tmp_path_factory.mktemp("finished")
+    settings, run = place / "settings.yaml", place / "run"
+    settings.write_text(SMALL_RUN)
+    command = [sys.executable, "-m", "pipeline", "run", str(run), "--config", str(settings)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stderr
+    (place / "stdout.txt").write_text(done.stdout)
+    (place / "stderr.txt").write_text(done.stderr)
+    return settings, run
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A run that was killed goes on and ends as if nothing had happened, to the last bit."""
 
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,19 +11,7 @@ import numpy as np
 import pytest
 
 DRIVER = Path(__file__).with_name("kill_driver.py")
-SETTINGS = """
-deterministic: true
-arms: [hint+kd]
-data: {source: digits, limit: 200, calibration_samples: 30, augmentation: {shift: 1}}
-teacher: {widths: [4, 6], depths: [1, 1], dropout: 0.2}
-teacher_training: {epochs: 2, batch_size: 64}
-student: {widths: [3, 4], depths: [1, 2], times_fewer: null, dropout: 0.1}
-training: {epochs: 3, batch_size: 64}
-hint: {epochs: 2, keep_weight: 0.01}
-quantize: {min_agreement: 0.0, max_accuracy_drop: 100}
-benchmark: {window_s: 0.02, warmup_s: 0.02, min_runs: 5}
-"""
-# How often each moment comes in an undisturbed run of these settings.
+# How often each moment comes in an finished_run run of these settings.
 OCCURRENCES = {"step": 21, "checkpoint": 10, "conversion": 4, "rename": 8}
 
 
@@ -57,18 +46,8 @@ def assert_same_outcome(first, second):
             np.testing.assert_array_equal(content, second[name], err_msg=name)
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    place = tmp_path_factory.mktemp("undisturbed")
-    settings = place / "settings.yaml"
-    settings.write_text(SETTINGS)
-    done = launch(settings, place / "run", "-m", "pipeline")
-    assert done.returncode == 0, done.stderr
-    return settings, place / "run"
-
-
-def kill_and_finish(undisturbed, run, moments):
-    settings, expected = undisturbed
+def kill_and_finish(finished_run, run, moments):
+    settings, expected = finished_run
     killed = 0
     for moment, count in moments:
         done = launch(settings, run, str(DRIVER), moment, str(count))
@@ -84,27 +63,31 @@ def kill_and_finish(undisturbed, run, moments):
     return killed
 
 
-def test_three_kills_change_nothing(undisturbed, tmp_path):
+def test_three_kills_change_nothing(finished_run, tmp_path):
     # In the first third of the line, so that each of the three finds something left to interrupt.
     moments = [("step", 5), ("checkpoint", 3), ("rename", 3)]
-    assert kill_and_finish(undisturbed, tmp_path / "run", moments) == 3
+    assert kill_and_finish(finished_run, tmp_path / "run", moments) == 3
 
 
 @pytest.mark.slow
-def test_twenty_kills_change_nothing(undisturbed, tmp_path):
+def test_twenty_kills_change_nothing(finished_run, tmp_path):
     draw = random.Random(20)
     killed = 0
     for seed in range(20):
         moment = draw.choice(list(OCCURRENCES))
         count = draw.randint(1, OCCURRENCES[moment])
-        killed += kill_and_finish(undisturbed, tmp_path / f"run{seed}", [(moment, count)])
+        killed += kill_and_finish(finished_run, tmp_path / f"run{seed}", [(moment, count)])
     assert killed == 20
 
 
-def test_another_seed_is_noticed(undisturbed, tmp_path):
-    settings, expected = undisturbed
-    other = tmp_path / "settings.yaml"
-    other.write_text(settings.read_text() + "seed: 1\n")
-    assert launch(other, tmp_path / "run", "-m", "pipeline").returncode == 0
-    with pytest.raises(AssertionError):
-        assert_same_outcome(expected, tmp_path / "run")
+def test_one_changed_bit_is_noticed(finished_run, tmp_path):
+    _, run = finished_run
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    assert_same_outcome(run, copy)
+    path = next(copy.rglob("student_int8.tflite"))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(AssertionError, match="student_int8"):
+        assert_same_outcome(run, copy)

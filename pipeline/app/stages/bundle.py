@@ -59,7 +59,11 @@ def _work(context: Context, folder: Path) -> None:
             models={name: context.file(f"quantize/{arm}", name).read_bytes()},
             labels=data.class_names,
             input_shape=data.input_shape,
-            normalization=data.normalization.to_dict() | {"raw_dtype": data.raw_dtype},
+            normalization={
+                **data.normalization.to_dict(),
+                "raw_dtype": data.raw_dtype,
+                "raw_max": data.raw_max,
+            },
             samples_raw=data.images[rows],
             sample_labels=data.labels[rows],
             bench_script=Path(benchmarks.bench_tflite.__file__),

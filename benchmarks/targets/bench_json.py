@@ -1,0 +1,81 @@
+"""From the JSON that bench_tflite.py printed to a BenchmarkResult, trusting none of it unseen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.targets.base import BenchmarkError, BenchmarkResult
+
+SCHEMA = "hintlite-bench/1"
+COLD = ("import", "load", "allocate", "first")
+STEADY = ("mean", "min", "p50", "p90", "p99", "max", "std")
+
+
+def parse_report(text: str) -> dict[str, Any]:
+    """The report as a table.
+
+    Raises:
+        BenchmarkError: it is cut off, or no report of this version.
+    """
+    try:
+        report = json.loads(text)
+    except ValueError as error:
+        raise BenchmarkError(
+            f"expected one JSON object from bench_tflite.py, got {len(text)} characters that are "
+            f"none ({error}): the output was cut off or mixed with another program's"
+        ) from error
+    schema = report.get("schema") if isinstance(report, dict) else None
+    if schema != SCHEMA:
+        raise BenchmarkError(
+            f"expected a report of the form {SCHEMA}, got {schema!r}: use the bench_tflite.py of "
+            "this version of hintlite"
+        )
+    return dict(report)
+
+
+def to_result(
+    report: Mapping[str, Any], *, kind: str, target: str, nonce: str, model_sha256: str
+) -> BenchmarkResult:
+    """The result that a report stands for.
+
+    Args:
+        report: what parse_report returned.
+        kind: "measured" or "simulated"; a simulation's times stay in `raw`.
+        target: the target's name.
+        nonce: what was given to this run alone.
+        model_sha256: of the file that was to be run.
+
+    Raises:
+        BenchmarkError: it answers another run, is about another model, or lacks a field.
+    """
+    try:
+        came = report["nonce"], report["model"]["sha256"]
+        if came != (nonce, model_sha256):
+            raise BenchmarkError(
+                f"expected an answer with nonce {nonce} and model {model_sha256}, got nonce "
+                f"{came[0]} and model {came[1]}: it is about another run; run again"
+            )
+        return BenchmarkResult(
+            kind=kind,
+            target=target,
+            model_sha256=model_sha256,
+            verdict=report["verdict"],
+            latency_us=None if kind == "simulated" else _latency_us(report["latency"]),
+            memory_bytes=report["memory"]["peak_rss_bytes"] if report["memory"] else None,
+            accuracy=report["accuracy"],
+            raw=dict(report),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BenchmarkError(
+            f"the report lacks a field or has a wrong one ({error!r}): use the bench_tflite.py of "
+            "this version of hintlite"
+        ) from error
+
+
+def _latency_us(latency: Mapping[str, Any] | None) -> dict[str, float] | None:
+    if latency is None:
+        return None
+    cold = {name: latency[name + "_us"] for name in COLD}
+    return cold | {name: latency["steady"][name + "_us"] for name in STEADY}

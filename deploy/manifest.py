@@ -1,0 +1,127 @@
+"""The form of a bundle's manifest.json, and reading one that somebody else wrote."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+FORMAT = "hintlite-bundle"
+VERSION = 1
+MANIFEST = "manifest.json"
+LABELS = "labels.txt"
+SAMPLES = "samples.npz"
+BENCH_SCRIPT = "bench_tflite.py"
+RAW_DTYPES = ("uint8", "float32")
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_TABLES = ("task", "normalization", "models", "samples", "files", "provenance")
+
+
+class BundleError(ValueError):
+    """A folder that is no bundle, a damaged bundle, or contents that cannot become one."""
+
+
+def is_plain_name(name: object) -> bool:
+    """True for a file name without folder, of letters, digits, dot, dash and underscore."""
+    return isinstance(name, str) and bool(_PLAIN_NAME.fullmatch(name)) and name != MANIFEST
+
+
+def read_manifest(folder: str | Path) -> dict[str, Any]:
+    """A bundle's manifest, its form checked; the files themselves are `check_bundle`'s.
+
+    Args:
+        folder: the bundle.
+
+    Raises:
+        BundleError: no manifest, no JSON, another format or version, a table that is missing or
+            malformed, a file name with a folder in it.
+    """
+    path = Path(folder) / MANIFEST
+    if path.is_symlink():
+        raise BundleError(f"{path} is a symbolic link; a bundle holds plain files only.")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BundleError(
+            f"{folder} is no bundle: cannot read {MANIFEST} ({error.strerror})."
+        ) from (error)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{path} is not JSON ({error}): copy the bundle again.") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise BundleError(f"{path} is no bundle's manifest: its format is not '{FORMAT}'.")
+    if manifest.get("version") != VERSION:
+        raise BundleError(
+            f"{path} has version {manifest.get('version')!r}, expected {VERSION}: read the bundle "
+            "with the release of hintlite that wrote it."
+        )
+    for problem in manifest_problems(manifest):
+        raise BundleError(f"{path}: {problem}")
+    return manifest
+
+
+def manifest_problems(manifest: dict[str, Any]) -> list[str]:
+    """Everything that is wrong with the tables of a manifest of the right version."""
+    problems = [
+        f"'{key}' is missing or no table." for key in _TABLES if not _is_table(manifest.get(key))
+    ]
+    return problems or [
+        *_file_problems(manifest["files"]),
+        *_reference_problems(manifest),
+        *_task_problems(manifest),
+    ]
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _file_problems(files: dict[str, Any]) -> list[str]:
+    problems = []
+    for name, entry in files.items():
+        if not is_plain_name(name):
+            problems.append(f"the file name {name!r} is not plain: a bundle is a flat folder.")
+        elif not (
+            _is_table(entry)
+            and isinstance(entry.get("bytes"), int)
+            and isinstance(entry.get("sha256"), str)
+            and _SHA256.fullmatch(entry["sha256"])
+        ):
+            problems.append(f"'files' has no sha256 and size for {name}.")
+    return problems
+
+
+def _reference_problems(manifest: dict[str, Any]) -> list[str]:
+    """Every file that another table names stands in 'files'."""
+    named = [*manifest["models"], manifest["samples"].get("file"), LABELS]
+    problems = [f"{name!r} is not in 'files'." for name in named if name not in manifest["files"]]
+    if not manifest["models"] or not all(map(_is_table, manifest["models"].values())):
+        problems.append("'models' names no model, or one without a table.")
+    return problems
+
+
+def _task_problems(manifest: dict[str, Any]) -> list[str]:
+    task, normalization = manifest["task"], manifest["normalization"]
+    shape, labels = task.get("input_shape"), task.get("labels")
+    problems = []
+    if not (_is_list(shape, int) and len(shape) == 3):
+        problems.append(f"'input_shape' must be [h, w, c], got {shape!r}.")
+    elif any(
+        not _is_list(normalization.get(key), int | float) or len(normalization[key]) != shape[2]
+        for key in ("mean", "std")
+    ):
+        problems.append(f"'normalization' needs {shape[2]} numbers each in 'mean' and 'std'.")
+    if not _is_list(labels, str) or not labels:
+        problems.append("'labels' must be a list of strings.")
+    if normalization.get("raw_dtype") not in RAW_DTYPES:
+        problems.append(f"'raw_dtype' must be one of {', '.join(RAW_DTYPES)}.")
+    most = normalization.get("raw_max")
+    if most is not None and not (isinstance(most, (int, float)) and most > 0):
+        problems.append(f"'raw_max' must be a positive number or null, got {most!r}.")
+    return problems
+
+
+def _is_list(value: object, kind: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, kind) for item in value)

@@ -1,0 +1,235 @@
+"""The commands on a finished run, through the real command line."""
+
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.app.cli import main
+from pipeline.app.folder import RunFolder
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def run(finished_run, tmp_path):
+    """A copy of the finished run, to be changed."""
+    shutil.copytree(finished_run[1], tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_the_table_has_every_model_float_and_int8(finished_run):
+    printed = (finished_run[0].parent / "stdout.txt").read_text()
+    for model in ("teacher", "student, hints + KD"):
+        for precision in ("float32", "int8"):
+            assert re.search(
+                rf"{re.escape(model)} +{precision} +[\d,]+ +[\d,]+ +[\d,]+ +\d", printed
+            )
+    assert "bundle/device/student_int8.tflite" in printed
+    assert "times fewer parameters" in printed
+    progress = (finished_run[0].parent / "stderr.txt").read_text()
+    assert "teacher: task phase" in progress
+    assert "oneDNN" not in progress + printed  # TensorFlow's own lines are in the log
+    assert "oneDNN" in (finished_run[1] / "log.txt").read_text()
+
+
+def test_every_figure_of_the_table_comes_from_the_predictions(finished_run):
+    run = finished_run[1]
+    metrics = json.loads((run / "evaluate" / "metrics.json").read_text())
+    with np.load(run / "evaluate" / "predictions.npz", allow_pickle=False) as file:
+        arrays = dict(file)
+    assert set(metrics) == {name for name in arrays if ":" in name}
+    for name, figure in metrics.items():
+        correct = (arrays[name].argmax(1) == arrays["labels"]).sum()
+        n, p, z = figure["total"], correct / figure["total"], 1.959964
+        middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+        half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        assert figure["correct"] == correct
+        assert figure["low"] == pytest.approx(middle - half, abs=1e-6)
+        assert figure["high"] == pytest.approx(middle + half, abs=1e-6)
+
+
+def test_the_parts_are_disjoint_and_calibration_is_training_data(finished_run):
+    with np.load(finished_run[1] / "data" / "splits.npz", allow_pickle=False) as file:
+        train, validation, test, calibration = (
+            set(file[name].tolist()) for name in ("train", "validation", "test", "calibration")
+        )
+    parts = (train, validation, test)
+    assert all(parts)
+    assert len(train | validation | test) == sum(len(part) for part in parts)
+    assert calibration
+    assert calibration <= train
+
+
+def test_only_the_evaluate_stage_can_open_the_test_data():
+    opened = re.compile(r"held_out|read_test|load_test")
+    places = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("models", "pipeline", "deploy", "benchmarks")
+        for path in (ROOT / folder).rglob("*.py")
+        if opened.search(path.read_text()) and "pipeline/data/" not in path.as_posix()
+    }
+    assert places == {"pipeline/app/stages/evaluate.py"}
+
+
+def test_no_other_stage_opens_the_test_data(run, monkeypatch, capfd):
+    def refuse(*arguments, **named):
+        raise AssertionError("the test data was opened")
+
+    monkeypatch.setattr("pipeline.data.held_out.load_test", refuse)
+    for stage in ("quantize", "bundle"):
+        shutil.rmtree(run / stage)
+        assert main([stage, str(run)]) == 0
+    assert main(["evaluate", str(run)]) == 1
+    assert "the test data was opened" in capfd.readouterr().err
+
+
+def test_a_complete_stage_is_not_done_again(run, capfd):
+    before = (run / "distill" / "hint+kd" / "stage.json").stat().st_mtime_ns
+    assert main(["distill", str(run)]) == 0
+    assert "distill/hint+kd: up to date" in capfd.readouterr().err
+    assert (run / "distill" / "hint+kd" / "stage.json").stat().st_mtime_ns == before
+
+
+def test_a_changed_setting_redoes_what_depends_on_it_and_nothing_else(run, capfd):
+    assert main(["quantize", str(run), "--quantize.float16", "true"]) == 0
+    assert (run / "quantize" / "hint+kd" / "student_float16.tflite").is_file()
+    assert "distill" not in capfd.readouterr().err.replace("distill/hint+kd: up to date", "")
+    assert main(["bundle", str(run), "--hint.epochs", "1"]) == 1
+    assert "`hintlite distill" in capfd.readouterr().err
+
+
+def test_a_stage_does_not_start_without_the_ones_before_it(tmp_path, capfd, run):
+    assert main(["quantize", str(tmp_path / "nothing")]) == 1
+    assert "is not a run folder" in capfd.readouterr().err
+    shutil.rmtree(run / "teacher")
+    assert main(["quantize", str(run)]) == 1
+    assert "hintlite teacher" in capfd.readouterr().err
+
+
+def test_bundle_check_names_the_file_that_was_changed(run, capfd):
+    assert main(["bundle", str(run), "--check"]) == 0
+    labels = run / "bundle" / "device" / "labels.txt"
+    labels.write_text(labels.read_text().replace("0", "O"))
+    assert main(["bundle", str(run), "--check"]) == 1
+    assert "labels.txt" in capfd.readouterr().err
+
+
+def test_predict_answers_for_pictures_and_arrays(run, tmp_path, capfd):
+    from PIL import Image
+
+    with np.load(run / "bundle" / "device" / "samples.npz", allow_pickle=False) as samples:
+        raw = samples["inputs"][0]
+    np.save(tmp_path / "sample.npy", raw)
+    # Digits count 0 to 16; a picture of the same digit counts 0 to 255.
+    picture = np.rint(raw[..., 0] * (255 / 16)).astype(np.uint8)
+    Image.fromarray(picture).save(tmp_path / "sample.png")
+    images = [str(tmp_path / "sample.npy"), str(tmp_path / "sample.png")]
+    assert main(["predict", str(run), *images, "--json"]) == 0
+    first, second = json.loads(capfd.readouterr().out)
+    assert first["label"] == second["label"]
+    assert first["probability"] == pytest.approx(second["probability"], abs=1e-3)
+    model = run / "bundle" / "device" / "student_int8.tflite"
+    assert main(["predict", str(model), images[0], "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)[0]["label"] == first["label"]
+
+
+@pytest.mark.parametrize(
+    ("place", "image", "said"),
+    [
+        ("run/quantize/hint+kd/student_int8.tflite", "x.png", "no manifest.json"),
+        ("run", "missing.png", "missing.png"),
+        ("nowhere", "x.png", "no manifest.json"),
+    ],
+)
+def test_predict_explains_what_is_missing(run, place, image, said, capfd):
+    assert main(["predict", str(run.parent / place), str(run.parent / image)]) == 1
+    error = capfd.readouterr().err
+    assert said in error
+    assert "Traceback" not in error
+
+
+def test_inspect_shows_any_model_and_refuses_other_files(run, capfd):
+    model = run / "quantize" / "hint+kd" / "student_int8.tflite"
+    assert main(["inspect", str(model)]) == 0
+    printed = capfd.readouterr().out
+    assert "CONV_2D" in printed
+    assert "full INT8" in printed
+    assert main(["inspect", str(model), "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["is_full_int8"] is True
+    (run / "x.tflite").write_text("not a model")
+    assert main(["inspect", str(run / "x.tflite")]) == 1
+    assert "x.tflite" in capfd.readouterr().err
+    assert main(["inspect", str(run / "missing.tflite")]) == 1
+
+
+def test_doctor_finds_everything_here_and_says_what_is_not(capfd, monkeypatch):
+    assert main(["doctor", "--json"]) == 0
+    findings = json.loads(capfd.readouterr().out)
+    assert {"Python", "tensorflow", "keras", "import models"} <= {f["what"] for f in findings}
+    from packaging.requirements import Requirement
+
+    from pipeline.app import doctor
+
+    missing = doctor.package(Requirement("no-such-package>=1"))
+    assert (missing.state, "pip install 'no-such-package>=1'" in missing.cure) == ("problem", True)
+    old = doctor.package(Requirement("numpy<1"))
+    assert old.state == "problem"
+
+
+def test_doctor_warns_of_a_foreign_package_with_our_name(tmp_path, monkeypatch):
+    from pipeline.app import doctor
+
+    assert doctor.shadow("models", ROOT).state == "ok"
+    found = doctor.shadow("models", tmp_path)  # seen from elsewhere, ours is the foreign one
+    assert found.state == "problem"
+    assert "hides" in found.detail
+
+
+def command(*words):
+    return [sys.executable, "-m", "pipeline", *words]
+
+
+def test_a_full_disk_leaves_nothing_half_written(finished_run, tmp_path):
+    """A limit on file size makes the kernel refuse the write, as a full disk does."""
+    settings, _ = finished_run
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    words = command("run", str(tmp_path / "run"), "--config", str(settings))
+    done = subprocess.run(
+        words, capture_output=True, text=True, check=False, preexec_fn=limit, timeout=300
+    )
+    assert done.returncode == 1
+    assert "no room left to write" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "run" / "data" / "stage.json").is_file()
+    assert not (tmp_path / "run" / "teacher" / "0").exists()
+
+
+def test_ctrl_c_ends_with_130_and_the_lock_is_free(finished_run, tmp_path):
+    settings, run = finished_run[0], tmp_path / "run"
+    words = command("run", str(run), "--config", str(settings), "--training.epochs", "500")
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 300
+    while not (run / "distill" / "hint+kd.partial" / "history.csv").exists():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 130, error
+    assert "the same command goes on from here" in error
+    assert not (run / "distill" / "hint+kd").exists()
+    with RunFolder(run).lock():
+        assert (run / ".lock").read_text() == str(os.getpid())
