@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from models.fold import folded
 from models.taps import subnetwork
 from pipeline.methods.base import Batch, Linear, Phase, Tensor
 
@@ -20,9 +21,10 @@ class Distiller(keras.Model):
 
     The student runs once a step, no deeper than the phase's deepest tap: batch-norm statistics
     move in training only, and only in the part that is trained. The teacher runs in inference
-    mode, is neither tracked nor saved nor trained, and does not run at all if the batch brings its
-    taps under the keys "teacher:<tap>". Works with `fit`, `evaluate`, callbacks, `tf.data`, class
-    and sample weights, gradient clipping, mixed precision and the student's own regularizers.
+    mode, as a copy with its batch normalization folded; it is neither tracked nor saved nor
+    trained, and does not run at all if the batch brings its taps under the keys "teacher:<tap>".
+    Works with `fit`, `evaluate`, callbacks, `tf.data`, class and sample weights, gradient
+    clipping, mixed precision and the student's own regularizers.
 
     Batches are `(x, labels)` or `(x, labels, sample_weight)`; x is `[batch, h, w, c]` or a dict
     with "image" and, for methods with per-sample memories, "index". A term that changes over the
@@ -173,7 +175,7 @@ class WeightSchedules(keras.callbacks.Callback):
 
 
 def _inference(teacher: keras.Model, phase: Phase) -> Callable[[Tensor], dict[str, Tensor]]:
-    taught = subnetwork(teacher, sorted(phase.teacher_taps))
+    taught = folded(subnetwork(teacher, sorted(phase.teacher_taps)))
     return lambda images: taught(images, training=False)
 
 
