@@ -37,7 +37,7 @@ def _run_locked(command: Command, config: RunConfig, folder: RunFolder, terminal
 
     context = Context(config, folder, terminal)
     with terminal.task("loading TensorFlow"):
-        _prepare_tensorflow(config)
+        prepare_tensorflow(config)
     write_whole(folder.path / SETTINGS, settings_text(config))
     if command.name == "run":
         run_all(context)
@@ -47,7 +47,8 @@ def _run_locked(command: Command, config: RunConfig, folder: RunFolder, terminal
         terminal.say(f"{command.name}: {folder.path / command.name}")
 
 
-def _prepare_tensorflow(config: RunConfig) -> None:
+def prepare_tensorflow(config: RunConfig) -> None:
+    """Loads TensorFlow as the settings want it."""
     import tensorflow as tf
 
     tf.get_logger().setLevel("INFO")

@@ -17,6 +17,7 @@ from pipeline.config import RunConfig
 if TYPE_CHECKING:
     import keras
 
+    from pipeline.data.sources.source import Source
     from pipeline.data.training_data import TrainingData
 
 TEACHER = "teacher"
@@ -35,17 +36,24 @@ class Context:
         config: the settings.
         folder: where the stages are kept.
         terminal: shows progress.
+        source: the caller's own samples instead of those that the settings name.
     """
 
-    def __init__(self, config: RunConfig, folder: RunFolder, terminal: Terminal) -> None:
-        self.config, self.folder, self.terminal = config, folder, terminal
+    def __init__(
+        self,
+        config: RunConfig,
+        folder: RunFolder,
+        terminal: Terminal,
+        source: Source | None = None,
+    ) -> None:
+        self.config, self.folder, self.terminal, self.source = config, folder, terminal, source
 
     @cached_property
     def data(self) -> TrainingData:
         """Training, validation and calibration samples; the test samples are not among them."""
         from pipeline.data.load import load_training
 
-        return load_training(self.config.data)
+        return load_training(self.config.data, self.source)
 
     @property
     def teachers(self) -> tuple[str, ...]:

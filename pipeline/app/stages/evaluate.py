@@ -37,7 +37,7 @@ def stage(context: Context) -> Stage:
 def _open_test(context: Context) -> Labelled:
     from pipeline.data.held_out import load_test
 
-    return load_test(context.config.data, context.data)
+    return load_test(context.config.data, context.data, context.source)
 
 
 def _fingerprint(test: Labelled) -> str:

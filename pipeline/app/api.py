@@ -1,0 +1,53 @@
+"""The line from Python, for samples that are already in memory or come as a `tf.data.Dataset`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.app.commands import prepare_tensorflow
+from pipeline.app.console import LOG, Terminal, logged
+from pipeline.app.context import Context
+from pipeline.app.folder import RunFolder, write_whole
+from pipeline.app.parser import SETTINGS, settings_text
+from pipeline.config import RunConfig
+
+if TYPE_CHECKING:
+    from pipeline.app.table import Row
+    from pipeline.data.sources.source import Source
+
+
+def run(
+    folder: str | Path, config: RunConfig | None = None, source: Source | None = None
+) -> list[Row]:
+    """What `hintlite run` does, on any source; goes on where it was stopped.
+
+        from pipeline.app.api import run
+        from pipeline.data.sources.tf_dataset import from_tf_dataset
+
+        rows = run("runs/mine", source=from_tf_dataset(train, test, class_names))
+
+    Args:
+        folder: the run's folder.
+        config: the settings; the defaults if None. Those of `data` that say how samples are
+            divided and normalised hold for any source.
+        source: from `from_tf_dataset` or `from_arrays`; the one that the settings name if None.
+
+    Returns:
+        The rows of the table: every model, float32 and INT8.
+
+    Raises:
+        RunError, StageError, DataError, ...: as the command reports them, in one sentence.
+    """
+    from pipeline.app.line import run_all
+    from pipeline.app.table import rows
+
+    config = config or RunConfig()
+    place = RunFolder(Path(folder))
+    terminal = Terminal()
+    with place.lock(), logged(place.path / LOG, verbose=False):
+        prepare_tensorflow(config)
+        write_whole(place.path / SETTINGS, settings_text(config))
+        context = Context(config, place, terminal, source)
+        run_all(context)
+        return rows(context)

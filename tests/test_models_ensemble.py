@@ -1,0 +1,66 @@
+"""An ensemble: the mean of the logits, the hints of one named member."""
+
+import keras
+import numpy as np
+import pytest
+
+from models.ensemble import ensemble
+from models.presets import NetworkConfig
+from models.taps import logits_only, middle_tap, subnetwork
+from models.teacher import build_teacher
+
+X = np.random.default_rng(0).normal(size=(3, 8, 8, 1)).astype(np.float32)
+
+
+def members(count, classes=4):
+    config = NetworkConfig(widths=(3, 5), depths=(1, 1))
+    return [build_teacher(config, (8, 8, 1), classes) for _ in range(count)]
+
+
+def test_logits_are_the_mean_and_hints_those_of_the_named_member():
+    networks = members(3)
+    expected = np.mean([network(X)["logits"] for network in networks], axis=0)
+    together = ensemble(networks, hint_member=1)
+    np.testing.assert_allclose(together(X)["logits"], expected, rtol=1e-5)
+    for name in ("stage1", "stage2"):
+        np.testing.assert_array_equal(together(X)[name], networks[1](X)[name])
+        np.testing.assert_array_equal(subnetwork(together, [name])(X)[name], networks[1](X)[name])
+    assert middle_tap(together) == middle_tap(networks[1])
+    np.testing.assert_allclose(logits_only(together)(X), expected, rtol=1e-5)
+
+
+def test_one_member_is_returned_as_it_is():
+    (network,) = members(1)
+    assert ensemble([network]) is network
+
+
+def test_members_must_agree():
+    with pytest.raises(ValueError, match="must agree"):
+        ensemble([*members(1), *members(1, classes=5)])
+    with pytest.raises(ValueError, match="at least one"):
+        ensemble([])
+
+
+def test_the_teacher_stage_trains_members_with_seeds_of_their_own(tmp_path):
+    from pipeline.app.console import Terminal
+    from pipeline.app.context import Context
+    from pipeline.app.folder import RunFolder
+    from pipeline.app.line import run_all
+    from pipeline.config import DataConfig, RunConfig, TrainingConfig
+
+    config = RunConfig(
+        data=DataConfig(limit=60, calibration_samples=10),
+        teacher=NetworkConfig(widths=(3, 4), depths=(1, 1)),
+        teacher_training=TrainingConfig(epochs=1),
+        teacher_members=2,
+        hint_member=1,
+    )
+    context = Context(config, RunFolder(tmp_path), Terminal())
+    run_all(context, last="teacher")
+    first, second = (
+        keras.saving.load_model(tmp_path / "teacher" / name / "network.keras") for name in "01"
+    )
+    assert not np.array_equal(first.get_weights()[0], second.get_weights()[0])
+    x = X[:, :, :, :]
+    expected = (first(x)["logits"] + second(x)["logits"]) / 2
+    np.testing.assert_allclose(context.teacher()(x)["logits"], expected, rtol=1e-5, atol=1e-6)
