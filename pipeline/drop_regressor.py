@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import keras
-import numpy as np
 
 from models.taps import logits_only
 
@@ -42,18 +41,25 @@ def drop_regressor(student: keras.Model, extras: Iterable[keras.layers.Layer]) -
     return alone
 
 
-def in_float32(student: keras.Model, probe_shape: tuple[int, ...]) -> keras.Model:
-    """The same function with float32 computation, for a student that was trained in less.
+def in_float32(network: keras.Model) -> keras.Model:
+    """The same function computed in float32, for a network that was trained in less.
 
     Args:
-        student: functional model, perhaps under a mixed-precision policy.
-        probe_shape: `[h, w, c]`, checks that the result runs.
+        network: functional model, perhaps under a mixed-precision policy; its variables are
+            float32 already.
+
+    Returns:
+        The network itself if nothing has to be changed, else a copy with the same weights.
     """
-    if all(layer.dtype_policy.name == "float32" for layer in _layers(student)):
-        return student
-    copy = keras.models.clone_model(student, clone_function=_float32_layer)
-    copy.set_weights(student.get_weights())
-    copy(np.zeros((1, *probe_shape), np.float32))
+    if all(layer.dtype_policy.name == "float32" for layer in _layers(network)):
+        return network
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        copy = keras.models.clone_model(network, clone_function=_float32_layer)
+    finally:
+        keras.config.set_dtype_policy(before)
+    copy.set_weights(network.get_weights())
     return copy
 
 

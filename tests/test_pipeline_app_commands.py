@@ -116,6 +116,25 @@ def test_a_stage_does_not_start_without_the_ones_before_it(tmp_path, capfd, run)
     assert "hintlite teacher" in capfd.readouterr().err
 
 
+def test_tensorboard_logs_are_written_on_request(run, capfd, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    words = ["distill", str(run), "--tensorboard", "--training.epochs", "1"]
+    assert main(words) == 1
+    assert "-m pip install 'tensorboard" in capfd.readouterr().err
+    monkeypatch.undo()
+    assert main(words) == 0
+    assert list((run / "tensorboard" / "student-hint+kd").rglob("events.out.tfevents.*"))
+
+
+def test_report_shows_what_there_is_of_one_run_or_several(run, capfd, tmp_path):
+    assert (run / "report.html").is_file()  # `run` ends with it
+    shutil.rmtree(run / "benchmark")
+    assert main(["report", str(run), str(run), "--out", str(tmp_path / "page")]) == 0
+    assert "hints + KD" in (tmp_path / "page" / "report.html").read_text()
+    assert main(["report", str(tmp_path / "nothing")]) == 1
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_bundle_check_names_the_file_that_was_changed(run, capfd):
     assert main(["bundle", str(run), "--check"]) == 0
     labels = run / "bundle" / "device" / "labels.txt"

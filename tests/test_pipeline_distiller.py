@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from pipeline.config import HintConfig, KDConfig
 from pipeline.distiller import Distiller
-from pipeline.drop_regressor import LeftoverError, drop_regressor
+from pipeline.drop_regressor import LeftoverError, drop_regressor, in_float32
 from pipeline.methods.base import Linear, Phase, Sum, Term, tap_shapes, with_labels
 from pipeline.methods.hint import Hint
 from pipeline.methods.kd import KD
@@ -195,6 +195,11 @@ def test_mixed_precision_trains_and_losses_stay_float32(policy):
         history = distiller.fit(X, Y, epochs=2, verbose=0).history
     finally:
         keras.config.set_dtype_policy("float32")
+    deployed = in_float32(student)
+    assert {layer.dtype_policy.name for layer in deployed.layers} == {"float32"}
+    expected = student(X, training=False)["logits"]
+    np.testing.assert_allclose(deployed(X, training=False)["logits"], expected, atol=0.05)
+    assert in_float32(deployed) is deployed
     assert student.output["logits"].dtype == policy.removeprefix("mixed_")
     assert np.isfinite(history["loss"]).all()
     assert any("kernel" in path for path in moved(before, student))

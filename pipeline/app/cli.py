@@ -75,6 +75,13 @@ def _run(command: Command) -> int:
     return run_stages(command)
 
 
+def _report(command: Command) -> int:
+    from pipeline.app.show import report
+
+    out = command.options["out"]
+    return report([Path(run) for run in command.options["runs"]], Path(out) if out else None)
+
+
 def _inspect(command: Command) -> int:
     from pipeline.app.show import inspect_model
 
@@ -98,6 +105,7 @@ COMMANDS: dict[str, Callable[[Command], int]] = {
     **dict.fromkeys(
         ("run", "teacher", "distill", "quantize", "evaluate", "bundle", "benchmark"), _run
     ),
+    "report": _report,
     "inspect": _inspect,
     "predict": _predict,
     "doctor": _doctor,

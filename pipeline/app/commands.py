@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from pathlib import Path
 
 from pipeline.app.console import LOG, Terminal, logged
@@ -32,19 +34,23 @@ def run_stages(command: Command) -> int:
 
 
 def _run_locked(command: Command, config: RunConfig, folder: RunFolder, terminal: Terminal) -> None:
+    from benchmarks.report.page import write_report
     from pipeline.app.line import run_all, run_one
     from pipeline.app.table import print_table
 
-    context = Context(config, folder, terminal)
+    path = folder.path
+    context = Context(config, folder, terminal, logs=_tensorboard(command, path))
     with terminal.task("loading TensorFlow"):
         prepare_tensorflow(config)
-    write_whole(folder.path / SETTINGS, settings_text(config))
+    write_whole(path / SETTINGS, settings_text(config))
     if command.name == "run":
         run_all(context)
+        with terminal.task("report"):
+            write_report([path], path / "report.html", path / "report.json")
         print_table(context)
     else:
         run_one(context, command.name)
-        terminal.say(f"{command.name}: {folder.path / command.name}")
+        terminal.say(f"{command.name}: {path / command.name}")
 
 
 def prepare_tensorflow(config: RunConfig) -> None:
@@ -54,6 +60,17 @@ def prepare_tensorflow(config: RunConfig) -> None:
     tf.get_logger().setLevel("INFO")
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
+
+
+def _tensorboard(command: Command, path: Path) -> Path | None:
+    if not command.options.get("tensorboard"):
+        return None
+    if importlib.util.find_spec("tensorboard") is None:
+        raise RunError(
+            "--tensorboard needs the package tensorboard: "
+            f"{sys.executable} -m pip install 'tensorboard>=2.21,<3'"
+        )
+    return path / "tensorboard"
 
 
 def _check(path: Path, terminal: Terminal) -> int:

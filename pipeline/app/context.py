@@ -37,6 +37,7 @@ class Context:
         folder: where the stages are kept.
         terminal: shows progress.
         source: the caller's own samples instead of those that the settings name.
+        logs: where TensorBoard logs go; none are written if None.
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class Context:
         folder: RunFolder,
         terminal: Terminal,
         source: Source | None = None,
+        logs: Path | None = None,
     ) -> None:
-        self.config, self.folder, self.terminal, self.source = config, folder, terminal, source
+        self.config, self.folder, self.terminal = config, folder, terminal
+        self.source, self.logs = source, logs
 
     @cached_property
     def data(self) -> TrainingData:

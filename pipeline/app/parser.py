@@ -21,6 +21,7 @@ EXAMPLES = """examples:
   hintlite run runs/mine --data.source folder --data.path photos/
   hintlite run runs/mine --print_config > mine.yaml   every setting, to be edited
   hintlite run runs/mine --config mine.yaml           continues where it was stopped
+  hintlite report runs/mine runs/other            one page that compares them
   hintlite inspect model.tflite                   operators, parameters, MACs, tensors
   hintlite predict runs/mine picture.png          the deployed file's answer
   hintlite doctor                                 what is installed and usable
@@ -131,7 +132,12 @@ def _grammar(command: str) -> tuple[Parser, dict[str, Parser]]:
     )
     commands = top.add_subcommands(required=True, metavar="COMMAND")
     parsers = {name: _stage_parser(name, full=name == command) for name in STAGES}
-    parsers |= {"inspect": _inspect(), "predict": _predict(), "doctor": _doctor()}
+    parsers |= {
+        "report": _report(),
+        "inspect": _inspect(),
+        "predict": _predict(),
+        "doctor": _doctor(),
+    }
     for name, parser in parsers.items():
         commands.add_subcommand(name, parser, help=parser.description)
     return top, parsers
@@ -159,6 +165,12 @@ def _stage_parser(name: str, full: bool) -> Parser:
     )
     parser.add_argument("--config", action="config", help="settings as YAML")
     parser.add_argument("--verbose", action="store_true", help="show TensorFlow's own log lines")
+    if name in ("run", "teacher", "distill"):
+        parser.add_argument(
+            "--tensorboard",
+            action="store_true",
+            help="write TensorBoard logs of the trainings to RUN/tensorboard",
+        )
     if name == "bundle":
         parser.add_argument(
             "--check",
@@ -167,6 +179,22 @@ def _stage_parser(name: str, full: bool) -> Parser:
         )
     if full:
         parser.add_class_arguments(RunConfig)
+    return parser
+
+
+def _report() -> Parser:
+    parser = _parser(
+        "one page of a run, finished or not, or of several compared with the first",
+        "hintlite report runs/mine\n  hintlite report runs/a runs/b --out compared",
+        "report RUN... [--out FOLDER]",
+    )
+    parser.add_argument("runs", metavar="RUN", type=str, nargs="+", help="run folders")
+    parser.add_argument(
+        "--out",
+        metavar="FOLDER",
+        type=str | None,
+        help="where to write report.html and report.json; by default the first run",
+    )
     return parser
 
 

@@ -1,4 +1,4 @@
-"""`hintlite inspect` and `hintlite predict`: looking at a file, and asking it."""
+"""`hintlite report`, `inspect` and `predict`: looking at a run or a file, and asking it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from deploy.inspect import ModelInfo, TensorInfo
 
 SHOWN_SCALES = 3  # of a per-channel tensor; --json has all
+
+
+def report(runs: list[Path], out: Path | None) -> int:
+    """Writes report.html and report.json of one run or several."""
+    from benchmarks.report.page import write_report
+
+    place = out or runs[0]
+    write_report(runs, place / "report.html", place / "report.json")
+    _console().print(f"report: {place / 'report.html'}", markup=False)
+    return 0
 
 
 def inspect_model(path: Path, as_json: bool) -> int:

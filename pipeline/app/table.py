@@ -150,6 +150,7 @@ def _remarks(context: Context, lines: list[Row]) -> list[str]:
     remarks += [
         f"model:  {device / file_name(arm, INT8)}  ({arm})",
         f"bundle: {device}",
+        f"report: {context.folder.path / 'report.html'}",
     ]
     return remarks
 

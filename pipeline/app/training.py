@@ -29,11 +29,24 @@ def train_with_progress(
     from pipeline.train import train
 
     with context.terminal.task(title) as bar:
-        return train(replace(job, watcher=_watcher(bar, phase_end)))
+        callbacks = (*job.callbacks, *_tensorboard(context, title))
+        return train(replace(job, watcher=_watcher(bar, phase_end), callbacks=callbacks))
+
+
+def _tensorboard(context: Context, title: str) -> list[keras.callbacks.Callback]:
+    import keras
+
+    if context.logs is None:
+        return []
+    folder = context.logs / title.replace(", ", "-")
+    return [keras.callbacks.TensorBoard(str(folder), write_graph=False)]
 
 
 def finish(job: Job, network: keras.Model, path: Path, history: list[Row]) -> None:
-    """Writes the network and the summary, and removes the checkpoint."""
+    """Writes the network, computing in float32, and the summary; removes the checkpoint."""
+    from pipeline.drop_regressor import in_float32
+
+    network = in_float32(network)
     aside = path.with_name("writing.keras")
     network.save(aside)
     aside.replace(path)

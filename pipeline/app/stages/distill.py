@@ -43,7 +43,7 @@ def _work(context: Context, arm: str, folder: Path) -> None:
 
     from models.cost import count_parameters
     from models.student import build_student
-    from pipeline.drop_regressor import drop_regressor, in_float32
+    from pipeline.drop_regressor import drop_regressor
     from pipeline.methods import build_method
     from pipeline.methods.base import tap_shapes
     from pipeline.train import Job
@@ -72,7 +72,7 @@ def _work(context: Context, arm: str, folder: Path) -> None:
         keep_maps = partial(_keep_maps, job, folder)
         history = train_with_progress(context, job, f"student, {arm}", keep_maps)
         extras = [extra for phase in method.phases().values() for extra in phase.extras]
-        alone = in_float32(drop_regressor(student, extras), data.input_shape)
+        alone = drop_regressor(student, extras)
         dropped = [v for extra in extras for v in extra.variables]
         names = [f"{i}:{v.path.replace('/', ':')}" for i, v in enumerate(dropped)]
         arrays = {name: v.numpy() for name, v in zip(names, dropped, strict=True)}

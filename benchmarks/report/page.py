@@ -1,0 +1,110 @@
+"""The report: one self-contained HTML file, and the same figures as JSON."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from benchmarks.report.collect import SCHEMA, collect
+from benchmarks.report.formats import count
+from benchmarks.report.markup import FOLDER, environment
+from benchmarks.report.palette import css_variables
+from benchmarks.report.registry import SECTIONS
+from benchmarks.report.run_files import ReportError
+from benchmarks.report.section import Report
+
+_NUMBERS = re.compile(r"\[\n\s*((?:-?[\d.eE+-]+|null)(?:,\n\s*(?:-?[\d.eE+-]+|null))*)\n\s*\]")
+
+
+def write_report(runs: Sequence[Path], html: Path, json_path: Path | None = None) -> None:
+    """Writes the page of one run, or of several compared with the first.
+
+    Args:
+        runs: run folders, complete or not; the same folders give the same bytes.
+        html: the page.
+        json_path: the figures: what collect() returns, or for several runs a table with a list of
+            these under "runs".
+
+    Raises:
+        ReportError: one of them is no run folder, or none is given.
+    """
+    if not runs:
+        raise ReportError("expected at least one run folder, got none")
+    reports = [
+        Report(name, run, collect(run)) for name, run in zip(_names(runs), runs, strict=True)
+    ]
+    _write_whole(html, page(reports))
+    if json_path is not None:
+        facts = [report.facts for report in reports]
+        content = facts[0] if len(facts) == 1 else {"schema": SCHEMA, "runs": facts}
+        _write_whole(json_path, json_text(content))
+
+
+def page(reports: Sequence[Report]) -> str:
+    """The page's HTML."""
+    sections = [section for render in SECTIONS if (section := render(reports))]
+    script = (FOLDER / "page.js").read_text()
+    template = environment().get_template("page.html.j2")
+    return template.render(
+        title="hintlite: " + ", ".join(report.name for report in reports),
+        names=[report.name for report in reports],
+        about=[_about(report, len(reports) > 1) for report in reports],
+        sections=sections,
+        style=Markup((FOLDER / "page.css").read_text()),
+        light=Markup(css_variables(dark=False)),
+        dark=Markup(css_variables(dark=True)),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def _about(report: Report, several: bool) -> str:
+    """A line below the title: the data and the seed."""
+    data, seed = report.facts["data"], report.facts["seeds"]["seed"]
+    name = f"{report.name}: " if several else ""
+    if data is None:
+        return f"{name}{report.facts['settings'].get('data', {}).get('source')}; seed {seed}"
+    shape = " x ".join(str(size) for size in data["input_shape"])
+    return (
+        f"{name}{data['source']}, {shape}, {len(data['class_names'])} classes; "
+        f"{count(data['train'])} training, {count(data['validation'])} validation, "
+        f"{count(data['test'])} test samples; seed {seed}"
+    )
+
+
+def json_text(content: Any) -> str:
+    """JSON with lists of numbers on one line each."""
+    text = json.dumps(content, indent=1, allow_nan=False)
+    # A line break within a string is written \n, so no string can match.
+    return _NUMBERS.sub(lambda found: "[" + re.sub(r",\n\s*", ", ", found[1]) + "]", text) + "\n"
+
+
+def _names(runs: Sequence[Path]) -> list[str]:
+    """A name for each run: its folder's, with the folders above it as far as names are equal."""
+    paths = [run.resolve() for run in runs]
+    for depth in range(1, max(len(path.parts) for path in paths) + 1):
+        names = ["/".join(path.parts[-depth:]) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+    seen: Counter[str] = Counter()  # the same folder twice
+    for i, name in enumerate(names):
+        seen[name] += 1
+        names[i] = Path(name).name + (f" ({seen[name]})" if seen[name] > 1 else "")
+    return names
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Writes a file so that it is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(path.name + ".tmp")
+    aside.write_text(text, encoding="utf-8")
+    os.replace(aside, path)

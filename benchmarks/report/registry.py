@@ -1,0 +1,34 @@
+"""The sections of the page, in their order."""
+
+from __future__ import annotations
+
+from benchmarks.report.section import Renderer
+from benchmarks.report.sections import (
+    accuracy,
+    comparison,
+    confusion,
+    hint_maps,
+    latency,
+    machine,
+    quantization,
+    reproduce,
+    summary,
+    table,
+    training,
+    unfinished,
+)
+
+SECTIONS: tuple[Renderer, ...] = (
+    unfinished.render,
+    summary.render,
+    table.render,
+    comparison.render,
+    accuracy.render,
+    training.render,
+    confusion.render,
+    hint_maps.render,
+    quantization.render,
+    latency.render,
+    machine.render,
+    reproduce.render,
+)
