@@ -317,6 +317,7 @@ def test_ctrl_c_ends_a_real_benchmark(tmp_path):
         _, err = process.communicate(timeout=60)
     finally:
         watchdog.cancel()
+        watchdog.join()  # a later test counts the threads
         process.kill()
     assert "KeyboardInterrupt" in err
     assert len(pids) == 2  # the script and the process that it measures in

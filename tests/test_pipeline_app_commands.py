@@ -27,6 +27,15 @@ def run(finished_run, tmp_path):
     return tmp_path / "run"
 
 
+@pytest.fixture(autouse=True)
+def without_determinism():
+    """The finished run is deterministic; the tests after these are not to inherit that."""
+    yield
+    from tensorflow.python.framework import config
+
+    config.disable_op_determinism()
+
+
 def test_the_table_has_every_model_float_and_int8(finished_run):
     printed = (finished_run[0].parent / "stdout.txt").read_text()
     for model in ("teacher", "student, hints + KD"):
@@ -141,6 +150,35 @@ def test_bundle_check_names_the_file_that_was_changed(run, capfd):
     labels.write_text(labels.read_text().replace("0", "O"))
     assert main(["bundle", str(run), "--check"]) == 1
     assert "labels.txt" in capfd.readouterr().err
+
+
+def test_bundle_writes_the_student_as_c_that_compiles(run):
+    assert main(["bundle", str(run), "--mcu", "c", "--name", "tiny_digits"]) == 0
+    folder = run / "mcu" / "c" / "tiny_digits"
+    assert "TINY_DIGITS_ARENA_BYTES" in (folder / "tiny_digits.h").read_text()
+    if shutil.which("gcc") is None:
+        assert "CI" not in os.environ
+        pytest.skip("no C compiler: apt-get install gcc")
+    flags = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-c"]
+    sources = sorted(path.name for path in folder.glob("*.c"))
+    subprocess.run(["gcc", *flags, *sources], cwd=folder, check=True)
+
+
+def test_an_emulated_cortex_m_gives_the_bundles_own_outputs(run, capfd):
+    if shutil.which("qemu-system-arm") is None or shutil.which("arm-none-eabi-gcc") is None:
+        assert "CI" not in os.environ
+        pytest.skip("apt-get install qemu-system-arm gcc-arm-none-eabi libnewlib-arm-none-eabi")
+    assert main(["benchmark", str(run), "--target", "cortex-m4"]) == 0
+    printed = capfd.readouterr().out
+    result = json.loads((run / "targets" / "cortex-m4" / "result.json").read_text())
+    assert result["kind"] == "simulated"
+    assert result["latency_us"] is None
+    assert result["verdict"]["state"] == "valid"
+    count = result["raw"]["instructions_per_inference"]
+    assert f"{count:,} instructions an inference" in printed
+    layers = sum(layer["instructions"] for layer in result["raw"]["layers"])
+    assert layers == pytest.approx(count, rel=0.1)  # the call itself is no layer
+    assert result["raw"]["tflm_arena_bytes_x86_64"] > result["raw"]["arena_bytes"]
 
 
 def test_predict_answers_for_pictures_and_arrays(run, tmp_path, capfd):

@@ -214,6 +214,7 @@ def test_xla_gives_the_same_step(tiny_pair):
         distiller = Distiller(student, phases["task"], teacher)
         distiller.compile(optimizer=keras.optimizers.SGD(0.1), jit_compile=jit)
         distiller.fit(X, Y, batch_size=12, epochs=1, verbose=0)
+        assert distiller.jit_compile is jit
         outcomes.append(student.get_weights())
     for plain, compiled_by_xla in zip(*outcomes, strict=True):
         np.testing.assert_allclose(plain, compiled_by_xla, rtol=1e-3, atol=1e-5)

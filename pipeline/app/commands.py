@@ -49,8 +49,8 @@ def _run_locked(command: Command, config: RunConfig, folder: RunFolder, terminal
             write_report([path], path / "report.html", path / "report.json")
         print_table(context)
     else:
-        run_one(context, command.name)
-        terminal.say(f"{command.name}: {path / command.name}")
+        for place in run_one(context, command.name, command.options):
+            terminal.say(f"{command.name}: {path / place}")
 
 
 def prepare_tensorflow(config: RunConfig) -> None:

@@ -7,12 +7,12 @@ import difflib
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import yaml
 from jsonargparse import ArgumentParser
 
-from pipeline.config import NetworkConfig, RunConfig
+from pipeline.config import TARGETS, NetworkConfig, RunConfig
 
 SETTINGS = "settings.yaml"
 
@@ -36,7 +36,7 @@ STAGES = {
     "quantize": "convert the teacher and the students to INT8 and verify them",
     "evaluate": "measure accuracy on the test data, once for each final model",
     "bundle": "pack the chosen student for a device, or check such a bundle",
-    "benchmark": "measure latency and memory on this host",
+    "benchmark": "measure latency and memory on this host, or count on an emulated Cortex-M",
 }
 
 STAGE_EXAMPLES = {
@@ -45,8 +45,10 @@ STAGE_EXAMPLES = {
     "distill": "hintlite distill runs/mine --kd.temperature 4",
     "quantize": "hintlite quantize runs/mine --data.calibration_samples 512",
     "evaluate": "hintlite evaluate runs/mine",
-    "bundle": "hintlite bundle runs/mine\n  hintlite bundle runs/mine/bundle/device --check",
-    "benchmark": "hintlite benchmark runs/mine --benchmark.threads 2",
+    "bundle": "hintlite bundle runs/mine\n  hintlite bundle runs/mine --mcu c --name digits\n"
+    "  hintlite bundle runs/mine/bundle/device --check",
+    "benchmark": "hintlite benchmark runs/mine --benchmark.threads 2\n"
+    "  hintlite benchmark runs/mine --target cortex-m4",
 }
 
 
@@ -176,6 +178,21 @@ def _stage_parser(name: str, full: bool) -> Parser:
             "--check",
             action="store_true",
             help="verify a bundle, or that of a run, and change nothing",
+        )
+        parser.add_argument(
+            "--mcu",
+            type=Literal["c"] | None,
+            help="also write the student as plain C to RUN/mcu/c: no interpreter, no allocator",
+        )
+        parser.add_argument(
+            "--name", type=str, default="network", help="prefix of the C interface of --mcu c"
+        )
+    if name == "benchmark":
+        parser.add_argument(
+            "--target",
+            type=Literal[TARGETS],
+            default=TARGETS[0],
+            help="this host, or an emulated Cortex-M that runs the student as plain C",
         )
     if full:
         parser.add_class_arguments(RunConfig)

@@ -1,0 +1,1 @@
+"""Start-up code and measuring programs for an emulated Cortex-M."""

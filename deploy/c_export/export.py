@@ -1,0 +1,115 @@
+"""One call from a .tflite to a folder of C."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.c_export import emit
+from deploy.c_export.lower import lower
+from deploy.c_export.plan import plan_memory
+from deploy.c_export.read import read_model
+
+
+@dataclass(frozen=True)
+class CExport:
+    """What was written.
+
+    Args:
+        folder: where the sources are.
+        name: prefix of the files and of the interface.
+        layers: the operators in order, such as "CONV_2D"; the layers that a profile counts.
+        files: names of all files in the folder.
+        arena_bytes: activations and scratch buffers together.
+        lower_bound_bytes: the most of them that is in use at once; no plan is smaller.
+        weight_bytes: int8 weights and int32 biases.
+    """
+
+    folder: Path
+    name: str
+    layers: tuple[str, ...]
+    files: tuple[str, ...]
+    arena_bytes: int
+    lower_bound_bytes: int
+    weight_bytes: int
+
+
+def lower_network(model: bytes | str | Path, name: str) -> emit.Network:
+    """Read, lower and plan a model without writing anything.
+
+    Args:
+        model: a .tflite file's content or path.
+        name: prefix of the C interface.
+
+    Returns:
+        The network, ready to be written.
+
+    Raises:
+        ExportError: the model or the name cannot become C.
+    """
+    emit.check_name(name)
+    graph = read_model(model)
+    steps = lower(graph)
+    return emit.Network(name, graph, steps, plan_memory(graph, steps))
+
+
+def export_c(model: bytes | str | Path, folder: str | Path, name: str = "network") -> CExport:
+    """Write a model as plain C with its kernels, an example, a Makefile and a CMakeLists.txt.
+
+    Args:
+        model: a full-INT8 .tflite file's content or path.
+        folder: must not exist or be empty; it appears complete or not at all.
+        name: prefix of the files and of the interface, small letters.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ExportError: the model cannot become C; the message names the operator.
+        FileExistsError: the folder holds something.
+    """
+    network = lower_network(model, name)
+    target = Path(folder)
+    if target.exists() and any(target.iterdir()):
+        raise FileExistsError(f"expected an empty or new folder, {target} holds files: remove them")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        files = write_sources(network, aside)
+        aside.chmod(0o755)
+        os.replace(aside, target)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    return CExport(
+        folder=target,
+        name=name,
+        layers=tuple(step.operator.kind for step in network.steps),
+        files=tuple(files),
+        arena_bytes=network.plan.arena_bytes,
+        lower_bound_bytes=network.plan.lower_bound,
+        weight_bytes=emit.weight_bytes(network),
+    )
+
+
+def write_sources(network: emit.Network, folder: Path) -> list[str]:
+    """Write all files into an existing folder; returns their names in order."""
+    source, weights = emit.network_source(network)
+    kernels = emit.kernel_files(network.steps)
+    sources = [f for f in kernels if f.endswith(".c")]
+    texts = {
+        f"{network.name}.h": emit.header_source(network),
+        f"{network.name}.c": source,
+        f"{network.name}_weights.c": weights,
+        "example.c": emit.build_source("example.c", network, sources),
+        "Makefile": emit.build_source("Makefile", network, sources),
+        "CMakeLists.txt": emit.build_source("CMakeLists.txt", network, sources),
+    }
+    for file in kernels:
+        texts[file] = (emit.RUNTIME / file).read_text(encoding="utf-8")
+    for file, text in texts.items():
+        (folder / file).write_text(text, encoding="utf-8")
+    return sorted(texts)

@@ -1,0 +1,94 @@
+"""Operators -> kernel calls: which kernel, and every constant folded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from deploy.c_export import lower_math, lower_move, lower_weighted
+from deploy.c_export.calls import Step
+from deploy.c_export.graph import ExportError, Graph, Operator
+
+LOWERINGS: dict[str, Callable[[Graph, Operator], Step]] = {
+    "CONV_2D": lower_weighted.conv,
+    "DEPTHWISE_CONV_2D": lower_weighted.depthwise,
+    "FULLY_CONNECTED": lower_weighted.dense,
+    "ADD": lower_math.add,
+    "SUB": lower_math.add,
+    "MUL": lower_math.mul,
+    "MAXIMUM": lower_math.extremum,
+    "MINIMUM": lower_math.extremum,
+    "MEAN": lower_math.mean,
+    "SOFTMAX": lower_math.softmax,
+    "RELU": lower_math.table,
+    "RELU6": lower_math.table,
+    "LEAKY_RELU": lower_math.table,
+    "HARD_SWISH": lower_math.table,
+    "LOGISTIC": lower_math.table,
+    "QUANTIZE": lower_math.table,
+    "AVERAGE_POOL_2D": lower_move.pool,
+    "MAX_POOL_2D": lower_move.pool,
+    "PAD": lower_move.pad,
+    "CONCATENATION": lower_move.concatenation,
+    "TRANSPOSE": lower_move.transpose,
+    "RESHAPE": lower_move.reshape,
+}
+
+# What to use instead of operators that people meet most.
+NEAREST = {
+    "PADV2": "PAD",
+    "PRELU": "LEAKY_RELU",
+    "ELU": "RELU or LEAKY_RELU",
+    "RELU_N1_TO_1": "RELU6",
+    "TANH": "LOGISTIC or HARD_SWISH",
+    "GELU": "HARD_SWISH",
+    "DIV": "MUL by the reciprocal",
+    "SUM": "MEAN",
+    "REDUCE_MAX": "MAX_POOL_2D",
+    "STRIDED_SLICE": "a model with a fixed batch of 1 and no slicing",
+    "TRANSPOSE_CONV": "CONV_2D",
+    "CONV_3D": "CONV_2D",
+    "BATCH_MATMUL": "FULLY_CONNECTED",
+    "DEQUANTIZE": "int8 output (inference_output_type=tf.int8)",
+    "SQUEEZE": "RESHAPE",
+    "EXPAND_DIMS": "RESHAPE",
+    "LOG_SOFTMAX": "SOFTMAX",
+    "SPACE_TO_BATCH_ND": "CONV_2D with a dilation option",
+    "BATCH_TO_SPACE_ND": "CONV_2D with a dilation option",
+}
+
+
+def lower(graph: Graph) -> tuple[Step, ...]:
+    """Turn each operator into kernel calls.
+
+    Args:
+        graph: the model.
+
+    Returns:
+        One step an operator, in order of execution.
+
+    Raises:
+        ExportError: an operator, or a form of it, that has no kernel; names it and its index.
+    """
+    return tuple(_lower_one(graph, operator) for operator in graph.operators)
+
+
+def _lower_one(graph: Graph, operator: Operator) -> Step:
+    where = f"operator {operator.index} ({operator.kind})"
+    if operator.kind not in LOWERINGS:
+        nearest = NEAREST.get(operator.kind, "one of " + ", ".join(LOWERINGS))
+        raise ExportError(f"{where} has no C kernel; the nearest supported form is {nearest}")
+    _check_int8(graph, operator, where)
+    try:
+        return LOWERINGS[operator.kind](graph, operator)
+    except ExportError as error:
+        raise ExportError(f"{where}: {error}") from error
+
+
+def _check_int8(graph: Graph, operator: Operator, where: str) -> None:
+    for tensor in (operator.inputs[0], *operator.outputs):
+        found = graph.tensors[tensor].dtype
+        if found != "int8":
+            raise ExportError(
+                f"{where} should read and write int8, tensor {tensor} is {found}; the nearest "
+                f"supported form is int8 {operator.kind}: convert the model to full INT8"
+            )

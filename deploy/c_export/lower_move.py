@@ -1,0 +1,122 @@
+"""Pooling, and operators that move values without changing them."""
+
+from __future__ import annotations
+
+import math
+
+from deploy.c_export.activation import fused_range
+from deploy.c_export.calls import Call, Step, Value
+from deploy.c_export.graph import Array, ExportError, Graph, Operator
+from deploy.c_export.lower_weighted import check_dimensions, padding_before
+from deploy.c_export.strides import dense_strides, four, merge_axes
+
+
+def pool(graph: Graph, operator: Operator) -> Step:
+    """AVERAGE_POOL_2D and MAX_POOL_2D."""
+    source, out = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
+    check_dimensions(source, out)
+    kernel_h, kernel_w = operator.option("FilterHeight"), operator.option("FilterWidth")
+    least, most = fused_range(operator, out)
+    params: dict[str, Value] = {
+        "in_h": source.shape[1],
+        "in_w": source.shape[2],
+        "channels": source.shape[3],
+        "out_h": out.shape[1],
+        "out_w": out.shape[2],
+        "kernel_h": kernel_h,
+        "kernel_w": kernel_w,
+        "stride_h": operator.option("StrideH"),
+        "stride_w": operator.option("StrideW"),
+        "pad_top": padding_before(operator, source.shape[1], out.shape[1], kernel_h, "H"),
+        "pad_left": padding_before(operator, source.shape[2], out.shape[2], kernel_w, "W"),
+        "batches": source.shape[0],
+        "out_min": least,
+        "out_max": most,
+    }
+    name = "hintlite_average_pool" if operator.kind == "AVERAGE_POOL_2D" else "hintlite_max_pool"
+    call = Call(name, "hintlite_pool.c", params, (source.index,), out.index)
+    return Step(operator, (call,), (source.index,), out.index)
+
+
+def _constant(graph: Graph, index: int, what: str) -> Array:
+    data = graph.tensors[index].data
+    if data is None:
+        raise ExportError(f"the nearest supported form has constant {what}")
+    return data
+
+
+def pad(graph: Graph, operator: Operator) -> Step:
+    """PAD with the output's zero point."""
+    source, out = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
+    before = [
+        int(row[0]) for row in _constant(graph, operator.inputs[1], "paddings").reshape(-1, 2)
+    ]
+    targets = dense_strides(out.shape)
+    axes = merge_axes(source.shape, dense_strides(source.shape), targets)
+    shape, stride, out_stride = four(_ending_dense(axes))
+    params: dict[str, Value] = {
+        "shape": shape,
+        "stride": stride,
+        "out_stride": out_stride[:3],
+        "out_start": sum(b * t for b, t in zip(before, targets, strict=True)),
+        "out_length": out.size,
+        "value": out.zero_point,
+    }
+    call = Call("hintlite_pad", "hintlite_move.c", params, (source.index,), out.index)
+    return Step(operator, (call,), (source.index,), out.index)
+
+
+def _ending_dense(axes: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """Rows are written densely: an axis of one value at the end, if the last has gaps."""
+    return axes if axes[-1][2] == 1 else [*axes, (1, 1, 1)]
+
+
+def concatenation(graph: Graph, operator: Operator) -> Step:
+    """CONCATENATION: each input is copied to its place; TFLM converts no scales here."""
+    out = graph.tensors[operator.outputs[0]]
+    if operator.option("FusedActivationFunction") != 0:
+        raise ExportError("the nearest supported form has no fused activation")
+    axis = operator.option("Axis") % len(out.shape)
+    row = math.prod(out.shape[axis:])
+    calls, offset = [], 0
+    for index in operator.inputs:
+        tensor = graph.tensors[index]
+        if tensor.data is not None:
+            raise ExportError("the nearest supported form has no constant operands")
+        part = math.prod(tensor.shape[axis:])
+        params: dict[str, Value] = {
+            "shape": (1, 1, tensor.size // part, part),
+            "stride": (0, 0, part, 1),
+            "out_stride": (0, 0, row),
+        }
+        calls.append(Call("hintlite_move", "hintlite_move.c", params, (index,), out.index, offset))
+        offset += part
+    return Step(operator, tuple(calls), tuple(operator.inputs), out.index)
+
+
+def transpose(graph: Graph, operator: Operator) -> Step:
+    """TRANSPOSE, up to four axes that do not merge."""
+    source, out = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
+    order = [int(i) for i in _constant(graph, operator.inputs[1], "permutation").reshape(-1)]
+    strides = dense_strides(source.shape)
+    axes = merge_axes(out.shape, [strides[i] for i in order], dense_strides(out.shape))
+    shape, stride, out_stride = four(axes)
+    params: dict[str, Value] = {"shape": shape, "stride": stride, "out_stride": out_stride[:3]}
+    call = Call("hintlite_move", "hintlite_move.c", params, (source.index,), out.index)
+    return Step(operator, (call,), (source.index,), out.index)
+
+
+def reshape(graph: Graph, operator: Operator) -> Step:
+    """RESHAPE: the same bytes; copied only from the caller's input to the caller's output."""
+    source, out = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
+    if source.size != out.size:
+        raise ExportError(f"{source.size} values cannot take the shape {out.shape}")
+    if (source.index, out.index) != (graph.input, graph.output):
+        return Step(operator, (), (source.index,), out.index, alias=True)
+    params: dict[str, Value] = {
+        "shape": (1, 1, 1, out.size),
+        "stride": (0, 0, 0, 1),
+        "out_stride": (0, 0, 0),
+    }
+    call = Call("hintlite_move", "hintlite_move.c", params, (source.index,), out.index)
+    return Step(operator, (call,), (source.index,), out.index)

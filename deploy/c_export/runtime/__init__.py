@@ -1,0 +1,1 @@
+"""The hand-written kernels, and templates of the files that go with them."""

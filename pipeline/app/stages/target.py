@@ -1,0 +1,71 @@
+"""targets: the bundled student on something else than this host."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.app.context import Context
+from pipeline.app.folder import Stage, write_whole
+from pipeline.app.stages import bundle
+from pipeline.config import TARGETS
+
+HOST = TARGETS[0]
+RESULT = "result.json"
+
+
+def stage(context: Context, target: str) -> Stage:
+    """The stage that writes result.json of one target."""
+    return Stage(
+        name=f"targets/{target}",
+        version=1,
+        settings={"target": target},
+        inputs=(bundle.NAME,),
+        libraries=("numpy",),
+        work=lambda folder: _work(context, target, folder),
+    )
+
+
+def _work(context: Context, target: str, folder: Path) -> None:
+    from benchmarks.targets.base import BenchmarkRequest
+    from benchmarks.targets.cortex_m import CortexMTarget
+    from benchmarks.targets.tflm_arena import smallest_arena
+
+    device = context.folder.path / bundle.DEVICE
+    with context.terminal.task(f"{target}, emulated") as bar:
+        bar.update(0, 2, "compiling and counting instructions")
+        result = CortexMTarget(target).run(device, BenchmarkRequest())
+        bar.update(1, 2, "the arena of TensorFlow Lite Micro")
+        model = next(device.glob("*_int8.tflite"))
+        arena = {"tflm_arena_bytes_x86_64": smallest_arena(model)}
+        result = replace(result, raw={**result.raw, **arena})
+        bar.note = f"{result.raw['instructions_per_inference']:,} instructions an inference"
+    write_whole(folder / RESULT, json.dumps(result.to_dict(), indent=1))
+
+
+def summary(context: Context, target: str) -> list[str]:
+    """What a target said, in lines for the terminal."""
+    result = json.loads(context.file(f"targets/{target}", RESULT).read_text())
+    raw = result["raw"]
+    lines = [
+        f"{target}, simulated: {raw['instructions_per_inference']:,} instructions an inference "
+        "(counted by QEMU; neither cycles nor time)",
+        f"code {raw['code_bytes']:,} bytes, weights {raw['weight_bytes']:,}, RAM "
+        f"{raw['ram_bytes']:,} of which arena {raw['arena_bytes']:,}, stack {raw['stack_bytes']:,}",
+    ]
+    if raw["tflm_arena_bytes_x86_64"]:
+        lines.append(
+            f"TensorFlow Lite Micro's arena for the same file, x86-64 build: "
+            f"{raw['tflm_arena_bytes_x86_64']:,} bytes"
+        )
+    total = raw["instructions_per_inference"]
+    lines += [
+        f"  {layer['index']:3} {layer['operator']:20} {layer['instructions']:12,} "
+        f"{layer['instructions'] / total:6.1%}"
+        for layer in raw["layers"]
+    ]
+    verdict = result["verdict"]
+    reasons = "; ".join(f"{reason['what']} ({reason['cure']})" for reason in verdict["reasons"])
+    lines.append(f"verdict: {verdict['state']}" + (f": {reasons}" if reasons else ""))
+    return lines
