@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: demo test test-slow lint format figures clean help
+.PHONY: demo test test-slow emulated lint format figures clean help
 
 help:  ## the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,9 @@ test: $(READY)  ## the default tests
 test-slow: $(READY)  ## the tests that compute for minutes
 	$(BIN)/python -m pytest -m slow
 
+emulated: $(READY)  ## the tests that need QEMU, about three minutes
+	$(BIN)/python -m pytest -m "emulated and not slow"
+
 lint: $(READY)  ## style, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -43,6 +46,7 @@ format: $(READY)  ## rewrite the code in the project's style
 figures: $(READY)  ## the README's figures, into docs/results
 	$(BIN)/python -m benchmarks.dev.digits_accuracy --out docs/results/digits.json
 	$(BIN)/python -m benchmarks.dev.distill_throughput --out docs/results/throughput.json
+	$(BIN)/python -m benchmarks.dev.cortex_m_reference --out docs/results/cortex_m.json
 
 clean:  ## what `make` has set up
 	rm -rf $(VENV) build *.egg-info

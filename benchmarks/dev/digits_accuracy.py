@@ -15,14 +15,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from scipy.stats import binomtest
-
 from benchmarks.dev.machine import processor
 from pipeline.app.console import LOG, Terminal, logged
 from pipeline.app.context import TEACHER, Context, commit
 from pipeline.app.folder import RunFolder
 from pipeline.app.line import run_all
 from pipeline.app.parser import parse
+from pipeline.app.stages.evaluate import share
 from pipeline.app.stages.quantize import FLOAT, INT8
 from pipeline.config import RunConfig
 
@@ -51,15 +50,8 @@ def pooled(runs: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     for name in runs[0]["metrics"]:
         correct = sum(one["metrics"][name]["correct"] for one in runs)
         total = sum(one["metrics"][name]["total"] for one in runs)
-        interval = binomtest(correct, total).proportion_ci(method="wilson")
-        figures[name] = {
-            "correct": correct,
-            "total": total,
-            "accuracy": correct / total,
-            "low": float(interval.low),
-            "high": float(interval.high),
-            "by_seed": [one["metrics"][name]["accuracy"] for one in runs],
-        }
+        by_seed = [one["metrics"][name]["accuracy"] for one in runs]
+        figures[name] = share(correct, total) | {"by_seed": by_seed}
     return figures
 
 

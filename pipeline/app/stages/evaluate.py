@@ -74,20 +74,24 @@ def metrics(arrays: dict[str, np.ndarray]) -> dict[str, dict[str, Any]]:
     Returns:
         "<model>:<precision>" -> correct, total, accuracy, and its 95 % Wilson interval.
     """
-    from scipy.stats import binomtest
-
     labels = arrays["labels"]
     figures: dict[str, dict[str, Any]] = {}
     for name, logits in arrays.items():
         if ":" not in name:
             continue
-        correct, total = int((logits.argmax(axis=1) == labels).sum()), len(labels)
-        interval = binomtest(correct, total).proportion_ci(method="wilson")
-        figures[name] = {
-            "correct": correct,
-            "total": total,
-            "accuracy": correct / total,
-            "low": float(interval.low),
-            "high": float(interval.high),
-        }
+        figures[name] = share(int((logits.argmax(axis=1) == labels).sum()), len(labels))
     return figures
+
+
+def share(correct: int, total: int) -> dict[str, Any]:
+    """Accuracy with its 95 % Wilson interval (Wilson 1927)."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(correct, total).proportion_ci(method="wilson")
+    return {
+        "correct": correct,
+        "total": total,
+        "accuracy": correct / total,
+        "low": float(interval.low),
+        "high": float(interval.high),
+    }
