@@ -11,8 +11,8 @@ import pytest
 from pipeline.app.folder import RECORD, RunError, RunFolder, Stage
 
 
-def stage(name, work, inputs=(), settings=None, version=1, libraries=("numpy",)):
-    return Stage(name, version, settings or {}, inputs, libraries, work)
+def stage(name, work, inputs=(), settings=None, version=1, libraries=("numpy",), resumes=False):
+    return Stage(name, version, settings or {}, inputs, libraries, work, resumes)
 
 
 def writer(text, name="out.txt"):
@@ -63,7 +63,8 @@ def test_a_file_changed_by_hand_is_not_used(tmp_path):
     assert (tmp_path / "a" / "out.txt").read_text() == "1"
 
 
-def test_a_stage_that_fails_leaves_the_old_result_and_can_go_on(tmp_path):
+@pytest.mark.parametrize("resumes", [True, False])
+def test_a_stage_that_fails_leaves_the_old_result_and_can_go_on(tmp_path, resumes):
     folder = RunFolder(tmp_path)
     folder.complete(stage("a", writer("1")))
 
@@ -72,11 +73,15 @@ def test_a_stage_that_fails_leaves_the_old_result_and_can_go_on(tmp_path):
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        folder.complete(stage("a", fails, version=2))
+        folder.complete(stage("a", fails, version=2, resumes=resumes))
     assert (tmp_path / "a" / "out.txt").read_text() == "1"
     seen = []
-    folder.complete(stage("a", lambda place: seen.append((place / "half.txt").exists()), version=2))
-    assert seen == [True]
+
+    def goes_on(place):
+        seen.append((place / "half.txt").exists())
+
+    folder.complete(stage("a", goes_on, version=2, resumes=resumes))
+    assert seen == [resumes]
 
 
 def test_what_an_interrupted_try_with_other_settings_left_is_thrown_away(tmp_path):
@@ -87,9 +92,12 @@ def test_what_an_interrupted_try_with_other_settings_left_is_thrown_away(tmp_pat
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        folder.complete(stage("a", fails))
+        folder.complete(stage("a", fails, resumes=True))
     seen = []
-    folder.complete(stage("a", lambda place: seen.append((place / "half.txt").exists()), version=2))
+    other = stage(
+        "a", lambda place: seen.append((place / "half.txt").exists()), version=2, resumes=True
+    )
+    folder.complete(other)
     assert seen == [False]
 
 

@@ -57,8 +57,8 @@ def kill_and_finish(finished_run, run, moments):
             assert done.returncode == 0, done.stderr  # this moment had passed already
     done = launch(settings, run, "-m", "pipeline")
     assert done.returncode == 0, done.stderr
-    assert not list(run.rglob("*.partial"))
-    assert not list(run.rglob("*.old"))
+    left = [path for path in run.rglob("*") if path.suffix in (".partial", ".old", ".tmp")]
+    assert not left
     assert_same_outcome(expected, run)
     return killed
 

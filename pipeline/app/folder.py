@@ -37,7 +37,8 @@ class Stage:
         settings: every setting that it depends on, as plain data.
         inputs: names of the stages whose files it reads.
         libraries: packages whose versions decide its output.
-        work: fills the folder it is given, going on from what an interrupted try left in it.
+        work: fills the folder it is given.
+        resumes: an interrupted try is gone on with; otherwise its leftovers are thrown away.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Stage:
     inputs: tuple[str, ...]
     libraries: tuple[str, ...]
     work: Callable[[Path], None]
+    resumes: bool = False
 
 
 class RunFolder:
@@ -144,7 +146,7 @@ class RunFolder:
         if self.is_fresh(stage):
             return False
         key = self.key(stage)
-        partial = self._workplace(stage.name, key)
+        partial = self._workplace(stage, key)
         stage.work(partial)
         (partial / KEY).unlink()
         record = {
@@ -160,11 +162,12 @@ class RunFolder:
         self._finish_rename(stage.name)
         return True
 
-    def _workplace(self, name: str, key: str) -> Path:
-        """The partial folder: an interrupted try with the same key is gone on with."""
-        partial = self.partial(name)
+    def _workplace(self, stage: Stage, key: str) -> Path:
+        """The partial folder, with what an interrupted try left in it where that is of use."""
+        partial = self.partial(stage.name)
         noted = partial / KEY
-        if partial.exists() and not (noted.exists() and noted.read_text() == key):
+        same = noted.exists() and noted.read_text() == key
+        if partial.exists() and not (stage.resumes and same):
             shutil.rmtree(partial)
         partial.mkdir(parents=True, exist_ok=True)
         if not noted.exists():

@@ -35,6 +35,7 @@ def _stage(context: Context, arm: str) -> Stage:
         inputs=(DATA, *context.teachers),
         libraries=TRAINING_LIBRARIES,
         work=lambda folder: _work(context, arm, folder),
+        resumes=True,
     )
 
 

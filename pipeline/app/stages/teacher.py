@@ -32,6 +32,7 @@ def _stage(context: Context, member: int, name: str) -> Stage:
         inputs=(DATA,),
         libraries=TRAINING_LIBRARIES,
         work=lambda folder: _work(context, member, folder),
+        resumes=True,
     )
 
 
