@@ -4,6 +4,7 @@ Its figures are worked out by hand in the tests: 8 test samples of three classes
 chooses stands in CHOICES.
 """
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def settings(**changes):
     } | changes
 
 
-def write_run(path, stages=ALL, classes=("cat", "dog", "ant"), now=None, test="t" * 64):
+def write_run(path, stages=ALL, classes=("cat", "dog", "ant"), now=None, test="t" * 64, targets=()):
     """Writes settings and the first so many stages.
 
     Args:
@@ -54,6 +55,7 @@ def write_run(path, stages=ALL, classes=("cat", "dog", "ant"), now=None, test="t
         classes: names of the three classes.
         now: settings that the run has; the stages record them.
         test: hash of the test samples.
+        targets: cores that the bundle was emulated on.
     """
     now = now or settings()
     path.mkdir(parents=True, exist_ok=True)
@@ -63,7 +65,19 @@ def write_run(path, stages=ALL, classes=("cat", "dog", "ant"), now=None, test="t
         recorded = {key: now[key] for key in names}
         recorded |= {"test": test} if name == "evaluate" else {}
         folder.complete(Stage(name, 1, recorded, inputs, ("numpy", "pyyaml"), work))
+    for core in targets:
+        write_target(path, core, emulated(core))
     return path
+
+
+def write_target(path, core, result):
+    """Writes the stage of one core of a run that has a bundle."""
+
+    def work(folder):
+        _json(folder / "result.json", result)
+
+    stage = Stage(f"targets/{core}", 1, {"target": core}, ("bundle",), ("numpy",), work)
+    RunFolder(path).complete(stage)
 
 
 def _stages(classes):
@@ -171,7 +185,12 @@ def _evaluated(folder):
 def _bundled(classes):
     provenance = {"arm": "hint+kd", "commit": "c0ffee", "seed": 7, "hintlite": "0.1.0"}
     manifest = {"task": {"labels": list(classes)}, "provenance": provenance}
-    return lambda folder: _json(folder / "device" / "manifest.json", manifest)
+
+    def work(folder):
+        _json(folder / "device" / "manifest.json", manifest)
+        (folder / "device" / "student_int8.tflite").write_bytes(TINY.read_bytes())
+
+    return work
 
 
 def _benchmarked(folder):
@@ -201,4 +220,54 @@ def benchmark(p50):
             "latency": {"steady": {"runs": 99, "windows": []}},
             "started_utc": "2026-01-02T03:04:05+00:00",
         },
+    }
+
+
+LAYERS = {"CONV_2D": 9000, "MEAN": 2000, "FULLY_CONNECTED": 1345}
+TFLM_BYTES = 816
+ARENA_BYTES = 204  # of TINY, and no plan of its buffers is smaller
+
+
+def emulated(core, **changes):
+    """A result of an emulated core for TINY.
+
+    Args:
+        core: its name; all have the same figures.
+        changes: of raw.
+    """
+    raw = {
+        "unit": "instructions, counted by QEMU; not cycles and not time",
+        "instructions_per_inference": sum(LAYERS.values()) + 22,
+        "instructions": [12367, 12367],
+        "layers": [
+            {"index": i, "operator": name, "instructions": count}
+            for i, (name, count) in enumerate(LAYERS.items())
+        ],
+        "code_bytes": 5432,
+        "weight_bytes": 321,
+        "ram_bytes": 208,
+        "arena_bytes": ARENA_BYTES,
+        "stack_bytes": 164,
+        "machine": "mps2-an386",
+        "flags": [f"-mcpu={core}", "-O2"],
+        "tools": {"arm-none-eabi-gcc": "gcc <b>12</b>", "qemu-system-arm": "QEMU 7.2"},
+        "agreement": {
+            "outputs": 6,
+            "equal": 5,
+            "largest_difference_steps": 1,
+            "mean_difference_steps": 1 / 6,
+            "same_class": 2,
+            "samples": 2,
+        },
+        "tflm_arena_bytes_x86_64": TFLM_BYTES,
+    }
+    return {
+        "kind": "simulated",
+        "target": core,
+        "model_sha256": hashlib.sha256(TINY.read_bytes()).hexdigest(),
+        "verdict": {"state": "valid", "reasons": []},
+        "latency_us": None,
+        "memory_bytes": 372,
+        "accuracy": {"correct": 2, "total": 2},
+        "raw": raw | changes,
     }

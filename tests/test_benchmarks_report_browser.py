@@ -63,9 +63,13 @@ def pages(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     labels = (HOSTILE, "a class with a very long name of many words", "ant")
     runs = {
-        "complete": [write_run(folder / "run")],
+        "complete": [write_run(folder / "run", targets=("cortex-m4", "cortex-m55"))],
         "half": [write_run(folder / "<img src=x onerror=alert(1)>", stages=8, classes=labels)],
-        "several": [folder / "run", write_run(folder / "other", stages=8, now=settings(seed=8))],
+        "several": [
+            folder / "run",
+            write_run(folder / "other", stages=8, now=settings(seed=8)),
+            write_run(folder / "emulated", now=settings(seed=9), targets=("cortex-m4",)),
+        ],
         "empty": [write_run(folder / "new", stages=0)],
     }
     made = {"bad": folder / "bad.html"}

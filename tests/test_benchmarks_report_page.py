@@ -58,7 +58,7 @@ def page_of(*runs, folder):
 @pytest.fixture(scope="module")
 def complete(tmp_path_factory):
     folder = tmp_path_factory.mktemp("complete")
-    return page_of(write_run(folder / "mine"), folder=folder), folder
+    return page_of(write_run(folder / "mine", targets=("cortex-m4",)), folder=folder), folder
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_a_complete_run_has_every_section(complete):
     page, folder = complete
     assert anchors(page) == [
         *("summary", "table", "accuracy", "training", "confusion", "hints", "quantization"),
-        *("latency", "machine", "reproduce"),
+        *("latency", "microcontrollers", "machine", "reproduce"),
     ]
     assert page.open == []
     assert sorted(path.name for path in folder.iterdir()) == ["mine", "report.html", "report.json"]

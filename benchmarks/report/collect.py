@@ -9,7 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.report.facts import hints, histories, latency, origin, predictions, table
+from benchmarks.report.facts import (
+    hints,
+    histories,
+    latency,
+    microcontrollers,
+    origin,
+    predictions,
+    table,
+)
 from benchmarks.report.facts.choice import chosen_arm
 from benchmarks.report.facts.reproduce import repeat_command, reproduce, resume_command
 from benchmarks.report.run_files import RunFiles
@@ -44,17 +52,18 @@ def collect(run: Path) -> dict[str, Any]:
         "per_class": predictions.per_class(matrices),
         "quantization": predictions.quantization(files, tested),
         "latency": latency.latencies(files),
+        "microcontrollers": microcontrollers.microcontrollers(files),
         "hints": hints.hint_errors(files),
         "machines": latency.machines(files),
         "settings": files.settings,
         "seeds": origin.seeds(files),
         "libraries": origin.libraries(files),
         "provenance": origin.provenance(files),
-        "reproduce": reproduce(run),
+        "reproduce": reproduce(run, files.targets),
         "repeat": repeat_command(run),
     }
     facts["unfinished"] = _unfinished(files)
-    facts["resume"] = resume_command(run)
+    facts["resume"] = resume_command(run, _unfinished_targets(files))
     finite: dict[str, Any] = _finite(facts)
     return finite
 
@@ -82,6 +91,12 @@ def _unfinished(files: RunFiles) -> list[dict[str, str | None]]:
     return stages + [
         {"name": name, "state": "changed", "reason": changed} for name in sorted(files.changed)
     ]
+
+
+def _unfinished_targets(files: RunFiles) -> list[str]:
+    """Stages of targets that `hintlite run` does not make anew."""
+    changed = {name.rpartition("/")[0] for name in files.changed}
+    return [name for name in files.targets if not files.complete(name) or name in changed]
 
 
 def _finite(value: Any) -> Any:

@@ -10,6 +10,7 @@ from benchmarks.report.sections import (
     hint_maps,
     latency,
     machine,
+    microcontrollers,
     quantization,
     reproduce,
     summary,
@@ -29,6 +30,7 @@ SECTIONS: tuple[Renderer, ...] = (
     hint_maps.render,
     quantization.render,
     latency.render,
+    microcontrollers.render,
     machine.render,
     reproduce.render,
 )

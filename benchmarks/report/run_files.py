@@ -22,6 +22,7 @@ import yaml
 
 SETTINGS, RECORD = "settings.yaml", "stage.json"
 TEACHER = "teacher"
+TARGETS = "targets"
 
 
 class ReportError(RuntimeError):
@@ -92,11 +93,18 @@ class RunFiles:
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """All stages of a complete run, in the order of the line."""
+        """All stages of a complete run, in the order of the line, then the targets asked for."""
         distill = tuple(f"distill/{arm}" for arm in self.arms)
         quantize = tuple(f"quantize/{model}" for model in self.models)
         last = ("evaluate", "bundle", "benchmark")
-        return ("data", *self.teachers, *distill, *quantize, *last)
+        return ("data", *self.teachers, *distill, *quantize, *last, *self.targets)
+
+    @cached_property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the stages of targets other than this host; a run is complete without any."""
+        folders = (self.path / TARGETS).glob("*/")
+        names = {folder.name.removesuffix(".partial") for folder in folders}
+        return tuple(f"{TARGETS}/{name}" for name in sorted(names) if not name.endswith(".old"))
 
     @cached_property
     def states(self) -> tuple[StageState, ...]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
+
+from benchmarks.report.run_files import TARGETS
 
 # figure, files below the run folder, command; {run} is the run folder as a shell word
 FIGURES = (
@@ -31,18 +34,45 @@ FIGURES = (
 )
 
 
-def reproduce(run: Path) -> list[dict[str, str]]:
-    """One entry a figure: figure, files, command."""
+def reproduce(run: Path, targets: Sequence[str]) -> list[dict[str, str]]:
+    """One entry a figure: figure, files, command.
+
+    Args:
+        run: the run folder.
+        targets: names of the stages of targets.
+    """
     word = shlex.quote(str(run))
-    return [
+    *lines, page = (
         {"figure": figure, "files": files, "command": command.format(run=word)}
         for figure, files, command in FIGURES
-    ]
+    )
+    return [*lines, *(_target(run, stage) for stage in targets), page]
 
 
-def resume_command(run: Path) -> str:
-    """The command that makes whatever a run lacks."""
-    return f"hintlite run {shlex.quote(str(run))}"
+def _target(run: Path, stage: str) -> dict[str, str]:
+    name = stage.removeprefix(f"{TARGETS}/")
+    return {
+        "figure": f"simulated instructions, code and memory on {name}",
+        "files": f"{stage}/result.json, bundle/device/student_int8.tflite",
+        "command": target_command(run, stage),
+    }
+
+
+def target_command(run: Path, stage: str) -> str:
+    """The command that makes a target's stage."""
+    name = stage.removeprefix(f"{TARGETS}/")
+    return f"hintlite benchmark {shlex.quote(str(run))} --target {shlex.quote(name)}"
+
+
+def resume_command(run: Path, targets: Sequence[str]) -> str:
+    """The commands, a line each, that make whatever a run lacks.
+
+    Args:
+        run: the run folder.
+        targets: names of the stages of targets that must be made again.
+    """
+    commands = [f"hintlite run {shlex.quote(str(run))}"]
+    return "\n".join(commands + [target_command(run, stage) for stage in targets])
 
 
 def repeat_command(run: Path) -> str:
