@@ -287,8 +287,14 @@ class QuantizeConfig:
             0 <= self.min_agreement <= 1,
             f"quantize.min_agreement is a share, 0 to 1; got {self.min_agreement}",
         )
-        require(self.max_float_error > 0, "quantize.max_float_error must be above 0")
-        require(self.max_accuracy_drop >= 0, "quantize.max_accuracy_drop must not be negative")
+        require(
+            0 <= self.max_float_error <= 1,
+            f"quantize.max_float_error is a share of the range, 0 to 1; got {self.max_float_error}",
+        )
+        require(
+            0 <= self.max_accuracy_drop <= 100,
+            f"quantize.max_accuracy_drop counts points, 0 to 100; got {self.max_accuracy_drop}",
+        )
 
 
 @dataclass(frozen=True)

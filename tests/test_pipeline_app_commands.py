@@ -110,11 +110,19 @@ def test_a_complete_stage_is_not_done_again(run, capfd):
 
 
 def test_a_changed_setting_redoes_what_depends_on_it_and_nothing_else(run, capfd):
-    assert main(["quantize", str(run), "--quantize.float16", "true"]) == 0
-    assert (run / "quantize" / "hint+kd" / "student_float16.tflite").is_file()
-    assert "distill" not in capfd.readouterr().err.replace("distill/hint+kd: up to date", "")
+    records = {path: path.read_bytes() for path in run.rglob("stage.json")}
+    assert main(["quantize", str(run), "--data.calibration_samples", "40"]) == 0
+    redone = {path.relative_to(run).parent.as_posix() for path in records if changed(path, records)}
+    assert redone == {"data", "quantize/teacher", "quantize/hint+kd"}
+    settings = (run / "settings.yaml").read_text()
+    assert "calibration_samples: 40" in settings
     assert main(["bundle", str(run), "--hint.epochs", "1"]) == 1
     assert "`hintlite distill" in capfd.readouterr().err
+    assert (run / "settings.yaml").read_text() == settings  # a refused setting is not kept
+
+
+def changed(path, records):
+    return path.read_bytes() != records[path]
 
 
 def test_a_stage_does_not_start_without_the_ones_before_it(tmp_path, capfd, run):

@@ -70,6 +70,7 @@ def test_three_kills_change_nothing(finished_run, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_twenty_kills_change_nothing(finished_run, tmp_path):
     draw = random.Random(20)
     killed = 0

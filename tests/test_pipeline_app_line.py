@@ -59,6 +59,8 @@ def test_a_dataset_in_memory_goes_through_the_whole_line(tmp_path):
         ("hint+kd", "float32"),
         ("hint+kd", "int8"),
     ]
+    assert (tmp_path / "run" / "report.html").is_file()
+    assert main(["run", str(tmp_path / "run")]) == 1  # the command cannot know these samples
     labels_file = tmp_path / "run" / "bundle" / "device" / "labels.txt"
     assert labels_file.read_text().split() == ["dark", "gray", "bright"]
     metrics = json.loads((tmp_path / "run" / "evaluate" / "metrics.json").read_text())

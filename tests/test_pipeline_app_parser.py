@@ -45,6 +45,9 @@ def test_a_preset_replaces_the_default_network():
         (["run", "--teacher.times_fewer", "3"], "no reference"),
         (["run", "--config", "/nonexistent.yaml"], "nonexistent.yaml"),
         (["teacher"], "run"),
+        (["run", "--quantize.max_accuracy_drop", "150"], "counts points, 0 to 100"),
+        (["bundle", "x", "--name", "digits"], "goes with --mcu c"),
+        (["bundle", "x", "--mcu", "c", "--check"], "give one of them"),
         ([], "{run,teacher,distill"),
     ],
 )
@@ -90,3 +93,16 @@ def test_help_and_version_are_answered(capsys):
     assert capsys.readouterr().out.startswith("hintlite 0.")
     assert main(["distill", "--help"]) == 0
     assert "--kd.temperature" in capsys.readouterr().out
+
+
+def test_a_flags_value_is_not_taken_for_the_run(tmp_path):
+    (tmp_path / SETTINGS).write_text(settings_text(RunConfig(seed=9)))
+    words = ["run", str(tmp_path / "new"), "--data.source", "folder", "--data.path", str(tmp_path)]
+    assert parse(words).config.seed == 0
+    assert parse(["run", "--verbose", str(tmp_path)]).config.seed == 9
+
+
+def test_settings_that_are_no_text_are_refused(tmp_path, capsys):
+    (tmp_path / "s.yaml").write_bytes(b"\xff\xfe")
+    assert main(["run", "--config", str(tmp_path / "s.yaml")]) == 2
+    assert "Traceback" not in capsys.readouterr().err

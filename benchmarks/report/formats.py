@@ -34,11 +34,6 @@ def signed_percent(value: float | None) -> str:
     return DASH if value is None else f"{_signed(100 * value, '.1f')}{NBSP}%"
 
 
-def signed_count(value: float | None) -> str:
-    """A difference of whole numbers: -12."""
-    return DASH if value is None else _signed(value, ",.0f")
-
-
 def microseconds(value: float | None) -> str:
     """A time: 27.7, with a digit after the point below 1,000."""
     if value is None:

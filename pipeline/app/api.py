@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.app.commands import prepare_tensorflow
 from pipeline.app.console import LOG, Terminal, logged
-from pipeline.app.context import Context
+from pipeline.app.context import FROM_PYTHON, Context
 from pipeline.app.folder import RunFolder, write_whole
 from pipeline.app.parser import SETTINGS, settings_text
 from pipeline.config import RunConfig
@@ -39,6 +39,7 @@ def run(
     Raises:
         RunError, StageError, DataError, ...: as the command reports them, in one sentence.
     """
+    from benchmarks.report.page import write_report
     from pipeline.app.line import run_all
     from pipeline.app.table import rows
 
@@ -48,6 +49,9 @@ def run(
     with place.lock(), logged(place.path / LOG, verbose=False):
         prepare_tensorflow(config)
         write_whole(place.path / SETTINGS, settings_text(config))
+        if source is not None:
+            write_whole(place.path / FROM_PYTHON, "")
         context = Context(config, place, terminal, source)
         run_all(context)
+        write_report([place.path], place.path / "report.html", place.path / "report.json")
         return rows(context)

@@ -28,6 +28,9 @@ def main(argv: list[str] | None = None) -> int:
     except WrongUseError as error:
         _complain(str(error) + "\n`hintlite --help` shows examples")
         return WRONG_USE
+    except (UnicodeDecodeError, OSError) as error:
+        _complain(f"the settings cannot be read: {error}")
+        return WRONG_USE
     except SystemExit as answered:
         return int(answered.code or 0)
     try:

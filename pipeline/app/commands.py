@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from pipeline.app.console import LOG, Terminal, logged
-from pipeline.app.context import Context
+from pipeline.app.context import FROM_PYTHON, Context
 from pipeline.app.folder import RunError, RunFolder, write_whole
 from pipeline.app.parser import SETTINGS, Command, settings_text
 from pipeline.config import RunConfig
@@ -35,13 +35,20 @@ def run_stages(command: Command) -> int:
 
 def _run_locked(command: Command, config: RunConfig, folder: RunFolder, terminal: Terminal) -> None:
     from benchmarks.report.page import write_report
-    from pipeline.app.line import run_all, run_one
+    from pipeline.app.line import require_inputs, run_all, run_one
     from pipeline.app.table import print_table
 
     path = folder.path
+    if (path / FROM_PYTHON).exists():
+        raise RunError(
+            f"{path}: its samples came from Python, not from data.source: go on with "
+            "pipeline.app.api.run and the same samples"
+        )
     context = Context(config, folder, terminal, logs=_tensorboard(command, path))
     with terminal.task("loading TensorFlow"):
         prepare_tensorflow(config)
+    if command.name != "run":
+        require_inputs(context, command.name, command.options)
     write_whole(path / SETTINGS, settings_text(config))
     if command.name == "run":
         run_all(context)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pipeline.data.training_data import TrainingData
 
 TEACHER = "teacher"
+FROM_PYTHON = ".from_python"  # marks a run whose samples no setting names
 TRAINING_LIBRARIES = ("keras", "tensorflow", "numpy")
 CONVERSION_LIBRARIES = ("keras", "tensorflow", "ai-edge-litert", "numpy")
 
@@ -72,6 +73,12 @@ class Context:
         """The named parts of the settings, as plain data for a stage's key."""
         everything = asdict(self.config)
         return {name: everything[name] for name in (*names, "deterministic")}
+
+    def samples(self) -> dict[str, Any]:
+        """What a training depends on of the data: all but the calibration samples."""
+        settings = asdict(self.config.data)
+        settings.pop("calibration_samples")  # drawn apart from the other parts: moves nobody
+        return {"data": settings, "fingerprint": self.data.fingerprint}
 
     def file(self, stage: str, name: str) -> Path:
         """A file of a complete stage."""

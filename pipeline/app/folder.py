@@ -103,7 +103,7 @@ class RunFolder:
                 "version": stage.version,
                 "settings": stage.settings,
                 "inputs": {name: self.outputs(name) for name in stage.inputs},
-                "libraries": {name: metadata.version(name) for name in stage.libraries},
+                "libraries": versions(stage.libraries),
             }
         )
 
@@ -155,7 +155,7 @@ class RunFolder:
             "version": stage.version,
             "settings": stage.settings,
             "inputs": {name: self.record(name)["key"] for name in stage.inputs},
-            "libraries": {name: metadata.version(name) for name in stage.libraries},
+            "libraries": versions(stage.libraries),
             "outputs": hashes(partial),
         }
         write_whole(partial / RECORD, json.dumps(record, indent=1, sort_keys=True))
@@ -184,6 +184,17 @@ class RunFolder:
                 os.rename(place, old)
             os.rename(partial, place)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def versions(libraries: tuple[str, ...]) -> dict[str, str | None]:
+    """Library -> its version, None for one that is not installed."""
+    found: dict[str, str | None] = {}
+    for name in libraries:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = None
+    return found
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -30,6 +30,7 @@ LINE: dict[str, Callable[[Context], list[Stage]]] = {
     "bundle": lambda context: [bundle.stage(context)],
     "benchmark": lambda context: [benchmark.stage(context)],
 }
+MAKE_DATA = ("teacher", "distill", "quantize")  # these stages do the data stage, if need be
 UNREAD = ("evaluate", "bundle", "benchmark")  # no later stage reads these
 
 
@@ -41,19 +42,33 @@ def run_all(context: Context, last: str | None = None) -> None:
             break
 
 
+def require_inputs(context: Context, step: str, options: Mapping[str, Any]) -> None:
+    """Checks that one stage can be done now, and changes nothing.
+
+    Raises:
+        RunError: a stage before it is missing or made with other settings.
+    """
+    emulated = options.get("target", target.HOST) != target.HOST
+    for earlier in itertools.takewhile(lambda name: name != step, LINE):
+        makes_data = earlier == "data" and step in MAKE_DATA
+        if earlier not in UNREAD and not makes_data:
+            _require_fresh(context, earlier, step)
+    if emulated:
+        _require_fresh(context, "bundle", step)
+
+
 def run_one(context: Context, step: str, options: Mapping[str, Any]) -> list[str]:
     """Completes one stage, or what the command's options ask for in its place or beside it.
 
     Returns:
         The folders of the run that it has filled.
-
-    Raises:
-        RunError: a stage before it is missing or made with other settings.
     """
     emulated = options.get("target", target.HOST)
     if emulated != target.HOST:
         return [_emulate(context, emulated)]
-    _complete_with_inputs(context, step)
+    if step in MAKE_DATA:
+        _complete(context, "data")
+    _complete(context, step)
     if options.get("mcu") is None:
         return [step]
     sources = mcu.stage(context, options["mcu"], options["name"])
@@ -62,29 +77,11 @@ def run_one(context: Context, step: str, options: Mapping[str, Any]) -> list[str
 
 
 def _emulate(context: Context, name: str) -> str:
-    for earlier in ("data", "teacher", "distill", "quantize"):
-        _ready(context, earlier, "benchmark")
-    _require_fresh(context, "bundle", "benchmark")
     stage = target.stage(context, name)
     _complete_stage(context, stage)
     for line in target.summary(context, name):
         context.terminal.out.print(line, markup=False)
     return stage.name
-
-
-def _complete_with_inputs(context: Context, step: str) -> None:
-    for earlier in itertools.takewhile(lambda name: name != step, LINE):
-        if earlier not in UNREAD:
-            _ready(context, earlier, step)
-    _complete(context, step)
-
-
-def _ready(context: Context, earlier: str, step: str) -> None:
-    """The data stage costs nothing and is done; the others must be there."""
-    if earlier == "data":
-        _complete(context, earlier)
-    else:
-        _require_fresh(context, earlier, step)
 
 
 def _require_fresh(context: Context, earlier: str, step: str) -> None:

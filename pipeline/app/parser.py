@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import itertools
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -50,6 +51,10 @@ STAGE_EXAMPLES = {
     "benchmark": "hintlite benchmark runs/mine --benchmark.threads 2\n"
     "  hintlite benchmark runs/mine --target cortex-m4",
 }
+
+
+DEFAULT_NAME = "network"  # of the C interface
+SWITCHES = ("--verbose", "--check", "--tensorboard")
 
 
 class WrongUseError(Exception):
@@ -112,6 +117,7 @@ def parse(argv: list[str]) -> Command:
     except (ValueError, TypeError) as error:
         raise WrongUseError(str(error)) from error
     own = {key: value for key, value in options.items() if key not in fields}
+    _refuse_idle(own)
     return Command(name, own, config, notes)
 
 
@@ -182,10 +188,10 @@ def _stage_parser(name: str, full: bool) -> Parser:
         parser.add_argument(
             "--mcu",
             type=Literal["c"] | None,
-            help="also write the student as plain C to RUN/mcu/c: no interpreter, no allocator",
+            help="also write the student as plain C, without interpreter, to RUN/mcu/c/NAME",
         )
         parser.add_argument(
-            "--name", type=str, default="network", help="prefix of the C interface of --mcu c"
+            "--name", type=str, default=DEFAULT_NAME, help="prefix of the C interface of --mcu c"
         )
     if name == "benchmark":
         parser.add_argument(
@@ -257,9 +263,10 @@ def _with_stored_settings(argv: list[str]) -> tuple[list[str], tuple[str, ...]]:
     """For a run that exists: its settings come first, so that flags change single ones."""
     if not argv or argv[0] not in STAGES or _names_config(argv):
         return argv, ()
-    for word in argv[1:]:
+    for before, word in itertools.pairwise(argv):
         stored = Path(word) / SETTINGS
-        if not word.startswith("-") and stored.is_file():
+        value = before.startswith("--") and "=" not in before and before not in SWITCHES
+        if not word.startswith("-") and not value and stored.is_file():
             note = f"settings: {stored}, changed by the flags given here"
             return [argv[0], "--config", str(stored), *argv[1:]], (note,)
     return argv, ()
@@ -276,6 +283,14 @@ def _forget_default_shape(given: Any, default: dict[str, Any]) -> None:
     for field, plain in asdict(NetworkConfig()).items():
         if field not in ("preset", "family") and given[field] == default[field]:
             given[field] = plain
+
+
+def _refuse_idle(options: dict[str, Any]) -> None:
+    """Refuses options that would do nothing."""
+    if options.get("check") and options.get("mcu"):
+        raise WrongUseError("--check changes nothing, --mcu writes sources: give one of them")
+    if options.get("name", DEFAULT_NAME) != DEFAULT_NAME and not options.get("mcu"):
+        raise WrongUseError("--name is the prefix of the C interface: it goes with --mcu c")
 
 
 def _check_arms(config: RunConfig) -> None:

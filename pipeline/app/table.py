@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.app.context import TEACHER, Context
@@ -158,8 +157,3 @@ def _remarks(context: Context, lines: list[Row]) -> list[str]:
 def _doubt(context: Context, row: Row) -> str:
     reason = _result(context, row.model, row.precision)["verdict"]["reasons"][0]
     return f"{reason['what']} ({reason['cure']})"
-
-
-def as_json(path: Path, lines: list[Row]) -> None:
-    """Writes the table's rows as JSON."""
-    path.write_text(json.dumps([asdict(row) for row in lines], indent=1) + "\n")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from pipeline.app.context import TRAINING_LIBRARIES, Context, fresh_session
 from pipeline.app.folder import Stage
-from pipeline.app.stages.data import NAME as DATA
 from pipeline.app.training import finish, train_with_progress
 from pipeline.methods import method_names
 
@@ -27,12 +26,12 @@ def stages(context: Context) -> list[Stage]:
 def _stage(context: Context, arm: str) -> Stage:
     methods = [name for name in method_names(arm) if name in ("hint", "kd")]
     settings = context.settings("student", "training", "seed", "hint_member", *methods)
-    settings["augmentation"] = context.settings("data")["data"]["augmentation"]
+    settings |= context.samples()
     return Stage(
         name=f"distill/{arm}",
         version=1,
         settings=settings,
-        inputs=(DATA, *context.teachers),
+        inputs=context.teachers,
         libraries=TRAINING_LIBRARIES,
         work=lambda folder: _work(context, arm, folder),
         resumes=True,

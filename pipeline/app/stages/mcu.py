@@ -16,7 +16,7 @@ def stage(context: Context, kind: str, name: str) -> Stage:
         version=1,
         settings={"name": name},
         inputs=(bundle.NAME,),
-        libraries=("numpy",),
+        libraries=("numpy", "tflite", "jinja2"),
         work=lambda folder: _work(context, name, folder),
     )
 

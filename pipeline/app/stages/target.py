@@ -20,11 +20,23 @@ def stage(context: Context, target: str) -> Stage:
     return Stage(
         name=f"targets/{target}",
         version=1,
-        settings={"target": target},
+        settings={"target": target, "tools": _tools()},
         inputs=(bundle.NAME,),
-        libraries=("numpy",),
+        libraries=("numpy", "tflite", "jinja2", "tflite-micro"),
         work=lambda folder: _work(context, target, folder),
     )
+
+
+def _tools() -> dict[str, str]:
+    """Versions of the cross-compiler and the emulator, which decide the counts."""
+    from benchmarks.targets.base import BenchmarkError
+    from benchmarks.targets.cortex_m_firmware import toolchain
+
+    try:
+        toolchain.check_tools()
+        return toolchain.versions()
+    except toolchain.ToolchainError as error:
+        raise BenchmarkError(str(error)) from error
 
 
 def _work(context: Context, target: str, folder: Path) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from pipeline.app.context import TRAINING_LIBRARIES, Context, fresh_session
 from pipeline.app.folder import Stage
-from pipeline.app.stages.data import NAME as DATA
 from pipeline.app.training import finish, train_with_progress
 
 MEMBER_SEEDS = 1000  # members' seeds lie this far apart
@@ -21,7 +20,7 @@ def stages(context: Context) -> list[Stage]:
 def _stage(context: Context, member: int, name: str) -> Stage:
     config = context.config
     settings = context.settings("teacher", "teacher_training", "seed")
-    settings["augmentation"] = context.settings("data")["data"]["augmentation"]
+    settings |= context.samples()
     settings["member"] = member
     if config.teacher.path is not None:
         settings["file"] = hashlib.sha256(Path(config.teacher.path).read_bytes()).hexdigest()
@@ -29,7 +28,7 @@ def _stage(context: Context, member: int, name: str) -> Stage:
         name=name,
         version=1,
         settings=settings,
-        inputs=(DATA,),
+        inputs=(),
         libraries=TRAINING_LIBRARIES,
         work=lambda folder: _work(context, member, folder),
         resumes=True,
