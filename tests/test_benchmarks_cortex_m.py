@@ -62,8 +62,9 @@ def test_layers_add_up_to_the_whole(reference):
 
 
 def changes(counts: dict[str, int], kept: dict[str, int]) -> list[str]:
-    """Counts that are more than TOLERANCE away from what is kept."""
-    return [
+    """Counts that are more than TOLERANCE away from what is kept, or of which nothing is kept."""
+    missing = [f"{key}: {counts[key]}, nothing is kept" for key in counts if key not in kept]
+    return missing + [
         f"{key}: {counts[key]} instead of {kept[key]}"
         for key in kept
         if key in counts and abs(counts[key] / kept[key] - 1) > TOLERANCE
@@ -89,7 +90,11 @@ def test_instructions_of_the_reference_model_are_the_kept_ones(reference):
 def test_a_change_of_more_than_a_percent_is_noticed():
     assert changes({"a": 1011}, {"a": 1000}) == ["a: 1011 instead of 1000"]
     assert changes({"a": 989}, {"a": 1000}) == ["a: 989 instead of 1000"]
-    assert changes({"a": 1009}, {"a": 1000}) == []
+    assert changes({"a": 1009}, {"a": 1000, "b": 5}) == []
+
+
+def test_a_count_of_which_nothing_is_kept_is_noticed():
+    assert changes({"a": 1000, "b": 7}, {"a": 1000}) == ["b: 7, nothing is kept"]
 
 
 @pytest.mark.emulated
@@ -183,6 +188,14 @@ def test_what_cannot_be_run_is_refused(tmp_path):
     path = tmp_path / "broken.tflite"
     path.write_bytes(b"0123456789")
     with pytest.raises(BenchmarkError, match=r"cortex-m4: .*TFL3"):
+        CortexMTarget("cortex-m4").run(path, BenchmarkRequest())
+
+
+@pytest.mark.parametrize("length", [20, 600, 1500])
+def test_a_damaged_model_is_refused(length, tmp_path):
+    path = tmp_path / "cut.tflite"
+    path.write_bytes((DATA / "tiny_int8.tflite").read_bytes()[:length])
+    with pytest.raises(BenchmarkError, match=r"cortex-m4: .*damaged"):
         CortexMTarget("cortex-m4").run(path, BenchmarkRequest())
 
 

@@ -1,4 +1,5 @@
 import ctypes
+import os
 import shutil
 import subprocess
 import threading
@@ -9,6 +10,7 @@ import pytest
 from c_export_models import tflm_outputs
 from c_export_networks import FAMILIES, network_inputs
 
+from deploy.c_export.emit import check_name
 from deploy.c_export.export import export_c
 from deploy.c_export.graph import ExportError
 
@@ -37,6 +39,8 @@ def test_writes_the_interface_the_kernels_and_the_build_files(exported):
 @pytest.mark.parametrize(("compiler", "level"), [("gcc", "-O0"), ("gcc", "-O2"), ("clang", "-O2")])
 def test_sources_compile_without_a_warning(exported, compiler, level):
     if shutil.which(compiler) is None:
+        if "CI" in os.environ:
+            pytest.fail(f"{compiler} should have been installed: apt-get install {compiler}")
         pytest.skip(f"{compiler} not found: apt-get install {compiler}")
     sources = [str(p) for p in exported.folder.glob("*.c")]
     command = (compiler, *STRICT, "-Werror", level, "-c", *sources)
@@ -134,3 +138,25 @@ def test_a_failed_export_leaves_nothing(tmp_path):
 def test_names_that_cannot_begin_c_identifiers_are_refused(name, tmp_path):
     with pytest.raises(ExportError, match="choose another"):
         export_c(Path("unread.tflite").name.encode(), tmp_path / "out", name)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("example", "written twice"),
+        ("hintlite", "kept for the kernels"),
+        ("hintlite_conv", "kept for the kernels"),
+        ("string", r"string\.h would hide"),
+        ("stdint", r"stdint\.h would hide"),
+        ("tgmath", r"tgmath\.h would hide"),
+        ("while", "keyword of C"),
+    ],
+)
+def test_names_that_are_taken_are_refused_before_anything_is_read(name, reason, tmp_path):
+    with pytest.raises(ExportError, match=f"{name}.*{reason}.*choose another"):
+        export_c(b"unread", tmp_path / "out", name)
+
+
+@pytest.mark.parametrize("name", ["examples", "hintlites", "strings", "while_", "network"])
+def test_names_that_only_resemble_taken_ones_are_accepted(name):
+    assert check_name(name) == name

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from c_export_models import ModelBuilder
+from c_export_models import ModelBuilder, tflm_outputs
+from c_export_runner import run_here, write_program
 
 from deploy.c_export.export import lower_network
 from deploy.c_export.graph import ExportError
@@ -100,6 +101,63 @@ def test_another_type_is_named():
 def test_forms_without_a_kernel_are_refused(model, text):
     with pytest.raises(ExportError, match=rf"operator \d \(\w+\): .*{text}"):
         lower_network(model, "n")
+
+
+def test_a_constant_first_operand_is_refused():
+    """CONST -> RELU -> ADD: nothing would write the constant into the arena."""
+    builder = ModelBuilder()
+    x, y = builder.tensor([1, 4], 0.5), builder.tensor([1, 4], 0.5)
+    fixed = builder.tensor([1, 4], 0.5, data=[[1, -2, 3, -4]])
+    middle = builder.tensor([1, 4], 0.5)
+    builder.operator("RELU", [fixed], [middle])
+    builder.operator("ADD", [x, middle], [y], fusedActivationFunction=0)
+    with pytest.raises(ExportError, match=r"operator 0 \(RELU\) reads tensor 2, which is constant"):
+        lower_network(builder.finish([x], [y]), "n")
+
+
+def test_a_tensor_that_nothing_writes_is_refused():
+    builder = ModelBuilder()
+    x, other, y = (builder.tensor([1, 4], 0.5) for _ in range(3))
+    builder.operator("ADD", [x, other], [y], fusedActivationFunction=0)
+    with pytest.raises(ExportError, match=r"operator 0 \(ADD\) reads tensor 1, .*never computed"):
+        lower_network(builder.finish([x], [y]), "n")
+
+
+def test_a_constant_second_operand_still_stands_in_the_source():
+    builder = ModelBuilder()
+    x, y = builder.tensor([1, 4], 0.5), builder.tensor([1, 4], 0.5)
+    fixed = builder.tensor([1, 4], 0.5, data=[[1, -2, 3, -4]])
+    builder.operator("ADD", [x, fixed], [y], fusedActivationFunction=0)
+    (step,) = lower_network(builder.finish([x], [y]), "n").steps
+    assert step.reads == (x,)
+
+
+def softmax_model(length: int) -> bytes:
+    builder = ModelBuilder()
+    x, y = builder.tensor([1, length], 0.05), builder.tensor([1, length], 1 / 256, -128)
+    builder.operator("SOFTMAX", [x], [y], beta=1.0)
+    return builder.finish([x], [y])
+
+
+def test_a_row_of_softmax_that_its_sum_cannot_hold_is_refused():
+    with pytest.raises(ExportError, match=r"operator 0 \(SOFTMAX\): rows of 1024 .*most is 1023"):
+        lower_network(softmax_model(1024), "n")
+
+
+def test_the_longest_row_of_softmax_is_right_where_the_sum_is_largest(tmp_path):
+    """TFLM itself stops at equal inputs (a shift by 32), so those are worked by hand."""
+    model, rng = softmax_model(1023), np.random.default_rng(0)
+    twin = np.full(1023, -128, np.int8)
+    twin[[5, 1022]] = 100
+    rows = [np.full(1023, 5), twin, rng.integers(-128, 128, 1023)]
+    inputs = np.stack(rows).astype(np.int8)
+    write_program([model], [inputs], tmp_path)
+    checks = ("-O1", "-fsanitize=undefined", "-fno-sanitize-recover=all")
+    found = np.frombuffer(run_here(tmp_path, checks), np.int8).reshape(3, 1023)
+    assert (found[0] == -128).all()  # round(256 / 1023) = 0
+    # 256 / (2 + 1021 * exp(-11.4)) = 127.3 for both
+    assert found[1, [5, 1022, 0]].tolist() == [-1, -1, -128]
+    np.testing.assert_array_equal(found[1:], tflm_outputs(model, inputs[1:]))
 
 
 def test_axes_merge_where_all_arrays_are_walked_as_one():

@@ -6,7 +6,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from c_export_cases import KINDS, make_cases
+from c_export_cases import KINDS, make_case, make_cases
 from c_export_runner import (
     STRICT,
     differences,
@@ -104,17 +104,28 @@ def test_cases_are_not_trivial(cases):
 def test_hundreds_of_models_of_every_operator(part, tmp_path):
     """300 seeded models an operator, on this machine and in each set of kernels."""
     need_toolchain()
-    import c_export_cases
-
     seeds = range(100 + 30 * part, 130 + 30 * part)
-    cases = [c_export_cases.make_case(kind, seed) for kind in KINDS for seed in seeds]
+    cases = [make_case(kind, seed) for kind in KINDS for seed in seeds]
     program(cases, tmp_path)
     assert wrong(run_here(tmp_path, SANITIZERS), cases) == []
     for core in ("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"):
         assert wrong(run_emulated(tmp_path, core), cases) == [], core
 
 
-@pytest.mark.slow
+@pytest.mark.emulated
+@pytest.mark.parametrize("part", range(3))
+def test_dozens_of_models_of_every_operator(part, tmp_path):
+    """60 other seeded models an operator, on this machine and on the cores between the rest."""
+    need_toolchain()
+    seeds = range(14 + 20 * part, 34 + 20 * part)
+    cases = [make_case(kind, seed) for kind in KINDS for seed in seeds]
+    program(cases, tmp_path)
+    assert wrong(run_here(tmp_path, SANITIZERS), cases) == []
+    for core in ("cortex-m3", "cortex-m7", "cortex-m33"):
+        assert wrong(run_emulated(tmp_path, core), cases) == [], core
+
+
+@pytest.mark.emulated
 def test_valgrind_finds_nothing(tmp_path):
     need("valgrind", "apt-get install --no-install-recommends valgrind")
     cases = make_cases(6)

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from c_export_models import ModelBuilder
 
+from deploy.c_export.emit import network_source
+from deploy.c_export.export import lower_network
 from deploy.c_export.graph import ExportError
 from deploy.c_export.read import read_model
 
 REFERENCE = Path(__file__).parent / "data" / "reference_cnn_int8.tflite"
+TINY = (Path(__file__).parent / "data" / "tiny_int8.tflite").read_bytes()
 
 
 def small_model(**changes) -> bytes:
@@ -73,3 +76,68 @@ def test_refuses_another_input_type():
 def test_a_scale_per_channel_is_not_one_scale():
     with pytest.raises(ExportError, match="one scale, it has 2"):
         _ = read_model(small_model()).tensors[1].scale
+
+
+def outcome(content: bytes) -> str:
+    """What exporting gives: "exported", or the refusal; anything else goes through."""
+    try:
+        network_source(lower_network(content, "n"))
+    except ExportError as error:
+        return str(error)
+    return "exported"
+
+
+def test_a_file_that_was_cut_off_is_refused():
+    found = [outcome(TINY[:length]) for length in range(0, len(TINY) - 200, 7)]
+    assert "exported" not in found
+    assert sum("is damaged or no TFLite file" in text for text in found) > len(found) // 2
+    assert outcome(TINY) == "exported"
+
+
+def test_a_wrong_byte_gives_another_model_or_a_refusal():
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(150):
+        content = bytearray(TINY)
+        content[rng.integers(len(content))] ^= int(rng.integers(1, 256))
+        found.append(outcome(bytes(content)))
+    assert found.count("exported") > 20
+    assert len(found) - found.count("exported") > 20
+
+
+def test_the_cause_of_the_damage_is_named():
+    with pytest.raises(ExportError, match=r"damaged or no TFLite file \(error: unpack_from") as got:
+        read_model(TINY[:20])
+    assert type(got.value.__cause__).__name__ == "error"
+
+
+def with_code(number: int) -> bytes:
+    builder = ModelBuilder()
+    x, y = builder.tensor([1, 4], 0.5), builder.tensor([1, 4], 0.5)
+    builder.operator("RELU", [x], [y])
+    builder.codes[0].builtinCode = number
+    return builder.finish([x], [y])
+
+
+def test_an_operator_newer_than_the_schema_is_refused():
+    with pytest.raises(ExportError, match="operator 0 has the code 9999"):
+        read_model(with_code(9999))
+
+
+def test_missing_options_name_the_operator_by_its_index():
+    builder = ModelBuilder()
+    x, middle, y = (builder.tensor([1, 4], 0.5) for _ in range(3))
+    builder.operator("RELU", [x], [middle])
+    builder.operator("LEAKY_RELU", [middle], [y], alpha=0.5)
+    builder.operators[1].builtinOptions = None
+    with pytest.raises(ExportError, match=r"operator 1 \(LEAKY_RELU\) has no options"):
+        read_model(builder.finish([x], [y]))
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [([7], [1]), ([0], [7]), ([-2], [1]), ([0], [-1])])
+def test_a_tensor_that_does_not_exist_is_refused(inputs, outputs):
+    builder = ModelBuilder()
+    x, y = builder.tensor([1, 4], 0.5), builder.tensor([1, 4], 0.5)
+    builder.operator("RELU", inputs, outputs)
+    with pytest.raises(ExportError, match=r"operator 0 \(RELU\) names tensors .*the model has 2"):
+        read_model(builder.finish([x], [y]))

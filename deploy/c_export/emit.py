@@ -21,6 +21,73 @@ if TYPE_CHECKING:
 
 RUNTIME = Path(__file__).parent / "runtime"
 
+# `<name>.h` would stand before the header of the same name on the include path.
+_C_HEADERS = frozenset(
+    [
+        "assert",
+        "complex",
+        "ctype",
+        "errno",
+        "fenv",
+        "float",
+        "inttypes",
+        "iso646",
+        "limits",
+        "locale",
+        "math",
+        "setjmp",
+        "signal",
+        "stdarg",
+        "stdbool",
+        "stddef",
+        "stdint",
+        "stdio",
+        "stdlib",
+        "string",
+        "tgmath",
+        "time",
+        "wchar",
+        "wctype",
+    ]
+)
+_C_KEYWORDS = frozenset(
+    [
+        "auto",
+        "break",
+        "case",
+        "char",
+        "const",
+        "continue",
+        "default",
+        "do",
+        "double",
+        "else",
+        "enum",
+        "extern",
+        "for",
+        "goto",
+        "if",
+        "inline",
+        "int",
+        "long",
+        "register",
+        "restrict",
+        "return",
+        "short",
+        "signed",
+        "sizeof",
+        "static",
+        "struct",
+        "switch",
+        "typedef",
+        "union",
+        "unsigned",
+        "void",
+        "volatile",
+        "while",
+    ]
+)
+
 
 @dataclass(frozen=True)
 class Network:
@@ -39,7 +106,20 @@ def check_name(name: str) -> str:
             f"expected a name of small letters, digits and underscores that begins with a letter, "
             f"got {name!r}: choose another, such as 'student'"
         )
+    if reason := _taken(name):
+        raise ExportError(f"the name {name!r} {reason}: choose another, such as 'student'")
     return name
+
+
+def _taken(name: str) -> str:
+    """Why a name cannot be a network's although it could begin identifiers; "" if it can."""
+    if name == "example":
+        return "is that of the example program, example.c would be written twice"
+    if name == "hintlite" or name.startswith("hintlite_"):
+        return "is kept for the kernels, whose files and functions begin with hintlite_"
+    if name in _C_HEADERS:
+        return f"is that of a C header, {name}.h would hide it"
+    return "is a keyword of C" if name in _C_KEYWORDS else ""
 
 
 def header_source(network: Network) -> str:

@@ -69,7 +69,25 @@ def lower(graph: Graph) -> tuple[Step, ...]:
     Raises:
         ExportError: an operator, or a form of it, that has no kernel; names it and its index.
     """
-    return tuple(_lower_one(graph, operator) for operator in graph.operators)
+    steps = tuple(_lower_one(graph, operator) for operator in graph.operators)
+    _check_reads(graph, steps)
+    return steps
+
+
+def _check_reads(graph: Graph, steps: tuple[Step, ...]) -> None:
+    """What a kernel reads from memory must have been written there before."""
+    written = {graph.input}
+    for step in steps:
+        for tensor in step.reads:
+            if graph.tensors[tensor].data is None and tensor in written:
+                continue
+            what = "constant" if graph.tensors[tensor].data is not None else "never computed before"
+            raise ExportError(
+                f"operator {step.operator.index} ({step.operator.kind}) reads tensor {tensor}, "
+                f"which is {what}; the nearest supported form reads the network's input or "
+                "another operator's result: fold constants when you convert the model"
+            )
+        written.add(step.writes)
 
 
 def _lower_one(graph: Graph, operator: Operator) -> Step:
@@ -82,9 +100,16 @@ def _lower_one(graph: Graph, operator: Operator) -> Step:
         return LOWERINGS[operator.kind](graph, operator)
     except ExportError as error:
         raise ExportError(f"{where}: {error}") from error
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise ExportError(
+            f"{where} has shapes, operands or scales that do not fit each other, the file is "
+            f"damaged ({type(error).__name__}: {error}): convert or copy it again"
+        ) from error
 
 
 def _check_int8(graph: Graph, operator: Operator, where: str) -> None:
+    if not operator.inputs or not operator.outputs:
+        raise ExportError(f"{where} has no input or no output: the file is damaged")
     for tensor in (operator.inputs[0], *operator.outputs):
         found = graph.tensors[tensor].dtype
         if found != "int8":

@@ -14,6 +14,9 @@ from deploy.c_export.strides import dense_strides, four, merge_axes
 
 _HEADROOM_BITS = 20  # of ADD and SUB
 _SOFTMAX_INTEGER_BITS = 5
+# The sum of exponentials has 12 integer bits, and from 2^10 on its reciprocal would be shifted by
+# more than the 32 bits of a word.
+_SOFTMAX_LONGEST = 1023
 
 
 def _operands(graph: Graph, operator: Operator) -> list[Tensor]:
@@ -123,6 +126,11 @@ def softmax(graph: Graph, operator: Operator) -> Step:
     source, out = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
     if out.scale != 1.0 / 256.0 or out.zero_point != -128:
         raise ExportError("expected the output's scale 1/256 and zero point -128")
+    if out.shape[-1] > _SOFTMAX_LONGEST:
+        raise ExportError(
+            f"rows of {out.shape[-1]} values, the most is {_SOFTMAX_LONGEST}; the nearest "
+            "supported form ends before SOFTMAX: its input has the same order"
+        )
     beta = float(operator.options["Beta"])
     real = min(beta * source.scale * 2.0 ** (31 - _SOFTMAX_INTEGER_BITS), 2.0**31 - 1.0)
     if real <= 1.0:

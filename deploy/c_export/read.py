@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,17 @@ from typing import Any
 import numpy as np
 
 from deploy.c_export.graph import Array, ExportError, Graph, Operator, Tensor, data_inputs
+
+# What the flatbuffer's accessors raise where an offset or a length in the file is wrong.
+_DAMAGE = (
+    struct.error,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    TypeError,
+    ValueError,
+)
 
 _STEPS = ("Padding", "StrideH", "StrideW")
 _DILATION = ("DilationHFactor", "DilationWFactor")
@@ -40,11 +52,24 @@ def read_model(model: bytes | str | Path) -> Graph:
         The graph without what only computes shapes (all shapes are static).
 
     Raises:
-        ExportError: not a TFLite file, several subgraphs, or not one int8 input and output.
+        ExportError: not a TFLite file, a damaged one, several subgraphs, or not one int8 input and
+            output.
     """
     content = model if isinstance(model, bytes) else Path(model).read_bytes()
     if content[4:8] != b"TFL3":
         raise ExportError("expected a TFLite flatbuffer (identifier TFL3), found something else")
+    try:
+        return _read(content)
+    except ExportError:
+        raise
+    except _DAMAGE as error:
+        raise ExportError(
+            f"the model is damaged or no TFLite file ({type(error).__name__}: {error}): "
+            "convert or copy it again"
+        ) from error
+
+
+def _read(content: bytes) -> Graph:
     import tflite
 
     root = tflite.Model.GetRootAsModel(content, 0)
@@ -53,7 +78,25 @@ def read_model(model: bytes | str | Path) -> Graph:
     subgraph = root.Subgraphs(0)
     tensors = tuple(_tensor(root, subgraph, i) for i in range(subgraph.TensorsLength()))
     operators = tuple(_operator(root, subgraph, i) for i in range(subgraph.OperatorsLength()))
+    _check_indices(tensors, operators)
     return _checked(subgraph, tensors, operators)
+
+
+def _check_indices(tensors: tuple[Tensor, ...], operators: tuple[Operator, ...]) -> None:
+    """Tensors have possible shapes, and operators name tensors that exist (-1: an absent one)."""
+    for tensor in tensors:
+        if min(tensor.shape, default=0) < 0:
+            raise ExportError(
+                f"tensor {tensor.index} has the shape {tensor.shape}: convert with fixed sizes"
+            )
+    for operator in operators:
+        wrong = [i for i in operator.inputs if not -1 <= i < len(tensors)]
+        wrong += [i for i in operator.outputs if not 0 <= i < len(tensors)]
+        if wrong:
+            raise ExportError(
+                f"operator {operator.index} ({operator.kind}) names tensors {wrong}, the model has "
+                f"{len(tensors)}: the file is damaged"
+            )
 
 
 def _checked(subgraph: Any, tensors: tuple[Tensor, ...], operators: tuple[Operator, ...]) -> Graph:
@@ -65,6 +108,10 @@ def _checked(subgraph: Any, tensors: tuple[Tensor, ...], operators: tuple[Operat
     for word, indices in ends.items():
         if len(indices) != 1:
             raise ExportError(f"expected one {word}, the model has {len(indices)}")
+        if not 0 <= indices[0] < len(tensors):
+            raise ExportError(
+                f"the {word} is tensor {indices[0]} of {len(tensors)}: the file is damaged"
+            )
         if tensors[indices[0]].dtype != "int8":
             raise ExportError(
                 f"expected an int8 {word}, found {tensors[indices[0]].dtype}: "
@@ -122,17 +169,23 @@ def _operator(root: Any, subgraph: Any, index: int) -> Operator:
     operator = subgraph.Operators(index)
     code = root.OperatorCodes(operator.OpcodeIndex())
     # Files older than schema 3a keep small codes in the deprecated field.
-    kind = _names("BuiltinOperator")[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
+    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    kind = _names("BuiltinOperator").get(number)
+    if kind is None:
+        raise ExportError(
+            f"operator {index} has the code {number}, which this reader's schema does not know: "
+            "convert the model with an older converter"
+        )
     return Operator(
         index=index,
         kind=kind,
         inputs=tuple(int(operator.Inputs(i)) for i in range(operator.InputsLength())),
         outputs=tuple(int(operator.Outputs(i)) for i in range(operator.OutputsLength())),
-        options=_options(operator, kind),
+        options=_options(operator, kind, index),
     )
 
 
-def _options(operator: Any, kind: str) -> dict[str, float]:
+def _options(operator: Any, kind: str, index: int) -> dict[str, float]:
     if kind not in OPTION_FIELDS:
         return {}
     import tflite
@@ -141,6 +194,6 @@ def _options(operator: Any, kind: str) -> dict[str, float]:
     class_name, names = OPTION_FIELDS[kind]
     options = getattr(tflite, class_name)()
     if table is None:
-        raise ExportError(f"operator {operator} ({kind}) has no options: the file is damaged")
+        raise ExportError(f"operator {index} ({kind}) has no options: the file is damaged")
     options.Init(table.Bytes, table.Pos)
     return {name: getattr(options, name)() for name in names}

@@ -116,6 +116,29 @@ def _data() -> list[Finding]:
     return [Finding("Fashion-MNIST", "optional", "not on this machine", cure)]
 
 
+def _optional() -> list[Finding]:
+    programs = [
+        ("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi"),
+        ("qemu-system-arm", "qemu-system-arm"),
+    ]
+    found = [_program(*entry) for entry in programs]
+    for name, extra in (("tflite-micro", "mcu"), ("tensorboard", "tensorboard")):
+        try:
+            found.append(Finding(name, "ok", metadata.version(name)))
+        except metadata.PackageNotFoundError:
+            cure = f"{sys.executable} -m pip install -e '.[{extra}]'"
+            found.append(Finding(name, "optional", "not installed", cure))
+    return found
+
+
+def _program(name: str, packages: str) -> Finding:
+    place = shutil.which(name)
+    if place:
+        return Finding(name, "ok", place)
+    detail = "not installed; `benchmark --target cortex-*` needs it"
+    return Finding(name, "optional", detail, f"apt-get install {packages}")
+
+
 def _machine() -> list[Finding]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     free = shutil.disk_usage(".").free
@@ -140,4 +163,11 @@ def _writable(folder: Path) -> Finding:
     return Finding("this folder", "problem", "not writable", "start hintlite elsewhere")
 
 
-LOOKS: tuple[Callable[[], list[Finding]], ...] = (_python, _packages, _shadows, _data, _machine)
+LOOKS: tuple[Callable[[], list[Finding]], ...] = (
+    _python,
+    _packages,
+    _shadows,
+    _data,
+    _optional,
+    _machine,
+)
