@@ -34,9 +34,7 @@ def run_stages(command: Command) -> int:
 
 
 def _run_locked(command: Command, config: RunConfig, folder: RunFolder, terminal: Terminal) -> None:
-    from benchmarks.report.page import write_report
     from pipeline.app.line import require_inputs, run_all, run_one
-    from pipeline.app.table import print_table
 
     path = folder.path
     if (path / FROM_PYTHON).exists():
@@ -52,12 +50,20 @@ def _run_locked(command: Command, config: RunConfig, folder: RunFolder, terminal
     write_whole(path / SETTINGS, settings_text(config))
     if command.name == "run":
         run_all(context)
-        with terminal.task("report"):
-            write_report([path], path / "report.html", path / "report.json")
-        print_table(context)
+        _show(context, path)
     else:
         for place in run_one(context, command.name, command.options):
             terminal.say(f"{command.name}: {path / place}")
+
+
+def _show(context: Context, path: Path) -> None:
+    """The page and the table of a complete run; a single stage need not wait for matplotlib."""
+    from benchmarks.report.page import write_report
+    from pipeline.app.table import print_table
+
+    with context.terminal.task("report"):
+        write_report([path], path / "report.html", path / "report.json")
+    print_table(context)
 
 
 def prepare_tensorflow(config: RunConfig) -> None:
