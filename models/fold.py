@@ -32,7 +32,7 @@ def folded(network: keras.Model) -> keras.Model:
 
     def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
         if id(layer) in norms:
-            return keras.layers.Identity(name=layer.name)
+            return keras.layers.Identity(name=layer.name, dtype=layer.dtype_policy)
         config = layer.get_config()
         if id(layer) in convolutions:
             config["use_bias"] = True

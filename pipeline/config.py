@@ -263,6 +263,29 @@ class KDConfig:
 
 
 @dataclass(frozen=True)
+class CacheConfig:
+    """The teacher's outputs, computed once for all trainings that read them (pipeline/cache.py).
+
+    Works where each image has few views: without augmentation, or with flips alone. With shifts or
+    squares cut out the teacher is evaluated in every step.
+
+    Args:
+        enabled: off, the teacher is evaluated in every step.
+        folder: where the files are; by default .teacher_cache beside the run's folder, which the
+            runs of one parent folder share.
+        budget_gb: the most that the folder may hold, in GB of 10^9 bytes.
+    """
+
+    enabled: bool = True
+    folder: str | None = None
+    budget_gb: float = 8.0
+
+    def __post_init__(self) -> None:
+        """Refuses a budget that holds nothing."""
+        require(self.budget_gb > 0, f"cache.budget_gb must be above 0; got {self.budget_gb}")
+
+
+@dataclass(frozen=True)
 class QuantizeConfig:
     """INT8 conversion, and what the result must satisfy on the validation part.
 
@@ -342,6 +365,7 @@ class RunConfig:
         deploy: the arm that is bundled; "best" is the best INT8 accuracy on validation data.
         hint: settings of the hint phase.
         kd: settings of the soft targets.
+        cache: where the teacher's outputs are kept, and how much of them.
         quantize: INT8 conversion and its bounds.
         bundle_samples: validation samples that travel with the model.
         benchmark: how latency is measured.
@@ -366,6 +390,7 @@ class RunConfig:
     deploy: str = "best"
     hint: HintConfig = field(default_factory=HintConfig)
     kd: KDConfig = field(default_factory=KDConfig)
+    cache: CacheConfig = field(default_factory=CacheConfig)
     quantize: QuantizeConfig = field(default_factory=QuantizeConfig)
     bundle_samples: int = 16
     benchmark: BenchmarkConfig = field(default_factory=BenchmarkConfig)
@@ -396,6 +421,7 @@ __all__ = [
     "TARGETS",
     "AugmentConfig",
     "BenchmarkConfig",
+    "CacheConfig",
     "DataConfig",
     "HintConfig",
     "KDConfig",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,14 @@ import numpy as np
 from pipeline import checkpoint
 from pipeline.checkpoint import Progress, Row
 from pipeline.config import AugmentConfig, TrainingConfig
-from pipeline.data.batches import evaluation_batches, steps_per_epoch, training_batches
+from pipeline.data.batches import (
+    Lookup,
+    evaluation_batches,
+    steps_per_epoch,
+    training_batches,
+)
 from pipeline.data.training_data import TrainingData
-from pipeline.distiller import Distiller
+from pipeline.distiller import CACHED, Distiller
 from pipeline.methods.base import PHASES, Method, Phase, with_labels
 from pipeline.optimizers import build_optimizer
 
@@ -56,6 +62,8 @@ class Job:
         folder: where checkpoint.npz and history.csv are kept.
         watcher: is told how it goes.
         callbacks: further Keras callbacks.
+        cached: tap of the teacher -> where to look it up (pipeline/cache.py). A phase all of whose
+            teacher taps are here does not run the teacher.
     """
 
     student: keras.Model
@@ -68,6 +76,7 @@ class Job:
     folder: Path
     watcher: Watcher = field(default_factory=Watcher)
     callbacks: tuple[keras.callbacks.Callback, ...] = ()
+    cached: Mapping[str, Lookup] = field(default_factory=dict)
 
     @property
     def checkpoint(self) -> Path:
@@ -146,7 +155,7 @@ class _PhaseRun(keras.callbacks.Callback):
         self.job.watcher.phase_end(self.key)
 
     def _fit(self) -> None:
-        data, config = self.job.data, self.job.config
+        data, config, cached = self.job.data, self.job.config, self._cached()
         self.distiller.fit(
             training_batches(
                 data,
@@ -157,9 +166,15 @@ class _PhaseRun(keras.callbacks.Callback):
                 augmentation=self.job.augmentation,
                 epochs=self.epochs,
                 initial_epoch=self.progress.epoch,
+                extras=cached,
             ),
             validation_data=evaluation_batches(
-                data.images, data.labels, data.validation, EVALUATION_BATCH, data.normalization
+                data.images,
+                data.labels,
+                data.validation,
+                EVALUATION_BATCH,
+                data.normalization,
+                cached,
             ),
             steps_per_epoch=self.steps,
             initial_epoch=self.progress.epoch,
@@ -168,6 +183,13 @@ class _PhaseRun(keras.callbacks.Callback):
             callbacks=[self, *self.job.callbacks],
             verbose=0,
         )
+
+    def _cached(self) -> dict[str, Lookup]:
+        """The phase's teacher taps as the Distiller looks for them in a batch; all, or none."""
+        wanted, cached = self.distiller.phase.teacher_taps, self.job.cached
+        if not wanted <= cached.keys():
+            return {}
+        return {f"{CACHED}{tap}": cached[tap] for tap in sorted(wanted)}
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Tells the watcher."""

@@ -12,7 +12,7 @@ import pytest
 SMALL_RUN = """
 deterministic: true
 arms: [hint+kd]
-data: {source: digits, limit: 200, calibration_samples: 30, augmentation: {shift: 1}}
+data: {source: digits, limit: 200, calibration_samples: 30, augmentation: {flip: true}}
 teacher: {widths: [4, 6], depths: [1, 1], dropout: 0.2}
 teacher_training: {epochs: 2, batch_size: 64}
 student: {widths: [3, 4], depths: [1, 2], times_fewer: null, dropout: 0.1}

@@ -2,8 +2,9 @@
 
     python tests/kill_driver.py MOMENT COUNT ARGUMENTS...
 
-MOMENT is step (of an epoch), checkpoint (half of it written), conversion, or rename (of a stage's
-folder, after it); the process dies at the COUNT-th of them.
+MOMENT is step (of an epoch), checkpoint (half of it written), cache (half of a file of the
+teacher's outputs written), conversion, or rename (of a stage's folder, after it); the process dies
+at the COUNT-th of them.
 """
 
 import os
@@ -52,6 +53,21 @@ def at_checkpoint(due):
     checkpoint.np.savez = patched
 
 
+def at_cache(due):
+    from pipeline import cache_folder
+
+    real = cache_folder._write
+
+    def patched(file, entry, chunks):
+        if due():
+            file.write(b"NUMPY half a file")
+            file.flush()
+            die()
+        real(file, entry, chunks)
+
+    cache_folder._write = patched
+
+
 def at_conversion(due):
     import deploy.convert
 
@@ -82,6 +98,7 @@ def at_rename(due):
 MOMENTS = {
     "step": at_step,
     "checkpoint": at_checkpoint,
+    "cache": at_cache,
     "conversion": at_conversion,
     "rename": at_rename,
 }

@@ -12,7 +12,7 @@ import pytest
 
 DRIVER = Path(__file__).with_name("kill_driver.py")
 # How often each moment comes in an finished_run run of these settings.
-OCCURRENCES = {"step": 21, "checkpoint": 10, "conversion": 4, "rename": 8}
+OCCURRENCES = {"step": 21, "checkpoint": 10, "cache": 4, "conversion": 4, "rename": 8}
 
 
 def launch(settings, run, *prefix):

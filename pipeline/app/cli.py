@@ -98,6 +98,13 @@ def _predict(command: Command) -> int:
     return predict(Path(command.options["model"]), images, command.options["json"])
 
 
+def _cache(command: Command) -> int:
+    from pipeline.app.cache import cache
+
+    options = command.options
+    return cache(Path(options["folder"]), options["clear"], options["json"])
+
+
 def _doctor(command: Command) -> int:
     from pipeline.app.doctor import doctor
 
@@ -111,5 +118,6 @@ COMMANDS: dict[str, Callable[[Command], int]] = {
     "report": _report,
     "inspect": _inspect,
     "predict": _predict,
+    "cache": _cache,
     "doctor": _doctor,
 }

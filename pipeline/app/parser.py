@@ -25,6 +25,7 @@ EXAMPLES = """examples:
   hintlite report runs/mine runs/other            one page that compares them
   hintlite inspect model.tflite                   operators, parameters, MACs, tensors
   hintlite predict runs/mine picture.png          the deployed file's answer
+  hintlite cache runs                             what the teachers' cached outputs take
   hintlite doctor                                 what is installed and usable
 
 exit codes: 0 done, 1 the job failed, 2 wrong use, 130 interrupted
@@ -144,6 +145,7 @@ def _grammar(command: str) -> tuple[Parser, dict[str, Parser]]:
         "report": _report(),
         "inspect": _inspect(),
         "predict": _predict(),
+        "cache": _cache(),
         "doctor": _doctor(),
     }
     for name, parser in parsers.items():
@@ -244,6 +246,27 @@ def _predict() -> Parser:
     )
     parser.add_argument(
         "images", metavar="IMAGE", type=str, nargs="+", help="picture, or .npy array of raw values"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    return parser
+
+
+def _cache() -> Parser:
+    parser = _parser(
+        "what the teachers' cached outputs take on the disk",
+        "hintlite cache runs\n  hintlite cache runs --clear",
+        "cache [FOLDER] [--clear] [--json]",
+    )
+    parser.add_argument(
+        "folder",
+        metavar="FOLDER",
+        type=str,
+        nargs="?",
+        default="runs",
+        help="the folder of the runs that share it, by default runs; or the cache itself",
+    )
+    parser.add_argument(
+        "--clear", action="store_true", help="remove it; later trainings compute it again"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     return parser

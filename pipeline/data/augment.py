@@ -14,6 +14,40 @@ from pipeline.config import AugmentConfig
 # Named, since the automatic choice depends on the device.
 GENERATOR = "philox"
 
+PLAIN, MIRRORED = 0, 1  # views: what can become of an image where nothing but flips are drawn
+VIEW_NAMES = ("plain", "mirrored")
+
+
+def views(config: AugmentConfig) -> tuple[int, ...] | None:
+    """Everything that `augment` can make of an image, or None where it is too much to list."""
+    if config.shift or config.cutout:
+        return None
+    return (PLAIN, MIRRORED) if config.flip else (PLAIN,)
+
+
+def drawn_views(count: Any, config: AugmentConfig, seed: Any) -> Any:
+    """Which view of each image `augment` draws with the same seed.
+
+    Shifts and squares cut out are left out of account: only where `views` lists everything does
+    the view alone tell what the image looks like.
+
+    Args:
+        count: images in the batch.
+        config: as given to `augment`.
+        seed: int64 [2], as given to `augment`.
+
+    Returns:
+        int32 [count]: PLAIN or MIRRORED.
+    """
+    if not config.flip:
+        return tf.zeros([count], tf.int32)
+    return tf.cast(_mirrored(count, tf.random.split(seed, 3, alg=GENERATOR)[0]), tf.int32)
+
+
+def view_of(images: Any, view: int) -> Any:
+    """The images [b, h, w, c] as that view shows them."""
+    return tf.reverse(images, axis=[2]) if view == MIRRORED else images
+
 
 def augment(images: Any, config: AugmentConfig, seed: Any) -> Any:
     """Flips, then shifts, then cuts out.
@@ -38,8 +72,15 @@ def augment(images: Any, config: AugmentConfig, seed: Any) -> Any:
 
 def flip(images: Any, seed: Any) -> Any:
     """Mirrors each image left to right with probability 1/2."""
-    chosen = _integers([tf.shape(images)[0], 1, 1, 1], seed, 0, 1) == 1
-    return tf.where(chosen, tf.reverse(images, axis=[2]), images)
+    chosen = _mirrored(tf.shape(images)[0], seed)
+    return tf.where(
+        chosen[:, tf.newaxis, tf.newaxis, tf.newaxis], view_of(images, MIRRORED), images
+    )
+
+
+def _mirrored(count: Any, seed: Any) -> Any:
+    """Which of `count` images `flip` mirrors, bool [count]."""
+    return _integers([count], seed, 0, 1) == 1
 
 
 def shift(images: Any, most: int, seed: Any) -> Any:

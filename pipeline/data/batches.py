@@ -8,16 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 
 from pipeline.config import AugmentConfig
-from pipeline.data.augment import GENERATOR, augment
+from pipeline.data.augment import GENERATOR, PLAIN, augment, drawn_views
 from pipeline.data.checks import DataError
 from pipeline.data.normalization import Normalization
 from pipeline.data.training_data import TrainingData
+
+
+class Lookup(Protocol):
+    """Something aligned with the images that is looked up batch by batch, view by view."""
+
+    def __len__(self) -> int:
+        """Its number of rows."""
+
+    def gather(self, rows: Any, views: Any) -> Any:
+        """The rows int64 [b], each as seen in its view int32 [b] (see augment), as [b, ...]."""
+
+
+Extras = Mapping[str, "np.ndarray | Lookup"]
 
 
 def steps_per_epoch(samples: int, batch_size: int, drop_remainder: bool = False) -> int:
@@ -34,7 +47,7 @@ def training_batches(  # noqa: PLR0913 - the settings of one training, each by i
     augmentation: AugmentConfig,
     epochs: int,
     initial_epoch: int = 0,
-    extras: Mapping[str, np.ndarray] | None = None,
+    extras: Extras | None = None,
     sample_weights: np.ndarray | None = None,
     drop_remainder: bool = False,
 ) -> tf.data.Dataset:
@@ -52,7 +65,8 @@ def training_batches(  # noqa: PLR0913 - the settings of one training, each by i
         augmentation: changes to the images.
         epochs: the epoch to stop before.
         initial_epoch: the epoch to begin with.
-        extras: arrays [n, ...] aligned with data.images, handed out beside the image.
+        extras: arrays [n, ...] aligned with data.images, handed out beside the image; or lookups,
+            which are told the view that was drawn for each image.
         sample_weights: float [n], aligned with data.images.
         drop_remainder: leave out the last batch of an epoch where it is smaller.
 
@@ -69,7 +83,8 @@ def training_batches(  # noqa: PLR0913 - the settings of one training, each by i
 
     def batch(epoch: Any, step: Any, rows: Any) -> Any:
         key = tf.random.fold_in(tf.stack([seed, epoch]), step, alg=GENERATOR)
-        return store.element(rows, lambda images: augment(images, augmentation, key))
+        views = drawn_views(tf.shape(rows)[0], augmentation, key)
+        return store.element(rows, views, lambda images: augment(images, augmentation, key))
 
     order = _order(indices, batch_size, seed, range(initial_epoch, epochs), steps)
     return _finished(order.map(batch, tf.data.AUTOTUNE), steps * max(epochs - initial_epoch, 0))
@@ -81,7 +96,7 @@ def evaluation_batches(
     indices: np.ndarray,
     batch_size: int,
     normalization: Normalization,
-    extras: Mapping[str, np.ndarray] | None = None,
+    extras: Extras | None = None,
 ) -> tf.data.Dataset:
     """Each of the rows once, in the order given, unchanged.
 
@@ -91,7 +106,7 @@ def evaluation_batches(
         indices: the rows wanted.
         batch_size: images a batch; the last one may be smaller.
         normalization: from raw values to a network's input.
-        extras: arrays [n, ...] aligned with images, handed out beside the image.
+        extras: arrays [n, ...] or lookups aligned with images, handed out beside the image.
 
     Raises:
         DataError: arrays that are not aligned.
@@ -102,7 +117,8 @@ def evaluation_batches(
         rows = tf.constant(indices, tf.int64)
 
     def batch(step: Any) -> Any:
-        return store.element(rows[step * batch_size : (step + 1) * batch_size], lambda raw: raw)
+        wanted = rows[step * batch_size : (step + 1) * batch_size]
+        return store.element(wanted, tf.fill(tf.shape(wanted), PLAIN), lambda raw: raw)
 
     return _finished(tf.data.Dataset.range(steps).map(batch, tf.data.AUTOTUNE), steps)
 
@@ -138,7 +154,7 @@ class _Store:
     images: Any
     labels: Any
     normalization: Normalization
-    extras: dict[str, Any]
+    extras: dict[str, Lookup]
     weights: Any | None
 
     @classmethod
@@ -147,7 +163,7 @@ class _Store:
         images: np.ndarray,
         labels: np.ndarray,
         normalization: Normalization,
-        extras: Mapping[str, np.ndarray] | None,
+        extras: Extras | None,
         weights: np.ndarray | None,
     ) -> _Store:
         """Checks that everything has one row an image, and makes tensors of it."""
@@ -167,17 +183,35 @@ class _Store:
                 images=tf.constant(images),
                 labels=tf.constant(labels, tf.int64),
                 normalization=normalization,
-                extras={name: tf.constant(array) for name, array in extras.items()},
+                extras={name: _lookup(extra) for name, extra in extras.items()},
                 weights=None if weights is None else tf.constant(weights, tf.float32),
             )
 
-    def element(self, rows: Any, change: Any) -> Any:
+    def element(self, rows: Any, views: Any, change: Any) -> Any:
         """Gathers the rows, changes the raw images and normalises them."""
         raw = change(tf.gather(self.images, rows))
         raw = tf.ensure_shape(raw, [None, *self.images.shape[1:]])
         x = {"image": self.normalization.apply_tensor(raw), "index": rows}
-        x |= {name: tf.gather(tensor, rows) for name, tensor in self.extras.items()}
+        x |= {name: extra.gather(rows, views) for name, extra in self.extras.items()}
         labels = tf.gather(self.labels, rows)
         if self.weights is None:
             return x, labels
         return x, labels, tf.gather(self.weights, rows)
+
+
+def _lookup(extra: np.ndarray | Lookup) -> Lookup:
+    return _InMemory(tf.constant(extra)) if isinstance(extra, np.ndarray) else extra
+
+
+@dataclass(frozen=True, eq=False)
+class _InMemory:
+    """An array that is the same in every view."""
+
+    tensor: Any
+
+    def __len__(self) -> int:
+        return int(self.tensor.shape[0])
+
+    def gather(self, rows: Any, views: Any) -> Any:
+        del views
+        return tf.gather(self.tensor, rows)

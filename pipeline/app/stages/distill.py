@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.app.context import TRAINING_LIBRARIES, Context, fresh_session
 from pipeline.app.folder import Stage
+from pipeline.app.teacher_taps import cached_taps, mode
 from pipeline.app.training import finish, train_with_progress
 from pipeline.methods import method_names
 
@@ -27,6 +28,8 @@ def _stage(context: Context, arm: str) -> Stage:
     methods = [name for name in method_names(arm) if name in ("hint", "kd")]
     settings = context.settings("student", "training", "seed", "hint_member", *methods)
     settings |= context.samples()
+    if arm != "scratch":
+        settings["teacher_outputs"] = mode(context.config)
     return Stage(
         name=f"distill/{arm}",
         version=1,
@@ -68,6 +71,7 @@ def _work(context: Context, arm: str, folder: Path) -> None:
             config=config.training,
             seed=config.seed,
             folder=folder,
+            cached=cached_taps(context, method, teacher),
         )
         keep_maps = partial(_keep_maps, job, folder)
         history = train_with_progress(context, job, f"student, {arm}", keep_maps)
