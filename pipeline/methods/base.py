@@ -8,7 +8,7 @@ left behind with it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -18,6 +18,9 @@ from models.taps import subnetwork
 
 Tensor = Any
 Shapes = Mapping[str, tuple[int | None, ...]]
+
+# Names of taps -> the teacher's outputs for the training samples, unchanged, a batch at a time.
+TeacherOutputs = Callable[[Collection[str]], Iterable[Mapping[str, Tensor]]]
 
 PHASES = ("pretrain", "task")
 
@@ -33,7 +36,8 @@ class Batch(NamedTuple):
         student: the student's taps, float32, `[batch, ...]` each.
         teacher: the teacher's taps, float32, `[batch, ...]` each; no gradient flows to them.
         labels: class indices, int, `[batch]`.
-        index: rows of the samples in the training arrays, int64, `[batch]`.
+        index: rows of the samples in the training arrays, int64, `[batch]`; -1 where the batch
+            does not bring them.
         training: whether this is a training step.
     """
 
@@ -122,6 +126,7 @@ class Method(ABC):
     """One way to train a student with a teacher.
 
     `build` creates the extra layers for the shapes at hand; `phases` may be asked after that.
+    `prepare` is called once, before a training starts or goes on.
     """
 
     def build(self, teacher_taps: Shapes, student_taps: Shapes, n_samples: int) -> None:  # noqa: B027
@@ -134,6 +139,19 @@ class Method(ABC):
 
         Raises:
             MethodError: the pair of networks does not fit the method.
+        """
+
+    def prepare(self, outputs: TeacherOutputs) -> None:  # noqa: B027
+        """Looks at the teacher's outputs for the training samples, for methods that must.
+
+        What is learned from them belongs into variables of an extra layer: those are kept with the
+        state of the training, so that one that goes on has the same.
+
+        Args:
+            outputs: computes the taps that it is asked for; `[batch, ...]` each, float32.
+
+        Raises:
+            MethodError: from `outputs`, when there is no teacher.
         """
 
     @abstractmethod
@@ -167,6 +185,11 @@ class Sum(Method):
         """Builds each method on the same pair."""
         for method in self.methods:
             method.build(teacher_taps, student_taps, n_samples)
+
+    def prepare(self, outputs: TeacherOutputs) -> None:
+        """Prepares each method."""
+        for method in self.methods:
+            method.prepare(outputs)
 
     def phases(self) -> dict[str, Phase]:
         """The merged phases.
