@@ -236,6 +236,22 @@ class HintConfig:
 
 
 @dataclass(frozen=True)
+class JointHintConfig:
+    """Hints in the task phase alone: weight * mean((r(v_g) - u_h)^2) beside the labels.
+
+    Args:
+        weight: of that mean; 100 is what benchmarks of distillation take (Tian et al. 2020). The
+            pairs and the regressor are those of the hint phase's settings.
+    """
+
+    weight: float = 100.0
+
+    def __post_init__(self) -> None:
+        """Refuses a weight that would leave nothing to learn from the hints."""
+        require(self.weight > 0, f"joint_hint.weight must be above 0; got {self.weight}")
+
+
+@dataclass(frozen=True)
 class KDConfig:
     """Soft targets: label_weight * H(y, P_S) + lambda * H(P_T^tau, P_S^tau).
 
@@ -361,9 +377,11 @@ class RunConfig:
         hint_member: the member (from 0) whose feature maps are the hints.
         student: the thin network.
         training: how each student is trained in its task phase.
-        arms: the methods to compare; "+" sums methods (hint+kd).
+        arms: the methods to compare (see pipeline.methods.METHODS; package.module:name is one of
+            your own); "+" sums methods (hint+kd).
         deploy: the arm that is bundled; "best" is the best INT8 accuracy on validation data.
         hint: settings of the hint phase.
+        joint_hint: hints in the task phase alone, for the arm of that name.
         kd: settings of the soft targets.
         cache: where the teacher's outputs are kept, and how much of them.
         quantize: INT8 conversion and its bounds.
@@ -389,6 +407,7 @@ class RunConfig:
     arms: tuple[str, ...] = ("scratch", "kd", "hint+kd")
     deploy: str = "best"
     hint: HintConfig = field(default_factory=HintConfig)
+    joint_hint: JointHintConfig = field(default_factory=JointHintConfig)
     kd: KDConfig = field(default_factory=KDConfig)
     cache: CacheConfig = field(default_factory=CacheConfig)
     quantize: QuantizeConfig = field(default_factory=QuantizeConfig)
@@ -424,6 +443,7 @@ __all__ = [
     "CacheConfig",
     "DataConfig",
     "HintConfig",
+    "JointHintConfig",
     "KDConfig",
     "NetworkConfig",
     "QuantizeConfig",

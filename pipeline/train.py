@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from pipeline.data.training_data import TrainingData
 from pipeline.distiller import CACHED, Distiller
 from pipeline.methods.base import PHASES, Method, Phase, with_labels
 from pipeline.optimizers import build_optimizer
+from pipeline.teacher_pass import teacher_pass
 
 EVALUATION_BATCH = 512
 
@@ -96,6 +98,7 @@ def train(job: Job) -> list[Row]:
     Raises:
         TrainingError: the loss is no longer a finite number.
     """
+    job.method.prepare(partial(teacher_pass, job.teacher, job.data))
     phases = job.method.phases()
     phases["task"] = with_labels(phases["task"], job.config.label_smoothing)
     trained = _trained_variables(job, phases)
