@@ -12,6 +12,7 @@ from pipeline.methods.base import (
     Phase,
     Sum,
     Term,
+    Warmup,
     cross_entropy,
     with_labels,
 )
@@ -72,6 +73,11 @@ def test_kd_weights_follow_the_paper():
     assert weights == {"ce": 1.0, "kd": Linear(4.0, 1.0)}
     assert [Linear(4.0, 1.0).at(epoch, 4) for epoch in range(4)] == [4.0, 3.0, 2.0, 1.0]
     assert Linear(4.0, 1.0).at(0, 1) == 4.0
+
+
+def test_a_warm_up_rises_from_0_and_stays():
+    assert [Warmup(8.0, 4).at(epoch, 6) for epoch in range(6)] == [0.0, 2.0, 4.0, 6.0, 8.0, 8.0]
+    assert Warmup(8.0, 0).at(0, 6) == 8.0
 
 
 def test_labels_are_added_to_a_task_phase_once():

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import keras
 
@@ -44,6 +44,14 @@ class Batch(NamedTuple):
     training: bool
 
 
+@runtime_checkable
+class Schedule(Protocol):
+    """A weight that changes over the epochs, and with nothing else, so that resuming is exact."""
+
+    def at(self, epoch: int, epochs: int) -> float:
+        """The weight in `epoch` (from 0) of `epochs`."""
+
+
 @dataclass(frozen=True)
 class Linear:
     """A weight that goes in a straight line from the first epoch to the last."""
@@ -54,6 +62,24 @@ class Linear:
     def at(self, epoch: int, epochs: int) -> float:
         """The weight in `epoch` (from 0) of `epochs`."""
         return self.start + (self.end - self.start) * epoch / max(epochs - 1, 1)
+
+
+@dataclass(frozen=True)
+class Warmup:
+    """A weight that rises in a straight line from 0 over the first epochs, then stays.
+
+    Args:
+        weight: what it rises to.
+        epochs: the epoch (from 0) that is the first with the full weight; 0: all are.
+    """
+
+    weight: float
+    epochs: int
+
+    def at(self, epoch: int, epochs: int) -> float:
+        """The weight in `epoch` (from 0), however many `epochs` there are."""
+        del epochs
+        return self.weight if epoch >= self.epochs else self.weight * epoch / self.epochs
 
 
 @dataclass(frozen=True)
@@ -68,7 +94,7 @@ class Term:
 
     name: str
     loss: Callable[[Batch], Tensor]
-    weight: float | Linear = 1.0
+    weight: float | Schedule = 1.0
 
 
 @dataclass(frozen=True)
