@@ -37,10 +37,46 @@ def _hint(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Meth
     return Hint(config.hint, pairs, activations)
 
 
+def _attention(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
+    from pipeline.methods.attention import Attention
+
+    return Attention(config.attention, _stage_pairs(teacher, student))
+
+
+def _fsp(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
+    from pipeline.methods.fsp import FSP
+
+    return FSP(config.fsp, _stage_pairs(teacher, student))
+
+
+def _crd(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
+    from pipeline.methods.crd import CRD
+
+    deepest = list(_stage_pairs(teacher, student).items())[-1]
+    return CRD(config.crd, *deepest, seed=config.seed)
+
+
+def _reviewkd(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
+    from pipeline.methods.reviewkd import ReviewKD
+
+    return ReviewKD(config.reviewkd, _stage_pairs(teacher, student))
+
+
+def _stage_pairs(teacher: keras.Model, student: keras.Model) -> dict[str, str]:
+    from models.taps import stage_taps
+    from pipeline.methods.pairing import pair_stages
+
+    return pair_stages(stage_taps(student), stage_taps(teacher))
+
+
 METHODS: dict[str, Callable[[RunConfig, keras.Model, keras.Model], Method]] = {
     "scratch": _scratch,
     "kd": _kd,
     "hint": _hint,
+    "attention": _attention,
+    "fsp": _fsp,
+    "crd": _crd,
+    "reviewkd": _reviewkd,
 }
 
 

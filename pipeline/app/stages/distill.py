@@ -14,6 +14,7 @@ from pipeline.methods import method_names
 if TYPE_CHECKING:
     from pipeline.train import Job
 
+METHODS_WITH_SETTINGS = ("hint", "kd", "attention", "fsp", "crd", "reviewkd")
 MAPS = "hint_maps.npz"
 MAP_IMAGES = 6  # validation images whose hint maps are kept for the report
 
@@ -24,7 +25,7 @@ def stages(context: Context) -> list[Stage]:
 
 
 def _stage(context: Context, arm: str) -> Stage:
-    methods = [name for name in method_names(arm) if name in ("hint", "kd")]
+    methods = [name for name in method_names(arm) if name in METHODS_WITH_SETTINGS]
     settings = context.settings("student", "training", "seed", "hint_member", *methods)
     settings |= context.samples()
     return Stage(
