@@ -302,6 +302,95 @@ class CacheConfig:
 
 
 @dataclass(frozen=True)
+class AttentionConfig:
+    """Attention transfer (Zagoruyko & Komodakis 2017), over all stages.
+
+    Args:
+        weight: beta, of the loss beside the labels' cross-entropy. The paper's 1000 goes with maps
+            of 32 to 8 pixels a side: the loss is a mean over a map's places and grows as they get
+            fewer, so that on images of 8x8 the same influence is had with about 60.
+    """
+
+    weight: float = 1000.0
+
+    def __post_init__(self) -> None:
+        """Refuses a weight that leaves nothing of the method."""
+        require(self.weight > 0, f"attention.weight must be above 0; got {self.weight}")
+
+
+@dataclass(frozen=True)
+class FSPConfig:
+    """Flow of the solution procedure (Yim et al. 2017): Gram matrices first, then the task.
+
+    Args:
+        epochs: passes of the first phase.
+        learning_rate: its peak; the schedule and optimizer are the student's.
+        keep_weight: weight of the Gram loss in the task phase; 0 drops it after the first phase,
+            as the paper does.
+    """
+
+    epochs: int = 5
+    learning_rate: float = 2e-3
+    keep_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuses counts, rates and weights that cannot work."""
+        require(self.epochs >= 1, f"fsp.epochs must be 1 or more; got {self.epochs}")
+        require(self.learning_rate > 0, f"fsp.learning_rate must be above 0: {self.learning_rate}")
+        require(self.keep_weight >= 0, f"fsp.keep_weight must not be negative: {self.keep_weight}")
+
+
+@dataclass(frozen=True)
+class CRDConfig:
+    """Contrastive representation distillation (Tian et al. 2020).
+
+    Args:
+        weight: of the loss beside the labels' cross-entropy (the paper's 0.8).
+        negatives: K, rows that are drawn from the memory bank in a step; those of a sample's own
+            class are no negatives of it. The paper's 16384 are for a GPU.
+        dim: length of the embeddings; the bank holds 2 * samples * dim numbers.
+        temperature: T, which divides the scores (the paper's 0.07).
+        momentum: share of a remembered embedding that stays when its sample is seen again.
+    """
+
+    weight: float = 0.8
+    negatives: int = 2048
+    dim: int = 128
+    temperature: float = 0.07
+    momentum: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuses counts and constants that cannot work."""
+        require(self.weight > 0, f"crd.weight must be above 0; got {self.weight}")
+        require(self.negatives >= 1, f"crd.negatives must be 1 or more; got {self.negatives}")
+        require(self.dim >= 2, f"crd.dim must be 2 or more; got {self.dim}")
+        require(self.temperature > 0, f"crd.temperature must be above 0; got {self.temperature}")
+        require(0 <= self.momentum < 1, f"crd.momentum lies in 0..1, without 1: {self.momentum}")
+
+
+@dataclass(frozen=True)
+class ReviewKDConfig:
+    """Knowledge review (Chen et al. 2021), over all stages.
+
+    Args:
+        weight: of the loss beside the labels' cross-entropy (the paper's are 0.6 to 8, by pair).
+        warmup_epochs: the weight rises linearly from 0 over these first epochs of the task phase
+            (the paper's 20 of 240).
+    """
+
+    weight: float = 1.0
+    warmup_epochs: int = 2
+
+    def __post_init__(self) -> None:
+        """Refuses weights and counts that cannot work."""
+        require(self.weight > 0, f"reviewkd.weight must be above 0; got {self.weight}")
+        require(
+            self.warmup_epochs >= 0,
+            f"reviewkd.warmup_epochs must be 0 or more; got {self.warmup_epochs}",
+        )
+
+
+@dataclass(frozen=True)
 class QuantizeConfig:
     """INT8 conversion, and what the result must satisfy on the validation part.
 
@@ -384,6 +473,10 @@ class RunConfig:
         joint_hint: hints in the task phase alone, for the arm of that name.
         kd: settings of the soft targets.
         cache: where the teacher's outputs are kept, and how much of them.
+        attention: settings of attention transfer.
+        fsp: settings of the flow of the solution procedure.
+        crd: settings of contrastive representation distillation.
+        reviewkd: settings of knowledge review.
         quantize: INT8 conversion and its bounds.
         bundle_samples: validation samples that travel with the model.
         benchmark: how latency is measured.
@@ -410,6 +503,10 @@ class RunConfig:
     joint_hint: JointHintConfig = field(default_factory=JointHintConfig)
     kd: KDConfig = field(default_factory=KDConfig)
     cache: CacheConfig = field(default_factory=CacheConfig)
+    attention: AttentionConfig = field(default_factory=AttentionConfig)
+    fsp: FSPConfig = field(default_factory=FSPConfig)
+    crd: CRDConfig = field(default_factory=CRDConfig)
+    reviewkd: ReviewKDConfig = field(default_factory=ReviewKDConfig)
     quantize: QuantizeConfig = field(default_factory=QuantizeConfig)
     bundle_samples: int = 16
     benchmark: BenchmarkConfig = field(default_factory=BenchmarkConfig)
@@ -429,6 +526,12 @@ class RunConfig:
             self.deploy == "best" or self.deploy in self.arms,
             f"deploy must be 'best' or one of the arms {', '.join(self.arms)}; got {self.deploy!r}",
         )
+        require(
+            self.reviewkd.warmup_epochs < self.training.epochs
+            or not any("reviewkd" in arm.split("+") for arm in self.arms),
+            f"reviewkd.warmup_epochs ({self.reviewkd.warmup_epochs}) must be fewer than the "
+            f"{self.training.epochs} epochs of the training: its full weight is never reached",
+        )
         require(self.bundle_samples >= 1, "bundle_samples must be 1 or more")
         require(
             self.teacher.times_fewer is None,
@@ -438,15 +541,19 @@ class RunConfig:
 
 __all__ = [
     "TARGETS",
+    "AttentionConfig",
     "AugmentConfig",
     "BenchmarkConfig",
+    "CRDConfig",
     "CacheConfig",
     "DataConfig",
+    "FSPConfig",
     "HintConfig",
     "JointHintConfig",
     "KDConfig",
     "NetworkConfig",
     "QuantizeConfig",
+    "ReviewKDConfig",
     "RunConfig",
     "SettingsError",
     "TrainingConfig",

@@ -14,7 +14,16 @@ import pytest
 import tensorflow as tf
 
 from models.blocks import Style, conv_bn_relu
-from pipeline.config import AugmentConfig, DataConfig, HintConfig, RunConfig, TrainingConfig
+from pipeline.config import (
+    AugmentConfig,
+    CRDConfig,
+    DataConfig,
+    FSPConfig,
+    HintConfig,
+    ReviewKDConfig,
+    RunConfig,
+    TrainingConfig,
+)
 from pipeline.data.load import load_training
 from pipeline.distiller import Distiller
 from pipeline.drop_regressor import drop_regressor, in_float32
@@ -24,7 +33,11 @@ from pipeline.teacher_pass import teacher_pass
 from pipeline.train import Job, Watcher, train
 
 # Sections of RunConfig by method: what keeps its extra layers and memories small.
-SETTINGS = {}
+SETTINGS = {
+    "crd": {"crd": CRDConfig(negatives=16, dim=8)},
+    "fsp": {"fsp": FSPConfig(epochs=2, learning_rate=1e-2)},
+    "reviewkd": {"reviewkd": ReviewKDConfig(warmup_epochs=1)},
+}
 OUTSIDE = "outside_method:PooledMatching"
 ARMS = [*METHODS, OUTSIDE]
 SUMS = ["hint+kd", "random_hint+kd", "joint_hint+kd", "hint_labels+kd", f"{OUTSIDE}+kd"]

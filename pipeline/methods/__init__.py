@@ -94,6 +94,38 @@ def _pairs(
     return pairs, {hint: tap_activation(teacher, hint) for hint in pairs.values()}
 
 
+def _attention(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
+    from pipeline.methods.attention import Attention
+
+    return Attention(config.attention, _stage_pairs(teacher, student))
+
+
+def _fsp(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
+    from pipeline.methods.fsp import FSP
+
+    return FSP(config.fsp, _stage_pairs(teacher, student))
+
+
+def _crd(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
+    from pipeline.methods.crd import CRD
+
+    deepest = list(_stage_pairs(teacher, student).items())[-1]
+    return CRD(config.crd, *deepest, seed=config.seed)
+
+
+def _reviewkd(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
+    from pipeline.methods.reviewkd import ReviewKD
+
+    return ReviewKD(config.reviewkd, _stage_pairs(teacher, student))
+
+
+def _stage_pairs(teacher: keras.Model, student: keras.Model) -> dict[str, str]:
+    from models.taps import stage_taps
+    from pipeline.methods.pairing import pair_stages
+
+    return pair_stages(stage_taps(student), stage_taps(teacher))
+
+
 METHODS: dict[str, Entry] = {
     "scratch": Entry(_scratch, alone="it is the student on labels alone"),
     "kd": Entry(_kd, reads=("kd",)),
@@ -112,6 +144,10 @@ METHODS: dict[str, Entry] = {
         reads=("kd", "hint.epochs"),
         alone="it is kd for as many steps as hint+kd takes",
     ),
+    "attention": Entry(_attention, reads=("attention",)),
+    "fsp": Entry(_fsp, reads=("fsp",)),
+    "crd": Entry(_crd, reads=("crd",)),
+    "reviewkd": Entry(_reviewkd, reads=("reviewkd",)),
 }
 
 

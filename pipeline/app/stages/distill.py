@@ -15,6 +15,7 @@ from pipeline.methods import settings_read
 if TYPE_CHECKING:
     from pipeline.train import Job
 
+METHODS_WITH_SETTINGS = ("hint", "kd", "attention", "fsp", "crd", "reviewkd")
 MAPS = "hint_maps.npz"
 MAP_IMAGES = 6  # validation images whose hint maps are kept for the report
 
