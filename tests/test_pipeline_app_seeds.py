@@ -1,4 +1,4 @@
-"""The teacher's seed apart from the students', so that students of several seeds share a teacher."""
+"""The teacher's seed apart from the students', so that several of these share a teacher."""
 
 import pytest
 
