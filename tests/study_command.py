@@ -1,6 +1,7 @@
 """Starting real studies on a tiny data set, and interrupting them in the middle of a training."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -36,7 +37,12 @@ def start(study, folder, *words):
     """The command, running."""
     command = [sys.executable, "-m", "pipeline", "study", str(study), "--folder", str(folder)]
     return subprocess.Popen(
-        [*command, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background jobs, and so their children, do not hear Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
 
 
@@ -54,11 +60,16 @@ def wait_for_training(process, folder, stage, besides=()):
         assert process.poll() is None, process.communicate()
         for place in sorted(folder.glob("*")):
             progress = read_progress(place)
-            if progress and stage in progress.wall_s and place.name not in besides:
-                if 0 < progress.completed < progress.total and "epoch" in progress.note:
-                    return place, progress
+            if progress and place.name not in besides and _trains(progress, stage):
+                return place, progress
         time.sleep(0.02)
     raise AssertionError(f"no training has begun below {folder}")
+
+
+def _trains(progress, stage):
+    """Whether it is between the first and the last epoch of a stage."""
+    within = 0 < progress.completed < progress.total and "epoch" in progress.note
+    return within and stage in progress.wall_s
 
 
 def records(folder, kind="student"):

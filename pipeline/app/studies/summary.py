@@ -47,18 +47,20 @@ def summary(study: Study, plan: Plan, results: Path) -> dict[str, Any]:
         )
         for precision in PRECISIONS
     }
+    arms = [_arm(arm.name, arm.method, runs, plan) for arm in study.arms]
+    teachers = _teachers(plan, records, runs)
     return {
         "schema": SCHEMA,
         "study": study.name,
         "compare_with": list(study.compare_with),
-        "arms": [_arm(arm.name, arm.method, runs, plan) for arm in study.arms],
-        "teachers": _teachers(plan, records, runs),
+        "arms": arms,
+        "teachers": teachers,
         "comparisons": against,
         "drops": _drops(runs, present, study.compare_with),
         "runs": runs,
         "missing": [f"{run.arm}, seed {run.seed}, teacher {run.teacher_seed}" for run in missing],
         "doubts": doubts(plan, records, runs),
-        "findings": findings(against, runs, len(plan.runs)),
+        "findings": [*_headline(arms, teachers), *findings(against, runs, len(plan.runs))],
     }
 
 
@@ -80,6 +82,19 @@ def findings(
                 f"difference ({tested} are not told apart, {len(rest) - tested} cannot be tested)"
             )
     return lines
+
+
+def _headline(arms: Sequence[Run], teachers: Sequence[Run]) -> list[str]:
+    """The arm that validation data chooses, beside the float teachers."""
+    present = [arm for arm in arms if arm["n"]]
+    if not present or not teachers:
+        return []
+    best = max(present, key=lambda arm: float(arm["validation"]["mean"]))
+    level = sum(teacher[FLOAT]["accuracy"] for teacher in teachers) / len(teachers)
+    return [
+        f"INT8: validation data chooses {best['name']}, with {100 * best[INT8]['mean']:.2f} % on "
+        f"test data; the float teacher has {100 * level:.2f} %"
+    ]
 
 
 def _run(arm: str, record: dict[str, Any]) -> Run:
