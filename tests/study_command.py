@@ -46,10 +46,10 @@ def start(study, folder, *words):
     )
 
 
-def finish(study, folder, *words):
+def finish(study, folder, *words, timeout_s=500):
     """The command's exit code, output and errors."""
     process = start(study, folder, *words)
-    out, error = process.communicate(timeout=500)
+    out, error = process.communicate(timeout=timeout_s)
     return process.returncode, out, error
 
 

@@ -5,13 +5,14 @@ from functools import cache
 from types import SimpleNamespace
 
 from pipeline.app.studies.definition import Arm, Study
-from pipeline.app.studies.plan import Plan, Run
+from pipeline.app.studies.plan import Plan, Run, short
 from pipeline.app.studies.records import SCHEMA, record_id
 from pipeline.app.studies.summary import summary
 from pipeline.config import QuantizeConfig, RunConfig
 
 SEEDS = {"scratch": 5, "kd": 5, "hint+kd": 5, "few": 2}
 SAMPLES = 1000
+KEY = short({"teacher": 0})
 
 
 def values():
@@ -36,15 +37,15 @@ def plan():
             arm=arm,
             seed=seed,
             teacher_seed=0,
-            teacher="key",
-            config=RunConfig(seed=seed),
+            teacher=KEY,
+            config=RunConfig(seed=seed, arms=(arm,)),
             bounds=QuantizeConfig(),
         )
         for seed in range(5)
         for arm in SEEDS
         if seed < SEEDS[arm]
     ]
-    return Plan(tuple(runs), {record_id("student", {"teacher": 0}, {}): RunConfig()})
+    return Plan(tuple(runs), {KEY: RunConfig()})
 
 
 def figures(right):
@@ -64,7 +65,7 @@ def record(run, floating, int8):
         "arm": run.arm,
         "seed": run.seed,
         "teacher_seed": 0,
-        "teacher": {"key": "key", "weights_sha256": "0" * 64},
+        "teacher": {"key": KEY, "weights_sha256": "0" * 64},
         "test": tested,
         "validation": checked,
         "test_sha256": "test",
@@ -101,12 +102,11 @@ def _arm(name):
 
 
 def _write_teacher(folder):
-    (key,) = plan().teachers
     run = SimpleNamespace(id="", arm="teacher", seed=0)
     teacher = record(run, 935, 934) | {
         "kind": "teacher",
         "identity": {"teacher": 0},
-        "key": key,
+        "key": KEY,
         "weights_sha256": "0" * 64,
     }
     teacher["id"] = record_id("teacher", teacher["identity"], teacher)

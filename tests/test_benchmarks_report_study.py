@@ -2,10 +2,11 @@
 
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from study_facts import facts_of, plan, record, values
+from study_facts import KEY, facts_of, plan, record, values
 
 from benchmarks.report.study.write import write_study
 from pipeline.app.studies.doubts import doubts
@@ -142,3 +143,11 @@ def test_runs_of_different_teachers_are_named():
     text = said(lambda r: r["teacher"].update(weights_sha256="f" * 64))
     assert "0" * 8 + " taught kd seed 0" in text
     assert "f" * 8 + " taught kd seed 1" in text
+
+
+def test_arms_that_ask_for_another_teacher_are_named():
+    made = plan()
+    runs = [replace(r, teacher="other") if r.arm == "few" else r for r in made.runs]
+    found = "\n".join(doubts(replace(made, runs=tuple(runs)), Records({}, ()), []))
+    assert f"scratch, kd, hint+kd (teacher {KEY}); few (teacher other)" in found
+    assert "do not share" not in said()

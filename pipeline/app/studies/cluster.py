@@ -6,6 +6,7 @@ as it does on one machine.
 
 from __future__ import annotations
 
+import os
 import platform
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,13 @@ class Cluster:
             raise RunError(f"--ray needs the package ray: {INSTALL}") from error
         self._ray: Any = ray
         try:
-            ray.init(address=address, log_to_driver=False, include_dashboard=False)
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # tells nobody that it is used
+            ray.init(
+                address=address,
+                log_to_driver=False,
+                include_dashboard=False,
+                logging_level="warning",
+            )
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise RunError(
                 f"no Ray cluster answers at {address!r} ({error}): `ray start --head` starts one, "

@@ -13,16 +13,17 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.app.console import HEARTBEAT_S, Terminal
+from pipeline.app.console import Terminal
 from pipeline.app.studies.progress import Progress, read_progress
 from pipeline.app.studies.records import STUDENT
 from pipeline.app.studies.work import Task
 
 BAR = 24
+HEARTBEAT_S = 60.0  # a study takes hours
 
 
 class Display:
-    """A bar a run on a terminal; elsewhere a line a finished run and one every ten seconds.
+    """A bar a run on a terminal; elsewhere a line a finished run, and one a minute in between.
 
     Args:
         terminal: the user's.

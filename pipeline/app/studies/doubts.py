@@ -22,6 +22,7 @@ def doubts(plan: Plan, records: Records, runs: Sequence[dict[str, Any]]) -> list
     used = [records.students[run["id"]] for run in runs]
     found = [
         *_few(plan),
+        *_unshared(plan),
         *_teachers(used),
         *_several("the test samples", (r["test_sha256"] for r in used)),
         *_several("the commit of hintlite", (str(r["commit"]) for r in used)),
@@ -49,6 +50,21 @@ def _few(plan: Plan) -> list[str]:
             "intervals are rather too narrow."
         )
     return lines
+
+
+def _unshared(plan: Plan) -> list[str]:
+    """Arms whose settings ask for another teacher than those of the others."""
+    arms: dict[tuple[str, ...], list[str]] = {}
+    for arm in dict.fromkeys(run.arm for run in plan.runs):
+        keys = tuple(dict.fromkeys(run.teacher for run in plan.runs if run.arm == arm))
+        arms.setdefault(keys, []).append(arm)
+    if len(arms) < 2:
+        return []
+    groups = "; ".join(f"{', '.join(names)} (teacher {keys[0]})" for keys, names in arms.items())
+    return [
+        f"By their settings the arms do not share their teachers: {groups}. A difference between "
+        "these groups may be one between the teachers."
+    ]
 
 
 def _teachers(used: Sequence[dict[str, Any]]) -> list[str]:
