@@ -55,7 +55,7 @@ def finish(study, folder, *words, timeout_s=500):
 
 def wait_for_training(process, folder, stage, besides=()):
     """Waits until a run below a folder trains; returns its folder and what it says."""
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 2000
     while time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()
         for place in sorted(folder.glob("*")):

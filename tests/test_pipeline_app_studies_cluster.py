@@ -3,19 +3,29 @@
 import importlib.util
 import os
 import signal
+import sys
 
 import pytest
 from study_command import records, start, wait_for_training, write_study
+
+from pipeline.app.folder import RunError
+from pipeline.app.studies.cluster import Cluster
 
 
 @pytest.fixture
 def ray():
     """Skips where Ray is not installed, and fails there in CI."""
     if importlib.util.find_spec("ray") is None:
-        reason = "Ray is not installed: python -m pip install 'hintlite[cluster]'"
+        reason = "Ray is not installed: python -m pip install 'ray>=2.60,<3'"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
+
+
+def test_without_ray_the_cure_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(RunError, match=r"-m pip install 'ray>=2.60,<3'"):
+        Cluster("auto", None)
 
 
 @pytest.mark.slow

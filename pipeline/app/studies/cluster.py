@@ -6,8 +6,10 @@ as it does on one machine.
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from pipeline.app.studies.processes import environment
 from pipeline.app.studies.work import Task
 
 RETRIES = 5  # of a task whose process or machine is lost
-INSTALL = "pip install 'hintlite[cluster]'"
+INSTALL = f"{sys.executable} -m pip install 'ray>=2.60,<3'"
 
 
 class Cluster:
@@ -44,9 +46,9 @@ class Cluster:
                 address=address,
                 log_to_driver=False,
                 include_dashboard=False,
-                logging_level="warning",
+                logging_level=logging.ERROR,
             )
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except Exception as error:  # Ray raises this very class, too
             raise RunError(
                 f"no Ray cluster answers at {address!r} ({error}): `ray start --head` starts one, "
                 "--ray local one on this machine"
