@@ -11,13 +11,14 @@ import yaml
 
 from pipeline.app.studies.progress import read_progress
 
+EPOCHS = 12
 SETTINGS = {
     "deterministic": True,
     "data": {"source": "npz", "calibration_samples": 12},
     "teacher": {"widths": [4, 6], "depths": [1, 1]},
-    "teacher_training": {"epochs": 30, "batch_size": 16},
+    "teacher_training": {"epochs": EPOCHS, "batch_size": 16},
     "student": {"widths": [3, 4], "depths": [1, 1], "times_fewer": None},
-    "training": {"epochs": 30, "batch_size": 16},
+    "training": {"epochs": EPOCHS, "batch_size": 16},
 }
 
 
@@ -55,7 +56,7 @@ def finish(study, folder, *words, timeout_s=500):
 
 def wait_for_training(process, folder, stage, besides=()):
     """Waits until a run below a folder trains; returns its folder and what it says."""
-    deadline = time.monotonic() + 2000
+    deadline = time.monotonic() + 500
     while time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()
         for place in sorted(folder.glob("*")):

@@ -6,7 +6,7 @@ import signal
 import sys
 
 import pytest
-from study_command import records, start, wait_for_training, write_study
+from study_command import EPOCHS, records, start, wait_for_training, write_study
 
 from pipeline.app.folder import RunError
 from pipeline.app.studies.cluster import Cluster
@@ -41,6 +41,6 @@ def test_a_worker_that_is_killed_loses_nothing(ray, tmp_path):
     # Ray did it again by itself, and it went on: every epoch is there once.
     assert found[killed.name]["tries"] == 2
     arm = found[killed.name]["arm"]
-    assert found[killed.name]["history"][f"distill/{arm}"]["task"]["epochs"] == 30
+    assert found[killed.name]["history"][f"distill/{arm}"]["task"]["epochs"] == EPOCHS
     (other,) = (record for name, record in found.items() if name != killed.name)
     assert other["tries"] == 1

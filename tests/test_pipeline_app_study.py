@@ -6,7 +6,7 @@ import signal
 import subprocess
 
 import pytest
-from study_command import finish, records, start, wait_for_training, write_study
+from study_command import EPOCHS, finish, records, start, wait_for_training, write_study
 
 from pipeline.app.folder import RunFolder
 from pipeline.app.studies.records import RecordError, read_records
@@ -63,7 +63,7 @@ def test_the_same_command_does_what_is_missing_and_nothing_twice(survivor):
     assert sorted(record["arm"] for record in found.values()) == ["kd", "scratch"]
     killed = found[survivor["killed"].name]
     assert killed["tries"] == 2
-    assert killed["history"][f"distill/{killed['arm']}"]["task"]["epochs"] == 30
+    assert killed["history"][f"distill/{killed['arm']}"]["task"]["epochs"] == EPOCHS
     (teacher,) = records(survivor["folder"], "teacher").values()
     assert teacher["tries"] == 2
     assert {record["teacher"]["weights_sha256"] for record in found.values()} == {
@@ -143,7 +143,7 @@ def test_a_record_that_was_changed_or_renamed_is_refused(survivor, tmp_path):
     path = next(iter(records(survivor["folder"])))
     for name, content, said in (
         ("0123456789abcdef.json", path.read_text(), "renamed or changed"),
-        (path.name, path.read_text().replace('"epochs": 30', '"epochs": 31'), "renamed or changed"),
+        (path.name, path.read_text().replace('"epochs": 12', '"epochs": 13'), "renamed or changed"),
         (path.name, path.read_text()[:-40], "cannot be read"),
     ):
         (tmp_path / name).write_text(content)
