@@ -101,6 +101,16 @@ def test_a_task_that_another_process_does_comes_again_later(left, monkeypatch):
     assert left.failures == {}
 
 
+def test_what_another_command_has_finished_is_not_begun(left):
+    done = next(task for task in left.tasks if task.kind != TEACHER)
+    done.layout.results.mkdir()
+    done.layout.record(done.id).write_text("{}")
+    crew, told = Crew(), Silent()
+    carry_out(left, crew, told)
+    assert done.id not in crew.order
+    assert left.titles[done.id] in told.said
+
+
 def test_what_is_finished_is_neither_done_again_nor_left_lying(tmp_path):
     layout = Layout(tmp_path, tmp_path / "runs")
     layout.results.mkdir()

@@ -59,6 +59,9 @@ def carry_out(left: Schedule, crew: Crew, display: Display) -> None:
     while left.tasks or active:
         while len(active) < crew.size and (task := _next(left, active, later)):
             left.tasks.remove(task)
+            if is_done(task):  # by another command, in the meantime
+                _note(left, task, Outcome(DONE), later, display)
+                continue
             active[task.id] = task
             crew.start(task)
         for task, outcome in _finished(crew, active):
