@@ -458,6 +458,7 @@ class RunConfig:
 
     Args:
         seed: of weights and shuffling.
+        teacher_seed: the teacher's own, so that students of several seeds share it; `seed` if None.
         deterministic: bit-equal results on the same machine and libraries, somewhat slower.
         data: which samples.
         teacher: the large network.
@@ -483,6 +484,7 @@ class RunConfig:
     """
 
     seed: int = 0
+    teacher_seed: int | None = None
     deterministic: bool = False
     data: DataConfig = field(default_factory=DataConfig)
     teacher: NetworkConfig = field(
@@ -514,6 +516,10 @@ class RunConfig:
     def __post_init__(self) -> None:
         """Refuses combinations across the parts."""
         require(self.seed >= 0, f"seed must be 0 or more; got {self.seed}")
+        require(
+            self.teacher_seed is None or self.teacher_seed >= 0,
+            f"teacher_seed must be 0 or more; got {self.teacher_seed}",
+        )
         require(self.teacher_members >= 1, "teacher_members must be 1 or more")
         require(
             0 <= self.hint_member < self.teacher_members,

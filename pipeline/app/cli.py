@@ -42,11 +42,11 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader left: nothing to tell it
         return DONE
     except Exception as error:
-        _complain(_sentence(error))
+        _complain(sentence(error))
         return FAILED
 
 
-def _sentence(error: Exception) -> str:
+def sentence(error: Exception) -> str:
     """What to tell the user; a run's log.txt has the traceback."""
     if type(error).__module__.split(".")[0] in OURS:
         return str(error)
@@ -76,6 +76,17 @@ def _run(command: Command) -> int:
     from pipeline.app.commands import run_stages
 
     return run_stages(command)
+
+
+def _study(command: Command) -> int:
+    from pipeline.app.study import study
+    from pipeline.config import SettingsError
+
+    try:
+        return study(command.options)
+    except SettingsError as error:
+        _complain(str(error))
+        return WRONG_USE
 
 
 def _report(command: Command) -> int:
@@ -115,6 +126,7 @@ COMMANDS: dict[str, Callable[[Command], int]] = {
     **dict.fromkeys(
         ("run", "teacher", "distill", "quantize", "evaluate", "bundle", "benchmark"), _run
     ),
+    "study": _study,
     "report": _report,
     "inspect": _inspect,
     "predict": _predict,

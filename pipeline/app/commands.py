@@ -50,20 +50,17 @@ def _run_locked(command: Command, config: RunConfig, folder: RunFolder, terminal
     write_whole(path / SETTINGS, settings_text(config))
     if command.name == "run":
         run_all(context)
-        _show(context, path)
+        _show(context)
     else:
         for place in run_one(context, command.name, command.options):
             terminal.say(f"{command.name}: {path / place}")
 
 
-def _show(context: Context, path: Path) -> None:
-    """The page and the table of a complete run; a single stage need not wait for matplotlib."""
-    from benchmarks.report.page import write_report
+def _show(context: Context) -> None:
+    from pipeline.app.ending import conclude
     from pipeline.app.table import print_table
 
-    with context.terminal.task("report"):
-        write_report([path], path / "report.html", path / "report.json")
-    print_table(context)
+    print_table(context, conclude(context))
 
 
 def prepare_tensorflow(config: RunConfig) -> None:

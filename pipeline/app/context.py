@@ -39,6 +39,7 @@ class Context:
         terminal: shows progress.
         source: the caller's own samples instead of those that the settings name.
         logs: where TensorBoard logs go; none are written if None.
+        models: what is converted, evaluated and benchmarked; the teacher and the arms if None.
     """
 
     def __init__(
@@ -48,9 +49,11 @@ class Context:
         terminal: Terminal,
         source: Source | None = None,
         logs: Path | None = None,
+        models: tuple[str, ...] | None = None,
     ) -> None:
         self.config, self.folder, self.terminal = config, folder, terminal
         self.source, self.logs = source, logs
+        self.models = models or (TEACHER, *config.arms)
 
     @cached_property
     def data(self) -> TrainingData:
@@ -63,11 +66,6 @@ class Context:
     def teachers(self) -> tuple[str, ...]:
         """Names of the teacher stages, one a member."""
         return tuple(f"teacher/{i}" for i in range(self.config.teacher_members))
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        """Everything that is converted, evaluated and benchmarked: the teacher and the arms."""
-        return (TEACHER, *self.config.arms)
 
     def settings(self, *names: str) -> dict[str, Any]:
         """The named parts of the settings, as plain data for a stage's key."""

@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 OURS = ("models", "pipeline", "deploy", "benchmarks")
 LEAST_MEMORY = 4 * 2**30
 LEAST_DISK = 5 * 2**30
+EXTRAS = {"tflite-micro": "mcu", "tensorboard": "tensorboard", "ray": "cluster"}  # package -> extra
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def _optional() -> list[Finding]:
         ("qemu-system-arm", "qemu-system-arm"),
     ]
     found = [_program(*entry) for entry in programs]
-    for name, extra in (("tflite-micro", "mcu"), ("tensorboard", "tensorboard")):
+    for name, extra in EXTRAS.items():
         try:
             found.append(Finding(name, "ok", metadata.version(name)))
         except metadata.PackageNotFoundError:

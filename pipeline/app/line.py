@@ -37,7 +37,7 @@ UNREAD = ("evaluate", "bundle", "benchmark")  # no later stage reads these
 def run_all(context: Context, last: str | None = None) -> None:
     """Completes every stage up to `last`, or all; those that are fresh are passed over."""
     for step in LINE:
-        _complete(context, step)
+        complete(context, step)
         if step == last:
             break
 
@@ -52,9 +52,9 @@ def require_inputs(context: Context, step: str, options: Mapping[str, Any]) -> N
     for earlier in itertools.takewhile(lambda name: name != step, LINE):
         makes_data = earlier == "data" and step in MAKE_DATA
         if earlier not in UNREAD and not makes_data:
-            _require_fresh(context, earlier, step)
+            require_fresh(context, earlier, step)
     if emulated:
-        _require_fresh(context, "bundle", step)
+        require_fresh(context, "bundle", step)
 
 
 def run_one(context: Context, step: str, options: Mapping[str, Any]) -> list[str]:
@@ -67,8 +67,8 @@ def run_one(context: Context, step: str, options: Mapping[str, Any]) -> list[str
     if emulated != target.HOST:
         return [_emulate(context, emulated)]
     if step in MAKE_DATA:
-        _complete(context, "data")
-    _complete(context, step)
+        complete(context, "data")
+    complete(context, step)
     if options.get("mcu") is None:
         return [step]
     sources = mcu.stage(context, options["mcu"], options["name"])
@@ -84,8 +84,12 @@ def _emulate(context: Context, name: str) -> str:
     return stage.name
 
 
-def _require_fresh(context: Context, earlier: str, step: str) -> None:
-    """Refuses to build on a stage that is not there."""
+def require_fresh(context: Context, earlier: str, step: str) -> None:
+    """Refuses to build on a stage that is not there.
+
+    Raises:
+        RunError: it is missing or made with other settings.
+    """
     for stage in LINE[earlier](context):
         if not context.folder.is_fresh(stage):
             raise RunError(
@@ -96,7 +100,8 @@ def _require_fresh(context: Context, earlier: str, step: str) -> None:
             )
 
 
-def _complete(context: Context, step: str) -> None:
+def complete(context: Context, step: str) -> None:
+    """Completes one step of the line, provided that the steps before it are complete."""
     for stage in LINE[step](context):
         _complete_stage(context, stage)
 

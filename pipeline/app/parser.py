@@ -6,12 +6,15 @@ import argparse
 import difflib
 import itertools
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 import yaml
 from jsonargparse import ArgumentParser
+from jsonargparse.typing import PositiveInt
 
 from pipeline.config import TARGETS, NetworkConfig, RunConfig
 
@@ -23,6 +26,7 @@ EXAMPLES = """examples:
   hintlite run runs/mine --print_config > mine.yaml   every setting, to be edited
   hintlite run runs/mine --config mine.yaml           continues where it was stopped
   hintlite report runs/mine runs/other            one page that compares them
+  hintlite study study.yaml --jobs 2              methods over seeds, with error bars
   hintlite inspect model.tflite                   operators, parameters, MACs, tensors
   hintlite predict runs/mine picture.png          the deployed file's answer
   hintlite cache runs                             what the teachers' cached outputs take
@@ -54,6 +58,7 @@ STAGE_EXAMPLES = {
 }
 
 
+KEEP = ("models", "all", "nothing")  # of a study's finished run
 DEFAULT_NAME = "network"  # of the C interface
 SWITCHES = ("--verbose", "--check", "--tensorboard")
 
@@ -108,23 +113,54 @@ def parse(argv: list[str]) -> Command:
     options = dict(vars(arguments[name]))
     if name not in STAGES:
         return Command(name, options)
-    for network in ("teacher", "student"):
-        _forget_default_shape(arguments[name][network], asdict(getattr(RunConfig(), network)))
-    try:
-        instance = parsers[name].instantiate(arguments[name])
-        fields = {key: instance[key] for key in asdict(RunConfig())}
-        config = RunConfig(**fields)
-        _check_arms(config)
-    except (ValueError, TypeError) as error:
-        raise WrongUseError(str(error)) from error
-    own = {key: value for key, value in options.items() if key not in fields}
+    config = _config(parsers[name], arguments[name])
+    own = {key: value for key, value in options.items() if key not in asdict(config)}
     _refuse_idle(own)
     return Command(name, own, config, notes)
+
+
+def config_from(settings: Mapping[str, Any]) -> RunConfig:
+    """A run's settings from plain data, as from a YAML file.
+
+    Args:
+        settings: nested; what is not named has its default.
+
+    Raises:
+        WrongUseError: an unknown setting, or values that cannot work.
+    """
+    parser = _settings_parser()
+    arguments = parser.parse_object(dict(settings))
+    return _config(parser, arguments)
 
 
 def settings_text(config: RunConfig) -> str:
     """The settings as YAML, as `--config` reads them."""
     return str(yaml.safe_dump(_plain(asdict(config)), sort_keys=False))
+
+
+@cache
+def _settings_parser() -> Parser:
+    """Knows a run's settings and nothing else; making it takes a while."""
+    parser = Parser()
+    parser.add_class_arguments(RunConfig)
+    return parser
+
+
+def _config(parser: Parser, arguments: Any) -> RunConfig:
+    """The settings among a parser's arguments.
+
+    Raises:
+        WrongUseError: they cannot work.
+    """
+    for network in ("teacher", "student"):
+        _forget_default_shape(arguments[network], asdict(getattr(RunConfig(), network)))
+    try:
+        instance = parser.instantiate(arguments)
+        config = RunConfig(**{key: instance[key] for key in asdict(RunConfig())})
+        _check_arms(config)
+    except (ValueError, TypeError) as error:
+        raise WrongUseError(str(error)) from error
+    return config
 
 
 def _grammar(command: str) -> tuple[Parser, dict[str, Parser]]:
@@ -142,6 +178,7 @@ def _grammar(command: str) -> tuple[Parser, dict[str, Parser]]:
     commands = top.add_subcommands(required=True, metavar="COMMAND")
     parsers = {name: _stage_parser(name, full=name == command) for name in STAGES}
     parsers |= {
+        "study": _study(),
         "report": _report(),
         "inspect": _inspect(),
         "predict": _predict(),
@@ -204,6 +241,53 @@ def _stage_parser(name: str, full: bool) -> Parser:
         )
     if full:
         parser.add_class_arguments(RunConfig)
+    return parser
+
+
+def _study() -> Parser:
+    parser = _parser(
+        "methods with their settings over several seeds, compared with error bars",
+        "hintlite study configs/study_digits.yaml --jobs 2\n"
+        "  hintlite study study.yaml --report\n"
+        "  hintlite study study.yaml --folder /shared/study --ray head:6379",
+        "study STUDY [--folder FOLDER] [--jobs N] [--ray ADDRESS] [--report] ...",
+    )
+    parser.add_argument("study", metavar="STUDY", type=str, help="the study's YAML file")
+    parser.add_argument(
+        "--folder",
+        metavar="FOLDER",
+        type=str | None,
+        help="where it works and reports; by default runs/<name of the file>",
+    )
+    parser.add_argument(
+        "--results",
+        metavar="FOLDER",
+        type=str | None,
+        help="where each finished run leaves its JSON, which studies can share; by default "
+        "FOLDER/runs",
+    )
+    parser.add_argument(
+        "--jobs",
+        metavar="N",
+        type=PositiveInt | None,
+        help="runs at a time, by default 1; on a cluster as many as it has cores",
+    )
+    parser.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        type=str | None,
+        help="run on a Ray cluster that shares the folder: HOST:PORT, auto or local",
+    )
+    parser.add_argument(
+        "--keep",
+        type=Literal[KEEP],
+        default=KEEP[0],
+        help="what stays of a finished run: the student (.keras, INT8) and its history, the whole "
+        "run folder, or the JSON alone",
+    )
+    parser.add_argument(
+        "--report", action="store_true", help="only report, from the runs that are there"
+    )
     return parser
 
 
