@@ -52,9 +52,9 @@ def require_inputs(context: Context, step: str, options: Mapping[str, Any]) -> N
     for earlier in itertools.takewhile(lambda name: name != step, LINE):
         makes_data = earlier == "data" and step in MAKE_DATA
         if earlier not in UNREAD and not makes_data:
-            require_fresh(context, earlier, step)
+            _require_fresh(context, earlier, step)
     if emulated:
-        require_fresh(context, "bundle", step)
+        _require_fresh(context, "bundle", step)
 
 
 def run_one(context: Context, step: str, options: Mapping[str, Any]) -> list[str]:
@@ -84,12 +84,8 @@ def _emulate(context: Context, name: str) -> str:
     return stage.name
 
 
-def require_fresh(context: Context, earlier: str, step: str) -> None:
-    """Refuses to build on a stage that is not there.
-
-    Raises:
-        RunError: it is missing or made with other settings.
-    """
+def _require_fresh(context: Context, earlier: str, step: str) -> None:
+    """Refuses to build on a stage that is not there."""
     for stage in LINE[earlier](context):
         if not context.folder.is_fresh(stage):
             raise RunError(

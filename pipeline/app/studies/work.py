@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.app.console import LOG, logged
 from pipeline.app.context import TEACHER as TEACHER_MODEL
 from pipeline.app.context import Context
-from pipeline.app.folder import RunError, RunFolder, write_whole
+from pipeline.app.folder import RunError, RunFolder, hashes, write_whole
 from pipeline.app.parser import KEEP
 from pipeline.app.stages.quantize import INT8, file_name
 from pipeline.app.studies.layout import Layout
@@ -129,6 +129,27 @@ def _models(task: Task) -> tuple[str, ...]:
     return (TEACHER_MODEL,) if task.kind == TEACHER else tuple(task.settings["arms"])
 
 
+def check_teacher(task: Task, stages: tuple[str, ...]) -> None:
+    """Makes sure that the teacher's files are those that its training wrote.
+
+    Its key says that the settings are right, wherever the folder and the samples may lie now.
+
+    Args:
+        task: of a student.
+        stages: the teacher's, one a member.
+
+    Raises:
+        RunError: they are not.
+    """
+    folder = RunFolder(task.layout.teacher(task.teacher))
+    for stage in stages:
+        if folder.outputs(stage) != hashes(folder.place(stage)):
+            raise RunError(
+                f"{folder.place(stage)}: the files are not those that the teacher's training "
+                f"wrote: delete {folder.path}, and it is trained again"
+            )
+
+
 def _teach(task: Task, context: Context, reporter: Reporter) -> None:
     from pipeline.app.studies import gather
 
@@ -145,13 +166,12 @@ def _teach(task: Task, context: Context, reporter: Reporter) -> None:
 
 
 def _study(task: Task, context: Context, reporter: Reporter) -> None:
-    from pipeline.app.line import require_fresh
     from pipeline.app.studies import gather
 
+    check_teacher(task, context.teachers)
     _link_teacher(task)
     identity = student_identity(context)
     _same_data(task, identity)
-    require_fresh(context, "teacher", "distill")
     _steps(context, STUDENT_STEPS, reporter)
     record = gather.record(
         context,
