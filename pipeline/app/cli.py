@@ -98,6 +98,14 @@ def _predict(command: Command) -> int:
     return predict(Path(command.options["model"]), images, command.options["json"])
 
 
+def _compare(command: Command) -> int:
+    from pipeline.app.compare import compare_results
+
+    first, second = Path(command.options["first"]), Path(command.options["second"])
+    bounds = command.options["max_slowdown"], command.options["max_drop"]
+    return compare_results(first, second, *bounds, command.options["json"])
+
+
 def _doctor(command: Command) -> int:
     from pipeline.app.doctor import doctor
 
@@ -111,5 +119,6 @@ COMMANDS: dict[str, Callable[[Command], int]] = {
     "report": _report,
     "inspect": _inspect,
     "predict": _predict,
+    "compare": _compare,
     "doctor": _doctor,
 }
