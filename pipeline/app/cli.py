@@ -81,8 +81,10 @@ def _run(command: Command) -> int:
 def _report(command: Command) -> int:
     from pipeline.app.show import report
 
-    out = command.options["out"]
-    return report([Path(run) for run in command.options["runs"]], Path(out) if out else None)
+    options = command.options
+    out, pictures = (Path(options[name]) if options[name] else None for name in ("out", "pictures"))
+    runs, measured = ([Path(each) for each in options[name] or ()] for name in ("runs", "measured"))
+    return report(runs, out, measured, pictures)
 
 
 def _inspect(command: Command) -> int:

@@ -229,8 +229,9 @@ def _stage_parser(name: str, full: bool) -> Parser:
 def _report() -> Parser:
     parser = _parser(
         "one page of a run, finished or not, or of several compared with the first",
-        "hintlite report runs/mine\n  hintlite report runs/a runs/b --out compared",
-        "report RUN... [--out FOLDER]",
+        "hintlite report runs/mine\n  hintlite report runs/a runs/b --out compared\n"
+        "  hintlite report runs/mine --measured phone.log --pictures docs/pictures",
+        "report RUN... [--out FOLDER] [--measured FILE...] [--pictures FOLDER]",
     )
     parser.add_argument("runs", metavar="RUN", type=str, nargs="+", help="run folders")
     parser.add_argument(
@@ -238,6 +239,20 @@ def _report() -> Parser:
         metavar="FOLDER",
         type=str | None,
         help="where to write report.html and report.json; by default the first run",
+    )
+    parser.add_argument(
+        "--measured",
+        metavar="FILE",
+        type=str,
+        nargs="+",
+        help="results and logs from other devices, shown too: JSON of bench_tflite.py or of a "
+        "target, log of benchmark_model",
+    )
+    parser.add_argument(
+        "--pictures",
+        metavar="FOLDER",
+        type=str | None,
+        help="also write accuracy against bytes, latency and MACs as SVG files of their own",
     )
     return parser
 
