@@ -59,7 +59,8 @@ def test_an_app_that_follows_phone_json_gets_what_keras_computes(files):
     assert norm["formula"] == FORMULA
     real = (raw.astype(np.float32) - np.float32(norm["mean"])) / np.float32(norm["std"])
     logits = chain().predict(real, verbose=0)
-    steps = {"student_float16.tflite": 0.01, "student_dynamic_range.tflite": 0.2}
+    # weights of 11 bits and of 8 bits; the logits range over about 8
+    steps = {"student_float16.tflite": 0.05, "student_dynamic_range.tflite": 0.2}
     for name, entry in described["models"].items():
         interpreter = Interpreter(model_content=files[name])
         taken, given = entry["signature"]["input"], entry["signature"]["output"]
