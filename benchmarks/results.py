@@ -13,12 +13,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.result_facts import (
+    Facts,
+    figures_of,
+    known,
+    model_bytes_of,
+    raw_facts,
+    report_facts,
+)
 from benchmarks.targets.base import BenchmarkError, BenchmarkResult
 from benchmarks.targets.bench_json import SCHEMA, latency_us
 from benchmarks.targets.benchmark_model import Log, looks_like_log, parse_log
 
 LARGEST_BYTES = 64 << 20  # a result of some kB; anything larger is something else
-Facts = dict[str, Any]
 FORMS = "the JSON of bench_tflite.py or of a target, a log of benchmark_model, or a run folder"
 
 
@@ -100,11 +107,11 @@ def _of_json(place: str, content: Mapping[str, Any]) -> Outcome:
 
 def _of_report(place: str, report: Mapping[str, Any]) -> Outcome:
     """From the JSON that bench_tflite.py printed."""
-    facts = _report_facts(report)
+    facts = report_facts(report)
     facts["method"] = {"kind": "measured"} | facts["method"]
     memory = (report["memory"] or {}).get("peak_rss_bytes")
     times, size = latency_us(report["latency"]), report["model"]["bytes"]
-    figures = _figures(times, memory, size, report["accuracy"])
+    figures = figures_of(times, memory, size, report["accuracy"])
     return _outcome(place, "bench_tflite", report["verdict"], facts, figures)
 
 
@@ -125,101 +132,19 @@ def _outcome(
     )
 
 
-def _report_facts(report: Mapping[str, Any]) -> dict[str, Facts]:
-    task, runtime = report.get("task") or {}, report["runtime"] or {}
-    machine, settings = report["machine"], report["settings"]
-    inputs = report["model"].get("inputs") or [{}]
-    shape = task.get("input_shape") or (inputs[0].get("shape") or [])[1:] or None
-    return {
-        "task": {
-            "labels": task.get("labels_sha256"),
-            "input_shape": shape,
-            "samples": task.get("samples_sha256"),
-        },
-        "device": {name: machine[name] for name in ("model", "cpu", "architecture", "cores")},
-        "method": {
-            "program": "bench_tflite.py",
-            "kernels": settings["kernels"],
-            "threads": settings["threads"],
-            "input": ((report["latency"] or {}).get("input") or {}).get("kind"),
-        },
-        "model": {name: report["model"].get(name) for name in ("file", "sha256", "precision")},
-        "software": {
-            "runtime": runtime.get("name"),
-            "runtime version": runtime.get("version"),
-            "XNNPACK applied": runtime.get("delegate_applied"),
-            "Python": report["python"]["version"],
-            "numpy": report["numpy"],
-            "system": machine["os"],
-            "kernel": machine["kernel"],
-            "memory_bytes": machine["memory_bytes"],
-            "governors": sorted(set((machine.get("before") or {}).get("governors") or [])) or None,
-            "script": report["script"]["version"],
-            "warm-up, s": settings["warmup_s"],
-            "window, s": settings["window_s"],
-            "windows": settings["windows"],
-        },
-    }
-
-
 def of_result(place: str, result: BenchmarkResult) -> Outcome:
     """From what a target answered."""
     raw = result.raw
-    facts = _raw_facts(result)
+    facts = raw_facts(result)
     facts["method"] = {"kind": result.kind} | facts["method"]
     facts["device"] = {"target": result.target} | facts["device"]
     facts["model"] = facts["model"] | {"sha256": result.model_sha256}
-    figures = _figures(
-        dict(result.latency_us or {}), result.memory_bytes, _model_bytes(raw), result.accuracy
+    figures = figures_of(
+        dict(result.latency_us or {}), result.memory_bytes, model_bytes_of(raw), result.accuracy
     )
     counted = ("instructions_per_inference", "code_bytes", "weight_bytes", "arena_bytes")
     figures |= {name: raw[name] for name in counted if raw.get(name) is not None}
     return _outcome(place, "target", result.verdict, facts, figures)
-
-
-def _raw_facts(result: BenchmarkResult) -> dict[str, Facts]:
-    raw = result.raw
-    if raw.get("schema") == SCHEMA:
-        return _report_facts(raw)
-    if "phone" in raw:
-        return _phone_facts(raw)
-    return {
-        "task": {},
-        "device": {"model": raw.get("machine")},
-        "method": {"program": raw.get("unit"), "flags": raw.get("flags")},
-        "model": {},
-        "software": dict(raw.get("tools") or {}),
-    }
-
-
-def _phone_facts(raw: Mapping[str, Any]) -> dict[str, Facts]:
-    phone, settings = raw["phone"], raw["settings"]
-    return {
-        "task": {},
-        "device": {
-            "model": " ".join(filter(None, (phone["manufacturer"], phone["model"]))) or None,
-            "cpu": phone["soc"] or phone["hardware"],
-            "architecture": phone["abi"],
-        },
-        "method": {
-            "program": raw["program"],
-            "kernels": settings["kernels"],
-            "threads": settings["threads"],
-            "input": settings["input"],
-        },
-        "model": {"file": raw["model"]["file"]},
-        "software": {
-            "Android": phone["android"],
-            "build": phone["build"],
-            "delegates": raw["log"]["delegates"] or None,
-            "least time, s": settings["min_s"],
-        },
-    }
-
-
-def _model_bytes(raw: Mapping[str, Any]) -> int | None:
-    model = raw.get("model")
-    return model.get("bytes") if isinstance(model, Mapping) else None
 
 
 def of_log(place: str, log: Log) -> Outcome:
@@ -228,7 +153,7 @@ def of_log(place: str, log: Log) -> Outcome:
     kernels = {"1": "xnnpack", "0": "builtin"}.get(said.get("xnnpack", ""))
     latencies = {"first": log.first_us, "mean": log.mean_us, "min": log.min_us, "p50": log.p50_us}
     latencies |= {"p95": log.p95_us, "max": log.max_us, "std": log.std_us, "init": log.init_us}
-    figures = _figures(latencies, log.peak_bytes, None, None)
+    figures = figures_of(latencies, log.peak_bytes, None, None)
     return Outcome(
         place=place,
         form="benchmark_model log",
@@ -242,7 +167,7 @@ def of_log(place: str, log: Log) -> Outcome:
         },
         model={"file": Path(said["graph"]).name if "graph" in said else None},
         software={"delegates": dict(log.delegates or {}) or None},
-        figures=figures | _known({"memory growth_bytes": log.overall_bytes}),
+        figures=figures | known({"memory growth_bytes": log.overall_bytes}),
     )
 
 
@@ -289,19 +214,3 @@ def _of_run(path: Path) -> Outcome:
 def _digest(text: str) -> str:
     """As bench_tflite.py hashes labels."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _figures(
-    latencies: Mapping[str, float | None] | None,
-    memory_bytes: int | None,
-    model_bytes: int | None,
-    accuracy: Mapping[str, int] | None,
-) -> Facts:
-    times = {f"{name}_us": value for name, value in (latencies or {}).items()}
-    share = None if accuracy is None else accuracy["correct"] / accuracy["total"]
-    others = {"memory_bytes": memory_bytes, "model_bytes": model_bytes, "accuracy": share}
-    return _known(times | others)
-
-
-def _known(values: Mapping[str, Any]) -> Facts:
-    return {name: value for name, value in values.items() if value is not None}

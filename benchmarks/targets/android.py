@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.targets.adb import Adb, Answer
+from benchmarks.targets.android_verdict import doubts
 from benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
 from benchmarks.targets.benchmark_model import Log, parse_log
 
 HOME = "/data/local/tmp"  # where adb's shell may write and run programs
 PROGRAM = f"{HOME}/benchmark_model"
-LEAST_RUNS, LEAST_S = 50, 1.0  # what benchmark_model takes by default
-MOST_STD_SHARE = 0.10  # standard deviation over mean, above which a run is doubtful
 # Properties of the model of phone; nothing that names this one phone or its owner.
 PROPERTIES = {
     "manufacturer": "ro.product.manufacturer",
@@ -231,7 +230,7 @@ def _to_result(
     target: str, model: Path, request: BenchmarkRequest, flags: list[str], found: _Found
 ) -> BenchmarkResult:
     log = found.log
-    reasons = _doubts(request, found)
+    reasons = doubts(request, log, found.thermal)
     return BenchmarkResult(
         kind="measured",
         target=target,
@@ -270,50 +269,3 @@ def _latency_us(log: Log) -> dict[str, float]:
         "std": log.std_us,
     }
     return {name: value for name, value in known.items() if value is not None}
-
-
-def _doubts(request: BenchmarkRequest, found: _Found) -> list[dict[str, str]]:
-    log = found.log
-    reasons = []
-    applied = (log.delegates or {}).get("XNNPACK")
-    if request.kernels == "xnnpack" and applied == "not":
-        reasons.append(_doubt("delegate_not_applied"))
-    if log.std_us is not None and log.std_us > MOST_STD_SHARE * log.mean_us:
-        share = f"{log.std_us / log.mean_us:.0%}"
-        reasons.append(_doubt("spread", f"the standard deviation is {share} of the mean"))
-    if log.runs is not None and (log.runs < LEAST_RUNS or log.runs * log.mean_us < LEAST_S * 1e6):
-        seconds = log.runs * log.mean_us / 1e6
-        reasons.append(_doubt("short", f"{log.runs} inferences in {seconds:.2f} s were timed"))
-    status = max((value for value in found.thermal if value is not None), default=0)
-    if status > 0:
-        reasons.append(_doubt("throttled", f"Android's thermal status was {status} (0 is cool)"))
-    return reasons
-
-
-_DOUBTS = {
-    "delegate_not_applied": (
-        "XNNPACK was asked for but does not run the graph",
-        "other kernels were measured than asked for",
-        "take a newer benchmark_model, or ask for --benchmark.kernels builtin",
-    ),
-    "spread": (
-        "the times vary",
-        "something else than the model was measured too",
-        "close other apps, let the phone cool, measure longer (--benchmark.window_s)",
-    ),
-    "short": (
-        "little was timed",
-        "few or short runs say little",
-        "raise --benchmark.window_s or --benchmark.min_runs",
-    ),
-    "throttled": (
-        "the phone was hot",
-        "a hot processor is slowed down",
-        "let the phone cool, take it out of its case, try again",
-    ),
-}
-
-
-def _doubt(code: str, what: str | None = None) -> dict[str, str]:
-    said, why, cure = _DOUBTS[code]
-    return {"state": "doubtful", "code": code, "what": what or said, "why": why, "cure": cure}
