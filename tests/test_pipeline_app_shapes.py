@@ -20,6 +20,8 @@ from pipeline.app.cli import main
 from pipeline.data.sources import cifar
 from pipeline.data.sources.dispatch import SOURCES
 
+pytestmark = pytest.mark.slow  # each trains, converts, evaluates and benchmarks four files
+
 TINY = {
     "arms": ["hint+kd"],
     "teacher": {"widths": [4, 6], "depths": [1, 1]},
@@ -139,7 +141,6 @@ def _check_bundle(run, shape, names):
     np.testing.assert_array_equal(runner.predict_raw(inputs), expected)
 
 
-@pytest.mark.slow
 def test_cifar10_in_kerass_own_archive_format(tmp_path, monkeypatch):
     images, _ = write_cifar10(tmp_path / "web" / "cifar-10-batches-py", per_batch=20)
     archive = tmp_path / "web" / "cifar-10-python.tar.gz"
@@ -162,7 +163,6 @@ def test_cifar10_in_kerass_own_archive_format(tmp_path, monkeypatch):
     assert all(image.tobytes() in known for image in bundled)
 
 
-@pytest.mark.slow
 def test_colour_pictures_of_different_sizes(tmp_path, capfd):
     sizes = [(20, 16), (24, 18), (17, 31)]
     names = ["ant", "bee", "cat"]
@@ -183,28 +183,24 @@ def test_two_classes_of_one_channel(tmp_path):
     check_line(run, (8, 8, 1), ["0", "1"], tested=16)
 
 
-@pytest.mark.slow
 def test_two_hundred_classes(tmp_path):
     data = write_npz(tmp_path / "many.npz", 8, 200, (8, 8, 1))
     run = run_line(tmp_path, {"source": "npz", "path": str(data), "calibration_samples": 200})
     check_line(run, (8, 8, 1), [str(number) for number in range(200)], tested=320)
 
 
-@pytest.mark.slow
 def test_grey_pictures_have_one_channel(tmp_path):
     photos = write_pictures(tmp_path / "grey", ["no", "yes"], 30, "L", [(12, 10)], ("png", "jpg"))
     run = run_line(tmp_path, {"source": "folder", "path": str(photos)})
     check_line(run, (10, 12, 1), ["no", "yes"], tested=12)
 
 
-@pytest.mark.slow
 def test_transparent_pictures_have_four_channels(tmp_path):
     photos = write_pictures(tmp_path / "rgba", ["a", "b", "c"], 20, "RGBA", [(10, 10)], ("png",))
     run = run_line(tmp_path, {"source": "folder", "path": str(photos)})
     check_line(run, (10, 10, 4), ["a", "b", "c"], tested=12)
 
 
-@pytest.mark.slow
 def test_speech_features_with_ds_cnn(tmp_path):
     data = write_npz(tmp_path / "speech.npz", 20, 4, (49, 10, 1), np.float32)
     speech = {"source": "npz", "path": str(data), "normalization": "standard"}
