@@ -247,7 +247,7 @@ def test_doctor_finds_everything_here_and_says_what_is_not(capfd, monkeypatch):
 
     missing = doctor.package(Requirement("no-such-package>=1"))
     assert (missing.state, "pip install 'no-such-package>=1'" in missing.cure) == ("problem", True)
-    absent = doctor._program("no-such-program", "no-such-package")
+    absent = doctor._program("no-such-program", "android", "no-such-package")
     assert (absent.state, absent.cure) == ("optional", "apt-get install no-such-package")
     old = doctor.package(Requirement("numpy<1"))
     assert old.state == "problem"

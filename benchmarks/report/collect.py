@@ -15,6 +15,7 @@ from benchmarks.report.facts import (
     latency,
     microcontrollers,
     origin,
+    phones,
     predictions,
     table,
 )
@@ -53,6 +54,7 @@ def collect(run: Path) -> dict[str, Any]:
         "quantization": predictions.quantization(files, tested),
         "latency": latency.latencies(files),
         "microcontrollers": microcontrollers.microcontrollers(files),
+        "phones": phones.phones(files),
         "hints": hints.hint_errors(files),
         "machines": latency.machines(files),
         "settings": files.settings,

@@ -11,6 +11,7 @@ from benchmarks.report.sections import (
     latency,
     machine,
     microcontrollers,
+    phones,
     quantization,
     reproduce,
     summary,
@@ -31,6 +32,7 @@ SECTIONS: tuple[Renderer, ...] = (
     quantization.render,
     latency.render,
     microcontrollers.render,
+    phones.render,
     machine.render,
     reproduce.render,
 )

@@ -92,8 +92,10 @@ def _study(command: Command) -> int:
 def _report(command: Command) -> int:
     from pipeline.app.show import report
 
-    out = command.options["out"]
-    return report([Path(run) for run in command.options["runs"]], Path(out) if out else None)
+    options = command.options
+    out, pictures = (Path(options[name]) if options[name] else None for name in ("out", "pictures"))
+    runs, measured = ([Path(each) for each in options[name] or ()] for name in ("runs", "measured"))
+    return report(runs, out, measured, pictures)
 
 
 def _inspect(command: Command) -> int:
@@ -116,6 +118,14 @@ def _cache(command: Command) -> int:
     return cache(Path(options["folder"]), options["clear"], options["json"])
 
 
+def _compare(command: Command) -> int:
+    from pipeline.app.compare import compare_results
+
+    first, second = Path(command.options["first"]), Path(command.options["second"])
+    bounds = command.options["max_slowdown"], command.options["max_drop"]
+    return compare_results(first, second, *bounds, command.options["json"])
+
+
 def _doctor(command: Command) -> int:
     from pipeline.app.doctor import doctor
 
@@ -131,5 +141,6 @@ COMMANDS: dict[str, Callable[[Command], int]] = {
     "inspect": _inspect,
     "predict": _predict,
     "cache": _cache,
+    "compare": _compare,
     "doctor": _doctor,
 }

@@ -9,12 +9,14 @@ from typing import Any
 from pipeline.app.context import Context
 from pipeline.app.folder import RunError, Stage
 from pipeline.app.stages import (
+    android,
     benchmark,
     bundle,
     data,
     distill,
     evaluate,
     mcu,
+    phone,
     quantize,
     target,
     teacher,
@@ -63,25 +65,48 @@ def run_one(context: Context, step: str, options: Mapping[str, Any]) -> list[str
     Returns:
         The folders of the run that it has filled.
     """
-    emulated = options.get("target", target.HOST)
-    if emulated != target.HOST:
-        return [_emulate(context, emulated)]
+    asked = options.get("target", target.HOST)
+    if asked == android.TARGET:
+        return [_measure_phone(context, options)]
+    if asked != target.HOST:
+        return [_emulate(context, asked)]
     if step in MAKE_DATA:
         complete(context, "data")
     complete(context, step)
-    if options.get("mcu") is None:
-        return [step]
-    sources = mcu.stage(context, options["mcu"], options["name"])
-    _complete_stage(context, sources)
-    return [step, sources.name]
+    return [step, *_beside(context, options)]
+
+
+def _beside(context: Context, options: Mapping[str, Any]) -> list[str]:
+    """What `hintlite bundle` was asked for beside the bundle."""
+    made = []
+    if options.get("mcu") is not None:
+        sources = mcu.stage(context, options["mcu"], options["name"])
+        _complete_stage(context, sources)
+        made.append(sources.name)
+    if options.get("phone"):
+        _complete_stage(context, phone.stage(context))
+        _print(context, phone.summary(context))
+        made.append(phone.NAME)
+    return made
 
 
 def _emulate(context: Context, name: str) -> str:
     stage = target.stage(context, name)
     _complete_stage(context, stage)
-    for line in target.summary(context, name):
-        context.terminal.out.print(line, markup=False)
+    _print(context, target.summary(context, name))
     return stage.name
+
+
+def _measure_phone(context: Context, options: Mapping[str, Any]) -> str:
+    stage = android.stage(context, options["serial"], options["benchmark_model"])
+    _complete_stage(context, stage)
+    _print(context, android.summary(context))
+    return stage.name
+
+
+def _print(context: Context, lines: list[str]) -> None:
+    for line in lines:
+        context.terminal.out.print(line, markup=False)
 
 
 def _require_fresh(context: Context, earlier: str, step: str) -> None:

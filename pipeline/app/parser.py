@@ -16,6 +16,7 @@ import yaml
 from jsonargparse import ArgumentParser
 from jsonargparse.typing import PositiveInt
 
+from pipeline.app.compare import percent
 from pipeline.config import TARGETS, NetworkConfig, RunConfig
 
 SETTINGS = "settings.yaml"
@@ -30,6 +31,7 @@ EXAMPLES = """examples:
   hintlite inspect model.tflite                   operators, parameters, MACs, tensors
   hintlite predict runs/mine picture.png          the deployed file's answer
   hintlite cache runs                             what the teachers' cached outputs take
+  hintlite compare before.json after.json         what changed; a gate for CI
   hintlite doctor                                 what is installed and usable
 
 exit codes: 0 done, 1 the job failed, 2 wrong use, 130 interrupted
@@ -52,15 +54,17 @@ STAGE_EXAMPLES = {
     "quantize": "hintlite quantize runs/mine --data.calibration_samples 512",
     "evaluate": "hintlite evaluate runs/mine",
     "bundle": "hintlite bundle runs/mine\n  hintlite bundle runs/mine --mcu c --name digits\n"
+    "  hintlite bundle runs/mine --phone\n"
     "  hintlite bundle runs/mine/bundle/device --check",
     "benchmark": "hintlite benchmark runs/mine --benchmark.threads 2\n"
-    "  hintlite benchmark runs/mine --target cortex-m4",
+    "  hintlite benchmark runs/mine --target cortex-m4\n"
+    "  hintlite benchmark runs/mine --target android --benchmark_model ./benchmark_model",
 }
 
 
 KEEP = ("models", "all", "nothing")  # of a study's finished run
 DEFAULT_NAME = "network"  # of the C interface
-SWITCHES = ("--verbose", "--check", "--tensorboard")
+SWITCHES = ("--verbose", "--check", "--tensorboard", "--phone")
 
 
 class WrongUseError(Exception):
@@ -183,6 +187,7 @@ def _grammar(command: str) -> tuple[Parser, dict[str, Parser]]:
         "inspect": _inspect(),
         "predict": _predict(),
         "cache": _cache(),
+        "compare": _compare(),
         "doctor": _doctor(),
     }
     for name, parser in parsers.items():
@@ -232,12 +237,28 @@ def _stage_parser(name: str, full: bool) -> Parser:
         parser.add_argument(
             "--name", type=str, default=DEFAULT_NAME, help="prefix of the C interface of --mcu c"
         )
+        parser.add_argument(
+            "--phone",
+            action="store_true",
+            help="also write float16, dynamic-range and INT8 files with phone.json to RUN/phone",
+        )
     if name == "benchmark":
         parser.add_argument(
             "--target",
             type=Literal[TARGETS],
             default=TARGETS[0],
-            help="this host, or an emulated Cortex-M that runs the student as plain C",
+            help="this host, an Android phone through adb, or an emulated Cortex-M that runs the "
+            "student as plain C",
+        )
+        parser.add_argument(
+            "--serial", type=str | None, help="of the phone, as `adb devices` lists it"
+        )
+        parser.add_argument(
+            "--benchmark_model",
+            metavar="PATH",
+            type=str | None,
+            help="TFLite's program for --target android: a file here, or its place on the phone "
+            "(by default /data/local/tmp/benchmark_model)",
         )
     if full:
         parser.add_class_arguments(RunConfig)
@@ -294,8 +315,9 @@ def _study() -> Parser:
 def _report() -> Parser:
     parser = _parser(
         "one page of a run, finished or not, or of several compared with the first",
-        "hintlite report runs/mine\n  hintlite report runs/a runs/b --out compared",
-        "report RUN... [--out FOLDER]",
+        "hintlite report runs/mine\n  hintlite report runs/a runs/b --out compared\n"
+        "  hintlite report runs/mine --measured phone.log --pictures docs/pictures",
+        "report RUN... [--out FOLDER] [--measured FILE...] [--pictures FOLDER]",
     )
     parser.add_argument("runs", metavar="RUN", type=str, nargs="+", help="run folders")
     parser.add_argument(
@@ -303,6 +325,20 @@ def _report() -> Parser:
         metavar="FOLDER",
         type=str | None,
         help="where to write report.html and report.json; by default the first run",
+    )
+    parser.add_argument(
+        "--measured",
+        metavar="FILE",
+        type=str,
+        nargs="+",
+        help="results and logs from other devices, shown too: JSON of bench_tflite.py or of a "
+        "target, log of benchmark_model",
+    )
+    parser.add_argument(
+        "--pictures",
+        metavar="FOLDER",
+        type=str | None,
+        help="also write accuracy against bytes, latency and MACs as SVG files of their own",
     )
     return parser
 
@@ -356,6 +392,32 @@ def _cache() -> Parser:
     return parser
 
 
+def _compare() -> Parser:
+    parser = _parser(
+        "what changed between two results; exit code 1 past a bound, 2 if they cannot be compared",
+        "hintlite compare before.json after.json --max-slowdown 5% --max-drop 0.2\n"
+        "  hintlite compare runs/a runs/b",
+        "compare A B [--max-slowdown 5%] [--max-drop 0.2] [--json]",
+    )
+    what = "JSON of bench_tflite.py or of a target, log of benchmark_model, or run folder"
+    parser.add_argument("first", metavar="A", type=str, help=what)
+    parser.add_argument("second", metavar="B", type=str, help="the same, newer")
+    parser.add_argument(
+        "--max-slowdown",
+        metavar="PERCENT",
+        type=percent,
+        help="how much slower B may be, in percent of A's median latency",
+    )
+    parser.add_argument(
+        "--max-drop",
+        metavar="POINTS",
+        type=percent,
+        help="how much B's accuracy may lie below A's, in percentage points",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    return parser
+
+
 def _doctor() -> Parser:
     parser = _parser(
         "what is installed and usable, and how to get the rest",
@@ -396,6 +458,11 @@ def _refuse_idle(options: dict[str, Any]) -> None:
     """Refuses options that would do nothing."""
     if options.get("check") and options.get("mcu"):
         raise WrongUseError("--check changes nothing, --mcu writes sources: give one of them")
+    if options.get("check") and options.get("phone"):
+        raise WrongUseError("--check changes nothing, --phone writes files: give one of them")
+    for name in ("serial", "benchmark_model"):
+        if options.get(name) is not None and options["target"] != "android":
+            raise WrongUseError(f"--{name} is for a phone: it goes with --target android")
     if options.get("name", DEFAULT_NAME) != DEFAULT_NAME and not options.get("mcu"):
         raise WrongUseError("--name is the prefix of the C interface: it goes with --mcu c")
 

@@ -18,13 +18,18 @@ if TYPE_CHECKING:
 SHOWN_SCALES = 3  # of a per-channel tensor; --json has all
 
 
-def report(runs: list[Path], out: Path | None) -> int:
-    """Writes report.html and report.json of one run or several."""
+def report(runs: list[Path], out: Path | None, measured: list[Path], pictures: Path | None) -> int:
+    """Writes report.html and report.json of one run or several, and pictures where asked for."""
     from benchmarks.report.page import write_report
 
     place = out or runs[0]
-    write_report(runs, place / "report.html", place / "report.json")
+    write_report(runs, place / "report.html", place / "report.json", measured)
     _console().print(f"report: {place / 'report.html'}", markup=False)
+    if pictures is not None:
+        from benchmarks.report.pictures import write_pictures
+
+        for path in write_pictures(runs, pictures):
+            _console().print(f"picture: {path}", markup=False)
     return 0
 
 

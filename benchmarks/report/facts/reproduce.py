@@ -51,6 +51,12 @@ def reproduce(run: Path, targets: Sequence[str]) -> list[dict[str, str]]:
 
 def _target(run: Path, stage: str) -> dict[str, str]:
     name = stage.removeprefix(f"{TARGETS}/")
+    if name == "android":
+        return {
+            "figure": "latency on a phone",
+            "files": f"{stage}/*.json",
+            "command": target_command(run, stage),
+        }
     return {
         "figure": f"simulated instructions, code and memory on {name}",
         "files": f"{stage}/result.json, bundle/device/student_int8.tflite",
