@@ -12,7 +12,16 @@ from dataclasses import dataclass, field
 from models.presets import NetworkConfig
 
 # Where a bundle can be benchmarked; the first is the default.
-TARGETS = ("host", "cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
+TARGETS = (
+    "host",
+    "cortex-m0",
+    "cortex-m3",
+    "cortex-m4",
+    "cortex-m7",
+    "cortex-m33",
+    "cortex-m55",
+    "tflm",
+)
 SOURCES = ("digits", "fashion_mnist", "mnist", "cifar10", "cifar100", "folder", "npz")
 
 

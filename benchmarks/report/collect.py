@@ -53,6 +53,7 @@ def collect(run: Path) -> dict[str, Any]:
         "quantization": predictions.quantization(files, tested),
         "latency": latency.latencies(files),
         "microcontrollers": microcontrollers.microcontrollers(files),
+        "tflm": microcontrollers.tflm(files),
         "hints": hints.hint_errors(files),
         "machines": latency.machines(files),
         "settings": files.settings,

@@ -12,6 +12,7 @@ import contextlib
 import io
 import json
 import os
+import resource
 import selectors
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from benchmarks.targets.base import BenchmarkError
 
 Array = NDArray[Any]
 LIMIT_S = 120.0
+_MEMORY_BYTES = 8 << 30
 _MISSING = 3  # exit code: the package is not installed
 
 
@@ -170,12 +172,15 @@ def _last_words(code: int) -> str:
 
 def main(folder: Path) -> None:
     """The worker: answers until its input ends."""
+    # A damaged model may ask for any amount of memory: it must not take the machine's.
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     answers = os.fdopen(os.dup(1), "wb")
     # What native code prints must not mix with the answers.
     os.dup2(2, 1)
     try:
-        import ai_edge_litert.interpreter
-        import tflite_micro.runtime  # noqa: F401 - the first request should not wait for it
+        import ai_edge_litert.interpreter  # noqa: F401
+        from tflite_micro import runtime  # noqa: F401 - the first request should not wait for it
     except ImportError:
         sys.exit(_MISSING)
     for line in sys.stdin:

@@ -71,7 +71,7 @@ def run_one(context: Context, step: str, options: Mapping[str, Any]) -> list[str
     _complete(context, step)
     if options.get("mcu") is None:
         return [step]
-    sources = mcu.stage(context, options["mcu"], options["name"])
+    sources = mcu.stage(context, options)
     _complete_stage(context, sources)
     return [step, sources.name]
 
