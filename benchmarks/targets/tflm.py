@@ -19,7 +19,6 @@ from benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkR
 from benchmarks.targets.tflm_arena import LARGEST, ArenaRecord, bisect, parse_record
 from benchmarks.targets.tflm_operators import compare_operators, end_agreement, verdict
 from benchmarks.targets.tflm_samples import TflmSamples, load_samples
-from benchmarks.targets.tflm_worker import Worker
 from deploy.flatbuffer import read_model
 from deploy.full_integer import full_int8_faults
 from deploy.graph import Model, ModelError
@@ -27,6 +26,7 @@ from deploy.kernel_limits import check_scales
 from deploy.manifest import BundleError, read_manifest
 from deploy.mcu.arena import ArenaEstimate, cmsis_nn_arena, estimate_arena
 from deploy.mcu.structures import HOST
+from deploy.worker import Worker
 
 PACKAGE = "tflite-micro"
 METHOD = (

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.targets.base import BenchmarkError
-from benchmarks.targets.tflm_worker import Worker
+from deploy.graph import ModelError
+from deploy.worker import Worker
 
 LARGEST = 1 << 26
 ALIGNMENT = 16
@@ -80,7 +81,7 @@ def smallest_arena(model: Path) -> int | None:
     try:
         with Worker() as worker:
             return bisect(worker, model.read_bytes())
-    except BenchmarkError:
+    except (BenchmarkError, ModelError):
         return None
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.targets.tflm_worker import Worker
 from deploy.graph import Model
+from deploy.worker import Worker
 
 Array = NDArray[Any]
 # FULLY_CONNECTED is rounded once by LiteRT and twice by TFLM: one step of its own.
@@ -31,7 +31,7 @@ def compare_operators(
         TFLM's first output [samples, elements]).
 
     Raises:
-        BenchmarkError: an interpreter cannot run the model.
+        ModelError: an interpreter cannot run the model.
     """
     graph = model.main
     indices = sorted({index for operator in graph.operators for index in operator.outputs})

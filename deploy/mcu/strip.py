@@ -7,6 +7,7 @@ alignment of 16 bytes.
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,13 @@ def strip_model(content: bytes) -> bytes:
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    try:
+        model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    except (struct.error, LookupError, ValueError, TypeError, AttributeError) as error:
+        # Parts that the reading above has no use for, such as ranges of the calibration.
+        raise ModelError(
+            f"The model is damaged: its content points outside the file ({error})."
+        ) from error
     if any(buffer.offset > 1 for buffer in model.buffers):
         raise ModelError(
             "The file keeps its weights behind the flatbuffer, as files above 2 GB do: no "

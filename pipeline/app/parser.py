@@ -309,7 +309,7 @@ def _refuse_idle(options: dict[str, Any]) -> None:
     if options.get("check") and options.get("mcu"):
         raise WrongUseError("--check changes nothing, --mcu writes sources: give one of them")
     if options.get("name", DEFAULT_NAME) != DEFAULT_NAME and not options.get("mcu"):
-        raise WrongUseError("--name is the prefix of the C interface: it goes with --mcu")
+        raise WrongUseError("--name is the prefix of the interface: it goes with --mcu c or tflm")
     if options.get("strip") and options.get("mcu") != "tflm":
         raise WrongUseError("--strip changes the model of a TFLM project: it goes with --mcu tflm")
     if options.get("out") and not (options.get("mcu") and options["run"].endswith(".tflite")):

@@ -3,11 +3,12 @@
 The worker answers one request a line, on standard input and output; arrays go through files.
 `Worker` is the side that asks. Nothing that a damaged model does to an interpreter reaches it.
 
-    python -m benchmarks.targets.tflm_worker     (the worker itself)
+    python -m deploy.worker     (the worker itself)
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import io
 import json
@@ -18,25 +19,25 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.targets.base import BenchmarkError
+from deploy.graph import ModelError
 
 Array = NDArray[Any]
 LIMIT_S = 120.0
 _MEMORY_BYTES = 8 << 30
-_MISSING = 3  # exit code: the package is not installed
 
 
-class WorkerDiedError(BenchmarkError):
+class WorkerDiedError(ModelError):
     """The process ended, or was ended because it took too long, before it answered."""
 
 
-class WorkerAnswerError(BenchmarkError):
+class WorkerAnswerError(ModelError):
     """The interpreter refused, and said why."""
 
 
@@ -75,7 +76,7 @@ class Worker:
         """What TFLM's allocation record says of a model, as its interpreter prints it.
 
         Raises:
-            BenchmarkError: TFLM cannot run the model.
+            ModelError: TFLM cannot run the model.
         """
         return str(self.ask("record", model, arena_bytes=arena_bytes)["text"])
 
@@ -94,7 +95,7 @@ class Worker:
             One array [samples, ...] a tensor.
 
         Raises:
-            BenchmarkError: the interpreter cannot run the model.
+            ModelError: the interpreter cannot run the model.
         """
         place = Path(self._folder.name) / "inputs.npz"
         np.savez(place, allow_pickle=False, **{f"i{n}": array for n, array in enumerate(inputs)})
@@ -127,7 +128,7 @@ class Worker:
             self._stop()
             self.starts += 1
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.targets.tflm_worker", self._folder.name],
+                [sys.executable, "-m", "deploy.worker", self._folder.name],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -161,12 +162,15 @@ class Worker:
                     stream.close()
 
 
+@cache
+def shared_worker() -> Worker:
+    """The one worker of this process, for whoever runs a model that may be damaged."""
+    worker = Worker()
+    atexit.register(worker.close)
+    return worker
+
+
 def _last_words(code: int) -> str:
-    if code == _MISSING:
-        return (
-            "the package tflite-micro is not installed (x86-64 Linux only): "
-            f"{sys.executable} -m pip install tflite-micro"
-        )
     return f"the interpreter ended its process (code {code}) on this model"
 
 
@@ -178,16 +182,13 @@ def main(folder: Path) -> None:
     answers = os.fdopen(os.dup(1), "wb")
     # What native code prints must not mix with the answers.
     os.dup2(2, 1)
-    try:
-        import ai_edge_litert.interpreter  # noqa: F401
-        from tflite_micro import runtime  # noqa: F401 - the first request should not wait for it
-    except ImportError:
-        sys.exit(_MISSING)
     for line in sys.stdin:
         request = json.loads(line)
         try:
             answer = _HANDLERS[request["what"]](request, folder)
-        except (RuntimeError, ValueError, OSError, IndexError, KeyError, TypeError) as error:
+        except ImportError as error:
+            answer = {"error": f"{error}: {sys.executable} -m pip install tflite-micro"}
+        except Exception as error:  # an answer, whatever the interpreter's binding raised
             answer = {"error": " ".join(str(error).split())[:300] or type(error).__name__}
         answers.write(json.dumps(answer).encode() + b"\n")
         answers.flush()
