@@ -209,7 +209,9 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
 
 
-@pytest.mark.parametrize("name", ["", "Net", "2nd", "a-b", "a__b", "class", "tflite", "uint8_t"])
+@pytest.mark.parametrize(
+    "name", ["", "Net", "2nd", "a-b", "a__b", "class", "tflite", "time", "uint8_t"]
+)
 def test_names_that_cannot_be_namespaces_are_refused(name):
     with pytest.raises(ModelError, match="choose another"):
         check_namespace(name)

@@ -20,7 +20,19 @@ _RESERVED = """
     thread_local throw true try typedef typeid typename union unsigned using virtual void volatile
     wchar_t while xor xor_eq std tflite main setup loop micro posix linux unix arm
 """
-RESERVED = frozenset(_RESERVED.split())
+# Functions of the C library and POSIX that headers declare at global scope.
+_FUNCTIONS = """
+    abort abs access acos asin assert atan atexit atof atoi atol bsearch calloc ceil cimag
+    clock close cos cosh creal ctime difftime div dup environ erf errno exec exit exp fabs fdim
+    floor fma fmax fmin fmod fork fprintf free frexp gamma getc getchar getenv gets gmtime
+    hypot index j0 j1 jn kill labs ldexp ldiv lgamma link localtime log logb lrint lround lseek
+    malloc memchr memcmp memcpy memmove memset mktime modf nan nice open pause perror pipe pow
+    printf putc putchar puts qsort raise rand random read realloc remove rename rewind rindex
+    rint round scanf select send setjmp signal sin sinh sleep sprintf sqrt srand sscanf stderr
+    stdin stdout stpcpy strcat strchr strcmp strcpy strlen strtol swab sync system tan tanh
+    tgamma time times tmpfile trunc ungetc unlink wait write y0 y1 yn
+"""
+RESERVED = frozenset((_RESERVED + _FUNCTIONS).split())
 
 
 def check_namespace(name: str) -> str:
