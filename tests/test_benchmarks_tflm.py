@@ -93,15 +93,17 @@ def test_differences_are_found_where_they_arise(worker, monkeypatch):
     assert verdict(operators)["state"] == "doubtful"
 
 
-def test_the_worker_dies_and_is_started_again():
+def test_the_worker_is_started_again_only_after_it_has_died():
+    """TFLM ends the process in an arena that does not even hold its own objects."""
     with Worker() as one:
         assert one.fits(TINY.read_bytes(), 1 << 16)
-        one._process.kill()
-        one._process.wait()
+        assert not one.fits(TINY.read_bytes(), 1500)  # refused: 2,144 are needed
         assert one.fits(TINY.read_bytes(), 1 << 16)
-        assert not one.fits(TINY.read_bytes(), 64)
+        assert one.starts == 1
+        with pytest.raises(WorkerDiedError, match="ended its process"):
+            one.ask("fits", TINY.read_bytes(), arena_bytes=64)
         assert one.fits(TINY.read_bytes(), 1 << 16)
-        assert one.starts == 2  # once more after the death, and not for a refusal
+        assert one.starts == 2
 
 
 def test_a_worker_that_does_not_answer_is_ended():
@@ -138,7 +140,7 @@ def test_the_commands_take_a_foreign_file(tmp_path, capsys):
     assert "0 CONV_2D" in said
     out = tmp_path / "sources"
     assert main(["bundle", str(TINY), "--mcu", "tflm", "--out", str(out), "--strip"]) == 0
-    assert "won by stripping" in capsys.readouterr().err
+    assert "were taken out" in (out / "README.md").read_text()
     assert (out / "op_resolver.h").is_file()
     assert main(["bundle", str(TINY), "--mcu", "c", "--out", str(tmp_path / "c")]) == 0
     assert (tmp_path / "c" / "network.c").is_file()
@@ -167,8 +169,8 @@ def test_the_page_shows_the_arenas_and_the_operators(tmp_path, found):
     section = microcontrollers.render([Report("run", run, facts)])
     assert "20,528" in section.html
     assert f"{found.raw['estimate']['cmsis_nn']['arena_bytes']:,}" in section.html
-    assert section.html.count("DEPTHWISE_CONV_2D") == 1
-    assert "Simulated" in section.note
+    assert section.html.count(">DEPTHWISE_CONV_2D<") == 1
+    assert "Simulated: TensorFlow Lite Micro" in section.html
     figures = {line["figure"] for line in facts["reproduce"]}
     assert "simulated operators and arena in TensorFlow Lite Micro" in figures
 

@@ -70,10 +70,10 @@ def test_the_commands_say_so_without_a_traceback(kind, tmp_path, capsys):
 
 
 def test_no_damaged_file_escapes_the_readers():
-    found = fuzz(120, seed=7)
+    found = fuzz(60, seed=7)
     assert found["escapes"] == []
     assert found["slow"] == 0
-    assert found["refused_by_every_reader"] > 20
+    assert found["refused_by_every_reader"] > 10
 
 
 def test_an_escape_would_be_counted(monkeypatch):

@@ -28,7 +28,7 @@ from benchmarks.report.sections.microcontroller_tables import (
     arena_table,
     core_table,
 )
-from benchmarks.report.sections.microcontroller_tflm import TFLM_NOTE, tflm_part
+from benchmarks.report.sections.microcontroller_tflm import tflm_part
 from benchmarks.report.series import point_look
 
 TITLE = "Microcontrollers"
@@ -50,7 +50,7 @@ def render(reports: Sequence[Report]) -> Section | None:
     cores = _cores(reports)
     interpreter = tflm_part(reports)
     if not cores:
-        content, note = interpreter, TFLM_NOTE
+        content, note = interpreter, ""
     else:
         content = join(*_emulated(reports, cores), interpreter or "")
         against = f" “Against first” compares with run {reports[0].name}."
