@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from deploy.graph import Graph, Operator
+from deploy.graph import Graph, ModelError, Operator
+from deploy.macs import count_operator_macs
 from deploy.mcu import cmsis_nn
 from deploy.mcu.abi import layout
 from deploy.mcu.operators import OperatorFacts, operator_facts
@@ -16,6 +17,14 @@ KERNELS = ("reference", "cmsis_nn_dsp", "cmsis_nn_mve")
 UNKNOWN_DATA_BYTES = 256
 _REDUCTIONS = ("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN")
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+_IMAGES = ("CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D")
+# How many inputs and outputs the formulas look at.
+_OPERANDS = {
+    **dict.fromkeys(_WEIGHTED, (2, 1)),
+    **dict.fromkeys(_REDUCTIONS, (2, 1)),
+    "AVERAGE_POOL_2D": (1, 1),
+    "TRANSPOSE_CONV": (0, 1),
+}
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,7 @@ def kernel_memory(graph: Graph, operator: Operator, build: Build, kernels: str) 
         ModelError: TFLM has no such operator.
     """
     facts = operator_facts(operator)
+    _check_operands(graph, operator)
     mve = kernels == "cmsis_nn_mve"
     scratch = _reference_scratch(graph, operator)
     arrays = _arrays(graph, operator)
@@ -67,6 +77,25 @@ def kernel_memory(graph: Graph, operator: Operator, build: Build, kernels: str) 
         looks=1 if operator.name == "FULLY_CONNECTED" else 2,
         known=facts.data is not None,
     )
+
+
+def _check_operands(graph: Graph, operator: Operator) -> None:
+    """Refuse an operator without the operands that the formulas below look at."""
+    count_operator_macs(graph, operator)  # checks those of weighted operators
+    inputs, outputs = _OPERANDS.get(operator.name, (0, 0))
+    few = len(operator.inputs) < inputs or len(operator.outputs) < outputs
+    if few or min(operator.inputs[:inputs], default=0) < 0 or min(operator.outputs, default=0) < 0:
+        raise ModelError(
+            f"Operator {operator.index} ({operator.name}) needs {inputs} inputs and {outputs} "
+            f"outputs, it has {len(operator.inputs)} and {len(operator.outputs)}: the file is "
+            "damaged."
+        )
+    image = graph.tensors[operator.inputs[0]] if inputs else None
+    if image is not None and operator.name in _IMAGES and len(image.shape) != 4:
+        raise ModelError(
+            f"Operator {operator.index} ({operator.name}) works on images of rank 4, got a tensor "
+            f"of shape {list(image.shape)}: the file is damaged."
+        )
 
 
 def _data_bytes(facts: OperatorFacts, build: Build, kernels: str) -> int:
