@@ -16,6 +16,7 @@ TARGETS = (
     "host",
     "android",
     *("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"),
+    "tflm",
 )
 SOURCES = ("digits", "fashion_mnist", "mnist", "cifar10", "cifar100", "folder", "npz")
 

@@ -1,5 +1,6 @@
 """The commands on a finished run, through the real command line."""
 
+import importlib.util
 import json
 import os
 import re
@@ -187,6 +188,23 @@ def test_an_emulated_cortex_m_gives_the_bundles_own_outputs(run, capfd):
     layers = sum(layer["instructions"] for layer in result["raw"]["layers"])
     assert layers == pytest.approx(count, rel=0.1)  # the call itself is no layer
     assert result["raw"]["tflm_arena_bytes_x86_64"] > result["raw"]["arena_bytes"]
+
+
+def test_a_run_becomes_a_tflm_project_and_is_run_in_tflm(run, capfd):
+    if importlib.util.find_spec("tflite_micro") is None:
+        assert "CI" not in os.environ
+        pytest.skip("pip install tflite-micro")
+    assert main(["bundle", str(run), "--mcu", "tflm", "--name", "tiny_digits", "--strip"]) == 0
+    folder = run / "mcu" / "tflm" / "tiny_digits"
+    assert "namespace tiny_digits {" in (folder / "model_settings.h").read_text()
+    assert "tiny_digits_labels[]" in (folder / "labels.h").read_text()
+    assert "The bundle's first sample" in (folder / "test_sample.h").read_text()
+    assert main(["benchmark", str(run), "--target", "tflm"]) == 0
+    assert "arena on a 32-bit target, estimated" in capfd.readouterr().out
+    result = json.loads((run / "targets" / "tflm" / "result.json").read_text())
+    assert result["kind"] == "simulated"
+    assert result["accuracy"]["total"] == 8
+    assert result["raw"]["unexplained_bytes"] == {"persistent": 0, "non_persistent": 0}
 
 
 def test_predict_answers_for_pictures_and_arrays(run, tmp_path, capfd):

@@ -55,6 +55,7 @@ def collect(run: Path) -> dict[str, Any]:
         "latency": latency.latencies(files),
         "microcontrollers": microcontrollers.microcontrollers(files),
         "phones": phones.phones(files),
+        "tflm": microcontrollers.tflm(files),
         "hints": hints.hint_errors(files),
         "machines": latency.machines(files),
         "settings": files.settings,

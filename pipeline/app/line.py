@@ -80,7 +80,7 @@ def _beside(context: Context, options: Mapping[str, Any]) -> list[str]:
     """What `hintlite bundle` was asked for beside the bundle."""
     made = []
     if options.get("mcu") is not None:
-        sources = mcu.stage(context, options["mcu"], options["name"])
+        sources = mcu.stage(context, options)
         _complete_stage(context, sources)
         made.append(sources.name)
     if options.get("phone"):

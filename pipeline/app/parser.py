@@ -54,17 +54,20 @@ STAGE_EXAMPLES = {
     "quantize": "hintlite quantize runs/mine --data.calibration_samples 512",
     "evaluate": "hintlite evaluate runs/mine",
     "bundle": "hintlite bundle runs/mine\n  hintlite bundle runs/mine --mcu c --name digits\n"
+    "  hintlite bundle runs/mine --mcu tflm --name digits --strip\n"
+    "  hintlite bundle any_int8.tflite --mcu tflm --out sources\n"
     "  hintlite bundle runs/mine --phone\n"
     "  hintlite bundle runs/mine/bundle/device --check",
     "benchmark": "hintlite benchmark runs/mine --benchmark.threads 2\n"
     "  hintlite benchmark runs/mine --target cortex-m4\n"
+    "  hintlite benchmark any_int8.tflite --target tflm\n"
     "  hintlite benchmark runs/mine --target android --benchmark_model ./benchmark_model",
 }
 
 
 KEEP = ("models", "all", "nothing")  # of a study's finished run
 DEFAULT_NAME = "network"  # of the C interface
-SWITCHES = ("--verbose", "--check", "--tensorboard", "--phone")
+SWITCHES = ("--verbose", "--check", "--tensorboard", "--phone", "--strip")
 
 
 class WrongUseError(Exception):
@@ -205,7 +208,7 @@ def _parser(description: str, examples: str, usage: str) -> Parser:
 
 
 def _stage_parser(name: str, full: bool) -> Parser:
-    run = "[RUN]" if name == "run" else "RUN"
+    run = {"run": "[RUN]", "bundle": "RUN|MODEL", "benchmark": "RUN|MODEL"}.get(name, "RUN")
     usage = f"{name} {run} [--config FILE] [--verbose] [--SETTING VALUE ...]"
     parser = _parser(STAGES[name], STAGE_EXAMPLES[name], usage)
     parser.add_argument(
@@ -231,11 +234,26 @@ def _stage_parser(name: str, full: bool) -> Parser:
         )
         parser.add_argument(
             "--mcu",
-            type=Literal["c"] | None,
-            help="also write the student as plain C, without interpreter, to RUN/mcu/c/NAME",
+            type=Literal["c", "tflm"] | None,
+            help="also write the student to RUN/mcu/KIND/NAME: as plain C without interpreter (c), "
+            "or as files for a TensorFlow Lite Micro project (tflm)",
         )
         parser.add_argument(
-            "--name", type=str, default=DEFAULT_NAME, help="prefix of the C interface of --mcu c"
+            "--name",
+            type=str,
+            default=DEFAULT_NAME,
+            help="prefix of the C interface, or the C++ namespace, of --mcu",
+        )
+        parser.add_argument(
+            "--strip",
+            action="store_true",
+            help="with --mcu tflm: take out of the model what the target does not read",
+        )
+        parser.add_argument(
+            "--out",
+            metavar="FOLDER",
+            type=str | None,
+            help="with --mcu and a .tflite file instead of a run: where the sources go",
         )
         parser.add_argument(
             "--phone",
@@ -247,8 +265,8 @@ def _stage_parser(name: str, full: bool) -> Parser:
             "--target",
             type=Literal[TARGETS],
             default=TARGETS[0],
-            help="this host, an Android phone through adb, or an emulated Cortex-M that runs the "
-            "student as plain C",
+            help="this host, an Android phone through adb, an emulated Cortex-M that runs the "
+            "student as plain C, or TensorFlow Lite Micro's interpreter (tflm)",
         )
         parser.add_argument(
             "--serial", type=str | None, help="of the phone, as `adb devices` lists it"
@@ -464,7 +482,11 @@ def _refuse_idle(options: dict[str, Any]) -> None:
         if options.get(name) is not None and options["target"] != "android":
             raise WrongUseError(f"--{name} is for a phone: it goes with --target android")
     if options.get("name", DEFAULT_NAME) != DEFAULT_NAME and not options.get("mcu"):
-        raise WrongUseError("--name is the prefix of the C interface: it goes with --mcu c")
+        raise WrongUseError("--name is the prefix of the interface: it goes with --mcu c or tflm")
+    if options.get("strip") and options.get("mcu") != "tflm":
+        raise WrongUseError("--strip changes the model of a TFLM project: it goes with --mcu tflm")
+    if options.get("out") and not (options.get("mcu") and options["run"].endswith(".tflite")):
+        raise WrongUseError("--out is for the sources of a single model: MODEL.tflite --mcu KIND")
 
 
 def _check_arms(config: RunConfig) -> None:

@@ -49,6 +49,9 @@ def reproduce(run: Path, targets: Sequence[str]) -> list[dict[str, str]]:
     return [*lines, *(_target(run, stage) for stage in targets), page]
 
 
+_WORDS = {"tflm": "simulated operators and arena in TensorFlow Lite Micro"}
+
+
 def _target(run: Path, stage: str) -> dict[str, str]:
     name = stage.removeprefix(f"{TARGETS}/")
     if name == "android":
@@ -58,7 +61,7 @@ def _target(run: Path, stage: str) -> dict[str, str]:
             "command": target_command(run, stage),
         }
     return {
-        "figure": f"simulated instructions, code and memory on {name}",
+        "figure": _WORDS.get(name, f"simulated instructions, code and memory on {name}"),
         "files": f"{stage}/result.json, bundle/device/student_int8.tflite",
         "command": target_command(run, stage),
     }
