@@ -10,6 +10,7 @@ from pipeline.app.console import LOG, Terminal, logged
 from pipeline.app.context import FROM_PYTHON, Context
 from pipeline.app.folder import RunError, RunFolder, write_whole
 from pipeline.app.parser import SETTINGS, Command, settings_text
+from pipeline.app.single_file import benchmark_file
 from pipeline.config import RunConfig
 
 RUNS = Path("runs")
@@ -23,6 +24,8 @@ def run_stages(command: Command) -> int:
     terminal = Terminal()
     if command.options.get("check"):
         return _check(path, terminal)
+    if command.name == "benchmark" and path.suffix == ".tflite":
+        return benchmark_file(path, command.options, terminal)
     if command.name != "run" and not (path / SETTINGS).is_file():
         raise RunError(f"{path} is not a run folder: `hintlite run {path}` starts one")
     folder = RunFolder(path)

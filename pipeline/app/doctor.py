@@ -122,7 +122,8 @@ def _optional() -> list[Finding]:
         ("qemu-system-arm", "qemu-system-arm"),
     ]
     found = [_program(*entry) for entry in programs]
-    for name, extra in (("tflite-micro", "mcu"), ("tensorboard", "tensorboard")):
+    extras = (("tflite-micro", "mcu"), ("ethos-u-vela", "mcu"), ("tensorboard", "tensorboard"))
+    for name, extra in extras:
         try:
             found.append(Finding(name, "ok", metadata.version(name)))
         except metadata.PackageNotFoundError:

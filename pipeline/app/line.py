@@ -15,10 +15,12 @@ from pipeline.app.stages import (
     distill,
     evaluate,
     mcu,
+    npu,
     quantize,
     target,
     teacher,
 )
+from pipeline.config import ETHOS_U
 
 # Stages are described when their turn comes: a stage's key needs the stages before it.
 LINE: dict[str, Callable[[Context], list[Stage]]] = {
@@ -65,23 +67,45 @@ def run_one(context: Context, step: str, options: Mapping[str, Any]) -> list[str
     """
     emulated = options.get("target", target.HOST)
     if emulated != target.HOST:
-        return [_emulate(context, emulated)]
+        elsewhere = _estimate if emulated in ETHOS_U else _emulate
+        return [elsewhere(context, options)]
     if step in MAKE_DATA:
         _complete(context, "data")
     _complete(context, step)
     if options.get("mcu") is None:
         return [step]
+    if options["mcu"] in ETHOS_U:
+        return [step, *_compiled_bundle(context, options["mcu"])]
     sources = mcu.stage(context, options["mcu"], options["name"])
     _complete_stage(context, sources)
     return [step, sources.name]
 
 
-def _emulate(context: Context, name: str) -> str:
+def _emulate(context: Context, options: Mapping[str, Any]) -> str:
+    name = options["target"]
     stage = target.stage(context, name)
     _complete_stage(context, stage)
     for line in target.summary(context, name):
         context.terminal.out.print(line, markup=False)
     return stage.name
+
+
+def _estimate(context: Context, options: Mapping[str, Any]) -> str:
+    stage = npu.stage(context, options["target"], npu.vela_options(options))
+    _complete_stage(context, stage)
+    result = npu.result(context, options["target"])
+    for line in npu.summary(result):
+        context.terminal.out.print(line, markup=False)
+    return stage.name
+
+
+def _compiled_bundle(context: Context, name: str) -> list[str]:
+    """The NPU's stage, with the options that it was last made with, and the bundle with it."""
+    stages = [npu.stage(context, name, npu.known_options(context, name))]
+    _complete_stage(context, stages[0])
+    stages.append(npu.bundle_stage(context, name))
+    _complete_stage(context, stages[1])
+    return [stage.name for stage in stages]
 
 
 def _require_fresh(context: Context, earlier: str, step: str) -> None:

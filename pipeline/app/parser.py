@@ -13,7 +13,9 @@ from typing import Any, Literal, NoReturn
 import yaml
 from jsonargparse import ArgumentParser
 
-from pipeline.config import TARGETS, NetworkConfig, RunConfig
+from pipeline.app.fit_options import check_fit, fit_parser
+from pipeline.app.wrong_use import WrongUseError
+from pipeline.config import ETHOS_U, TARGETS, NetworkConfig, RunConfig
 
 SETTINGS = "settings.yaml"
 
@@ -24,10 +26,11 @@ EXAMPLES = """examples:
   hintlite run runs/mine --config mine.yaml           continues where it was stopped
   hintlite report runs/mine runs/other            one page that compares them
   hintlite inspect model.tflite                   operators, parameters, MACs, tensors
+  hintlite fit runs/mine --board nano33ble        does it fit; if not, what would
   hintlite predict runs/mine picture.png          the deployed file's answer
   hintlite doctor                                 what is installed and usable
 
-exit codes: 0 done, 1 the job failed, 2 wrong use, 130 interrupted
+exit codes: 0 done, 1 the job failed or does not fit, 2 wrong use, 130 interrupted
 """
 
 STAGES = {
@@ -37,7 +40,7 @@ STAGES = {
     "quantize": "convert the teacher and the students to INT8 and verify them",
     "evaluate": "measure accuracy on the test data, once for each final model",
     "bundle": "pack the chosen student for a device, or check such a bundle",
-    "benchmark": "measure latency and memory on this host, or count on an emulated Cortex-M",
+    "benchmark": "measure on this host, count on an emulated Cortex-M, or estimate for an Ethos-U",
 }
 
 STAGE_EXAMPLES = {
@@ -49,16 +52,14 @@ STAGE_EXAMPLES = {
     "bundle": "hintlite bundle runs/mine\n  hintlite bundle runs/mine --mcu c --name digits\n"
     "  hintlite bundle runs/mine/bundle/device --check",
     "benchmark": "hintlite benchmark runs/mine --benchmark.threads 2\n"
-    "  hintlite benchmark runs/mine --target cortex-m4",
+    "  hintlite benchmark runs/mine --target cortex-m4\n"
+    "  hintlite benchmark model.tflite --target ethos-u55-128 --memory_mode Sram_Only "
+    "--system_config Ethos_U55_Deep_Embedded",
 }
 
 
 DEFAULT_NAME = "network"  # of the C interface
 SWITCHES = ("--verbose", "--check", "--tensorboard")
-
-
-class WrongUseError(Exception):
-    """A command line that cannot be understood; the message says how to put it right."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,8 @@ def parse(argv: list[str]) -> Command:
     name = arguments.subcommand
     options = dict(vars(arguments[name]))
     if name not in STAGES:
+        if name == "fit":
+            check_fit(options)
         return Command(name, options)
     for network in ("teacher", "student"):
         _forget_default_shape(arguments[name][network], asdict(getattr(RunConfig(), network)))
@@ -143,6 +146,7 @@ def _grammar(command: str) -> tuple[Parser, dict[str, Parser]]:
     parsers |= {
         "report": _report(),
         "inspect": _inspect(),
+        "fit": fit_parser(_parser),
         "predict": _predict(),
         "doctor": _doctor(),
     }
@@ -187,8 +191,9 @@ def _stage_parser(name: str, full: bool) -> Parser:
         )
         parser.add_argument(
             "--mcu",
-            type=Literal["c"] | None,
-            help="also write the student as plain C, without interpreter, to RUN/mcu/c/NAME",
+            type=Literal["c", *ETHOS_U] | None,
+            help="c: also write the student as plain C, without interpreter, to RUN/mcu/c/NAME; "
+            "ethos-u...: also write a bundle with the model that Vela has compiled for that NPU",
         )
         parser.add_argument(
             "--name", type=str, default=DEFAULT_NAME, help="prefix of the C interface of --mcu c"
@@ -198,11 +203,24 @@ def _stage_parser(name: str, full: bool) -> Parser:
             "--target",
             type=Literal[TARGETS],
             default=TARGETS[0],
-            help="this host, or an emulated Cortex-M that runs the student as plain C",
+            help="this host, an emulated Cortex-M that runs the student as plain C, or an Ethos-U "
+            "as Vela estimates it",
         )
+        _add_vela(parser)
     if full:
         parser.add_class_arguments(RunConfig)
     return parser
+
+
+def _add_vela(parser: Parser) -> None:
+    """The options of the Ethos-U targets."""
+    for name, what in (
+        ("system_config", "clock and memories: a [System_Config.NAME] of Vela's configuration"),
+        ("memory_mode", "what lies in which memory: a [Memory_Mode.NAME] of it"),
+        ("vela_config", "an .ini file of your own with such sections"),
+        ("out", "where a single .tflite file's result and compiled model are written"),
+    ):
+        parser.add_argument(f"--{name}", type=str | None, help=what)
 
 
 def _report() -> Parser:
@@ -289,8 +307,13 @@ def _refuse_idle(options: dict[str, Any]) -> None:
     """Refuses options that would do nothing."""
     if options.get("check") and options.get("mcu"):
         raise WrongUseError("--check changes nothing, --mcu writes sources: give one of them")
-    if options.get("name", DEFAULT_NAME) != DEFAULT_NAME and not options.get("mcu"):
+    if options.get("name", DEFAULT_NAME) != DEFAULT_NAME and options.get("mcu") in (None, *ETHOS_U):
         raise WrongUseError("--name is the prefix of the C interface: it goes with --mcu c")
+    for name in ("system_config", "memory_mode", "vela_config"):
+        if options.get(name) and options["target"] not in ETHOS_U:
+            raise WrongUseError(f"--{name} is Vela's: it goes with --target ethos-u...")
+    if options.get("out") and not str(options["run"]).endswith(".tflite"):
+        raise WrongUseError("--out is for a single .tflite file: a run keeps its results in itself")
 
 
 def _check_arms(config: RunConfig) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,8 +52,11 @@ def reproduce(run: Path, targets: Sequence[str]) -> list[dict[str, str]]:
 
 def _target(run: Path, stage: str) -> dict[str, str]:
     name = stage.removeprefix(f"{TARGETS}/")
+    what = (
+        "estimated cycles, time" if name.startswith("ethos-u") else "simulated instructions, code"
+    )
     return {
-        "figure": f"simulated instructions, code and memory on {name}",
+        "figure": f"{what} and memory on {name}",
         "files": f"{stage}/result.json, bundle/device/student_int8.tflite",
         "command": target_command(run, stage),
     }
@@ -61,7 +65,20 @@ def _target(run: Path, stage: str) -> dict[str, str]:
 def target_command(run: Path, stage: str) -> str:
     """The command that makes a target's stage."""
     name = stage.removeprefix(f"{TARGETS}/")
-    return f"hintlite benchmark {shlex.quote(str(run))} --target {shlex.quote(name)}"
+    words = ["hintlite", "benchmark", str(run), "--target", name, *_vela_options(run / stage)]
+    return shlex.join(words)
+
+
+def _vela_options(stage: Path) -> list[str]:
+    """The options that an Ethos-U's stage was made with; none for other targets."""
+    try:
+        settings = json.loads((stage / "stage.json").read_text())["settings"]
+    except (OSError, ValueError, KeyError):
+        return []
+    names = [name for name in ("system_config", "memory_mode") if settings.get(name)]
+    words = [word for name in names for word in (f"--{name}", str(settings[name]))]
+    kept = ["--vela_config", str(stage / "vela.ini")] if settings.get("vela_config_sha256") else []
+    return [*words, *kept]
 
 
 def resume_command(run: Path, targets: Sequence[str]) -> str:

@@ -22,6 +22,7 @@ from benchmarks.report.sections.microcontroller_layers import (
     layer_table,
     most_instructions,
 )
+from benchmarks.report.sections.microcontroller_npus import npu_part
 from benchmarks.report.sections.microcontroller_tables import (
     Entry,
     Runs,
@@ -45,14 +46,15 @@ ARENA_NOTE = (
 
 def render(reports: Sequence[Report]) -> Section | None:
     """Tables and pictures core by core, then the arenas; None where no target was run."""
-    cores = _cores(reports)
+    cores, npus = _cores(reports), npu_part(reports)
     if not cores:
-        return None
+        return Section("microcontrollers", "Microcontrollers", npus) if npus else None
     content = join(
         *(_core(reports, number, core, runs) for number, (core, runs) in enumerate(cores.items())),
         heading("Arena"),
         paragraph(ARENA_NOTE),
         arena_table(reports, cores),
+        npus or "",
     )
     note = f"{NOTE} “Against first” compares with run {reports[0].name}."
     return Section(
