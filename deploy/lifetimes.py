@@ -117,7 +117,7 @@ def _tensor_buffers(graph: Graph) -> Iterable[Buffer]:
             last[index] = step
         last.update((index, step) for index in operator.inputs if index >= 0)
     last.update((index, len(graph.operators)) for index in graph.outputs)
-    for index in sorted(first):
+    for index in sorted(each for each in first if each >= 0):  # -1 is one that is left out
         tensor = graph.tensors[index]
         if not tensor.constant:
             yield Buffer(tensor.name, tensor_bytes(tensor), first[index], last[index], index)
@@ -149,7 +149,8 @@ def _scratch_buffers(graph: Graph, rules: Mapping[str, Rule]) -> Iterable[Buffer
 
 
 def _int32_an_output(graph: Graph, operator: Operator) -> int:
-    return 4 * math.prod(graph.tensors[operator.outputs[0]].shape)
+    outputs = [graph.tensors[index].shape for index in operator.outputs if index >= 0]
+    return 4 * math.prod(outputs[0]) if outputs else 0
 
 
 # Scratch memory of TFLM's reference int8 kernels: accumulators of one int32 an output element

@@ -16,6 +16,7 @@ import numpy as np
 from deploy.lifetimes import ALIGNMENT_BYTES, Buffer, Lifetimes
 
 TIME_LIMIT_S = 10.0
+LARGEST_BYTES = 1 << 40  # beyond it the solver's floats are too coarse, and no device has it
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def optimal_plan(lifetimes: Lifetimes, time_limit_s: float = TIME_LIMIT_S) -> Ar
         A plan that is never larger than the greedy one.
     """
     greedy = greedy_plan(lifetimes)
-    if greedy.gap == 0:
+    if greedy.gap == 0 or greedy.arena_bytes > LARGEST_BYTES:
         return ArenaPlan("optimal", greedy.offsets, greedy.arena_bytes, greedy.bound_bytes)
     offsets, proven = _solve(lifetimes, greedy.arena_bytes, time_limit_s)
     bound = min(max(lifetimes.lower_bound_bytes, proven), greedy.arena_bytes)

@@ -108,6 +108,20 @@ def test_optimal_plan_beats_the_greedy_one_where_that_leaves_a_hole():
     assert greedy.gap > 0
 
 
+def test_impossible_sizes_are_planned_without_the_solver():
+    found = lifetimes([(units << 60, a, b) for units, a, b in HOLE])
+    plan = optimal_plan(found)
+    assert plan.arena_bytes == 11 * 16 << 60
+    assert plan.gap > 0
+
+
+def test_outputs_that_are_left_out_take_no_memory():
+    model = read_model(REFERENCE)
+    first = replace(model.main.operators[0], outputs=(*model.main.operators[0].outputs, -1))
+    graph = replace(model.main, operators=(first, *model.main.operators[1:]))
+    assert model_lifetimes(replace(model, graphs=(graph,))).lower_bound_bytes == 15680
+
+
 def test_without_time_the_gap_says_what_is_not_known():
     found = lifetimes(HOLE)
     plan = optimal_plan(found, time_limit_s=0.0)

@@ -1,6 +1,7 @@
 """hintlite fit: limits, the gate's exit codes, what sets the peak, and the proposals."""
 
 import json
+import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from deploy.flatbuffer import read_model
 from models.presets import MaxoutLayer, NetworkConfig
 from pipeline.app.candidates import smallest_changes
 from pipeline.app.cli import main
+from pipeline.app.fit import _flags
 from pipeline.app.fit_limits import (
     COUNTS,
     UNITS,
@@ -243,6 +245,28 @@ def test_a_proposal_converts_to_what_was_computed(tmp_path):
     estimate = measure_with(subject, limits)(changes[0].config).flash_bytes
     assert estimate == pytest.approx(len(model.content), rel=0.15)
     assert len(drawn.main.operators) == len(model.main.operators)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            {"widths": (9, 9), "depths": (3, 3), "times_fewer": 10.0},
+            {"--student.widths", "--student.times_fewer", "null"},
+        ),
+        ({"preset": "ds_cnn"}, {"--student.preset", "--student.depths", "--student.widths"}),
+    ],
+)
+def test_flags_undo_factors_and_presets(given, words):
+    """What is printed is settings that the parser takes: a preset allows no widths beside it."""
+    change = propose(STUDENT, Limits(macs=400_000))[1][0]
+    subject = replace(subject_of(REFERENCE), student=STUDENT, given=NetworkConfig(**given))
+    flags = shlex.split(_flags(change, subject))
+    assert words <= set(flags)
+    pairs = zip(flags[::2], flags[1::2], strict=True)
+    changed = {word.removeprefix("--student."): yaml.safe_load(value) for word, value in pairs}
+    changed = {k: tuple(v) if isinstance(v, list) else v for k, v in changed.items()}
+    assert replace(NetworkConfig(**given), **changed).resolved() == change.config
 
 
 SETTINGS = {

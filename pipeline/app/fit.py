@@ -151,15 +151,11 @@ def _change_lines(number: int, change: Change, subject: Subject) -> list[str]:
 
 
 def _flags(change: Change, subject: Subject) -> str:
-    """The settings that differ, as flags of `hintlite run`."""
-    assert subject.student is not None
-    old, new = asdict(subject.student), asdict(change.config)
-    words = [f"--student.{name} {_value(new[name])}" for name in new if new[name] != old[name]]
-    if subject.scaled:  # the settings name a factor, which would undo what is given here
-        named = [word.split()[0].rpartition(".")[2] for word in words]
-        words = [f"--student.widths {_value(new['widths'])}"] * ("widths" not in named) + words
-        words.append("--student.times_fewer null")
-    return " ".join(words)
+    """The settings that differ from the run's, as flags of `hintlite run`."""
+    old, new = asdict(subject.given or subject.student or change.config), asdict(change.config)
+    return " ".join(
+        f"--student.{name} {_value(new[name])}" for name in new if new[name] != old[name]
+    )
 
 
 def _value(value: Any) -> str:

@@ -40,7 +40,7 @@ class Subject:
         notes: what the user should know.
         student: the settings of its network, with its widths; None where they are not known.
         why_no_student: the reason, if so.
-        scaled: the run's settings name a factor, not widths.
+        given: its settings as the run has them: a preset, or a factor instead of widths.
         input_shape: (h, w, c), if the student is known.
         classes: likewise.
     """
@@ -52,7 +52,7 @@ class Subject:
     notes: tuple[str, ...] = ()
     student: NetworkConfig | None = None
     why_no_student: str = ""
-    scaled: bool = False
+    given: NetworkConfig | None = None
     input_shape: Shape = (0, 0, 0)
     classes: int = 0
 
@@ -118,7 +118,7 @@ def _run(place: Path) -> Subject:
     return replace(
         subject,
         student=student,
-        scaled=config.student.times_fewer is not None,
+        given=config.student,
         input_shape=input_shape,
         classes=classes,
     )
