@@ -203,6 +203,8 @@ def test_the_command_takes_a_foreign_file(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
+        (("r", "--target", "ethos-u55-12"), 2, "did you mean: ethos-u55-128"),
+        (("r", "--target", "toaster"), 2, "--target must be one of host, cortex-m0"),
         (
             ("r", "--target", "cortex-m4", "--memory_mode", "Sram_Only"),
             2,

@@ -27,7 +27,7 @@ def fit_parser(make: Callable[[str, str, str], Any]) -> Any:
         make: makes one from description, examples and usage.
     """
     parser = make(
-        "whether a model fits a board, what sets its RAM, and the smallest student that would fit",
+        "whether a model fits a board (exit code 1 if not), what sets its RAM, and what would fit",
         "hintlite fit runs/mine --board nano33ble\n"
         "  hintlite fit runs/mine --flash 256k --ram 64k --macs 5M --svg memory.svg\n"
         "  hintlite fit mine.yaml --board microbit-v2        before anything is trained\n"

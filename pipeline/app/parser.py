@@ -30,7 +30,7 @@ EXAMPLES = """examples:
   hintlite predict runs/mine picture.png          the deployed file's answer
   hintlite doctor                                 what is installed and usable
 
-exit codes: 0 done, 1 the job failed or does not fit, 2 wrong use, 130 interrupted
+exit codes: 0 done, 1 the job failed, 2 wrong use, 130 interrupted
 """
 
 STAGES = {
@@ -334,6 +334,10 @@ def _improve(message: str, parser: ArgumentParser) -> str:
         names = [name.strip(" '") for name in choice.group(2).split(",")]
         near = difflib.get_close_matches(choice.group(1), names, n=1)
         return message + (f"\ndid you mean: {near[0]}" if near else "")
+    literal = re.search(r'Parser key "([\w.]+)".*?Literal\[(.*?)\]', message, re.DOTALL)
+    given = re.search(r"(?:Given|Got) value: (\S+)\s*$", message)
+    if literal and given:
+        return _no_such(literal[1], given[1], re.findall(r"'([^']*)'", literal[2]))
     known = [option for action in parser._actions for option in action.option_strings]
     lines = [message.strip()]
     for word in dict.fromkeys(unknown):
@@ -341,6 +345,13 @@ def _improve(message: str, parser: ArgumentParser) -> str:
         if near:
             lines.append(f"did you mean: {' or '.join(near)}")
     return "\n".join(lines)
+
+
+def _no_such(key: str, given: str, names: list[str]) -> str:
+    """A value that is none of a few names, with the nearest."""
+    near = difflib.get_close_matches(given, names, n=1)
+    hint = f"\ndid you mean: {near[0]}" if near else ""
+    return f"--{key} must be one of {', '.join(names)}; got {given}{hint}"
 
 
 def _plain(value: Any) -> Any:
