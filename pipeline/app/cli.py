@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.app.parser import Command, WrongUseError, parse
+from pipeline.app.parser import Command, parse
+from pipeline.app.wrong_use import WrongUseError
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 OURS = ("models", "pipeline", "deploy", "benchmarks")
@@ -104,6 +105,12 @@ def _inspect(command: Command) -> int:
     return inspect_model(Path(command.options["model"]), command.options["json"])
 
 
+def _fit(command: Command) -> int:
+    from pipeline.app.fit import fit
+
+    return fit(command.options)
+
+
 def _predict(command: Command) -> int:
     from pipeline.app.show import predict
 
@@ -139,6 +146,7 @@ COMMANDS: dict[str, Callable[[Command], int]] = {
     "study": _study,
     "report": _report,
     "inspect": _inspect,
+    "fit": _fit,
     "predict": _predict,
     "cache": _cache,
     "compare": _compare,

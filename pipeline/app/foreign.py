@@ -7,6 +7,8 @@ from pathlib import Path
 from pipeline.app.console import Terminal
 from pipeline.app.folder import RunError
 from pipeline.app.parser import Command
+from pipeline.app.single_file import benchmark_file
+from pipeline.app.stages.mcu import PLAIN_C, TFLM, write_sources
 
 SUFFIX = ".tflite"
 
@@ -24,10 +26,10 @@ def on_model(command: Command, path: Path) -> int:
     """
     if not path.is_file():
         raise RunError(f"{path} does not exist: name a .tflite file or a run folder")
-    if command.name == "bundle" and command.options.get("mcu"):
+    if command.name == "bundle" and command.options.get("mcu") in (PLAIN_C, TFLM):
         return _bundle(command, path)
-    if command.name == "benchmark" and command.options.get("target") == "tflm":
-        return _benchmark(path)
+    if command.name == "benchmark":
+        return benchmark_file(path, command.options, Terminal())
     raise RunError(
         f"`hintlite {command.name}` does not take a single model ({path}) in this way: give a run, "
         "or `bundle MODEL.tflite --mcu tflm --out FOLDER`, or `benchmark MODEL.tflite --target "
@@ -36,8 +38,6 @@ def on_model(command: Command, path: Path) -> int:
 
 
 def _bundle(command: Command, path: Path) -> int:
-    from pipeline.app.stages.mcu import write_sources
-
     options = command.options
     if not options.get("out"):
         raise RunError(f"{path} belongs to no run: give --out FOLDER for the sources")
@@ -45,13 +45,4 @@ def _bundle(command: Command, path: Path) -> int:
     folder = Path(options["out"])
     terminal.say(write_sources(options["mcu"], path, folder, options))
     terminal.say(f"bundle: {folder}")
-    return 0
-
-
-def _benchmark(path: Path) -> int:
-    from pipeline.app.stages import tflm
-
-    terminal = Terminal()
-    for line in tflm.lines(tflm.measure(path)):
-        terminal.out.print(line, markup=False)
     return 0

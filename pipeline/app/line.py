@@ -16,11 +16,13 @@ from pipeline.app.stages import (
     distill,
     evaluate,
     mcu,
+    npu,
     phone,
     quantize,
     target,
     teacher,
 )
+from pipeline.config import ETHOS_U
 
 # Stages are described when their turn comes: a stage's key needs the stages before it.
 LINE: dict[str, Callable[[Context], list[Stage]]] = {
@@ -65,21 +67,31 @@ def run_one(context: Context, step: str, options: Mapping[str, Any]) -> list[str
     Returns:
         The folders of the run that it has filled.
     """
-    asked = options.get("target", target.HOST)
-    if asked == android.TARGET:
-        return [_measure_phone(context, options)]
-    if asked != target.HOST:
-        return [_emulate(context, asked)]
+    elsewhere = _elsewhere(options.get("target", target.HOST))
+    if elsewhere is not None:
+        return [elsewhere(context, options)]
     if step in MAKE_DATA:
         complete(context, "data")
     complete(context, step)
     return [step, *_beside(context, options)]
 
 
+def _elsewhere(name: str) -> Callable[[Context, Mapping[str, Any]], str] | None:
+    """What measures on a target that is not this host."""
+    if name == target.HOST:
+        return None
+    if name == android.TARGET:
+        return _measure_phone
+    return _estimate if name in ETHOS_U else _emulate
+
+
 def _beside(context: Context, options: Mapping[str, Any]) -> list[str]:
     """What `hintlite bundle` was asked for beside the bundle."""
     made = []
-    if options.get("mcu") is not None:
+    kind = options.get("mcu")
+    if kind in ETHOS_U:
+        made += _compiled_bundle(context, kind)
+    elif kind is not None:
         sources = mcu.stage(context, options)
         _complete_stage(context, sources)
         made.append(sources.name)
@@ -90,7 +102,8 @@ def _beside(context: Context, options: Mapping[str, Any]) -> list[str]:
     return made
 
 
-def _emulate(context: Context, name: str) -> str:
+def _emulate(context: Context, options: Mapping[str, Any]) -> str:
+    name = options["target"]
     stage = target.stage(context, name)
     _complete_stage(context, stage)
     _print(context, target.summary(context, name))
@@ -102,6 +115,22 @@ def _measure_phone(context: Context, options: Mapping[str, Any]) -> str:
     _complete_stage(context, stage)
     _print(context, android.summary(context))
     return stage.name
+
+
+def _estimate(context: Context, options: Mapping[str, Any]) -> str:
+    stage = npu.stage(context, options["target"], npu.vela_options(options))
+    _complete_stage(context, stage)
+    _print(context, npu.summary(npu.result(context, options["target"])))
+    return stage.name
+
+
+def _compiled_bundle(context: Context, name: str) -> list[str]:
+    """The NPU's stage, with the options that it was last made with, and the bundle with it."""
+    stages = [npu.stage(context, name, npu.known_options(context, name))]
+    _complete_stage(context, stages[0])
+    stages.append(npu.bundle_stage(context, name))
+    _complete_stage(context, stages[1])
+    return [stage.name for stage in stages]
 
 
 def _print(context: Context, lines: list[str]) -> None:

@@ -17,7 +17,9 @@ from jsonargparse import ArgumentParser
 from jsonargparse.typing import PositiveInt
 
 from pipeline.app.compare import percent
-from pipeline.config import TARGETS, NetworkConfig, RunConfig
+from pipeline.app.fit_options import check_fit, fit_parser
+from pipeline.app.wrong_use import WrongUseError
+from pipeline.config import ETHOS_U, TARGETS, NetworkConfig, RunConfig
 
 SETTINGS = "settings.yaml"
 
@@ -29,6 +31,7 @@ EXAMPLES = """examples:
   hintlite report runs/mine runs/other            one page that compares them
   hintlite study study.yaml --jobs 2              methods over seeds, with error bars
   hintlite inspect model.tflite                   operators, parameters, MACs, tensors
+  hintlite fit runs/mine --board nano33ble        does it fit; if not, what would
   hintlite predict runs/mine picture.png          the deployed file's answer
   hintlite cache runs                             what the teachers' cached outputs take
   hintlite compare before.json after.json         what changed; a gate for CI
@@ -44,7 +47,7 @@ STAGES = {
     "quantize": "convert the teacher and the students to INT8 and verify them",
     "evaluate": "measure accuracy on the test data, once for each final model",
     "bundle": "pack the chosen student for a device, or check such a bundle",
-    "benchmark": "measure latency and memory on this host, or count on an emulated Cortex-M",
+    "benchmark": "measure on this host, count on an emulated Cortex-M, or estimate for an Ethos-U",
 }
 
 STAGE_EXAMPLES = {
@@ -61,17 +64,15 @@ STAGE_EXAMPLES = {
     "benchmark": "hintlite benchmark runs/mine --benchmark.threads 2\n"
     "  hintlite benchmark runs/mine --target cortex-m4\n"
     "  hintlite benchmark any_int8.tflite --target tflm\n"
-    "  hintlite benchmark runs/mine --target android --benchmark_model ./benchmark_model",
+    "  hintlite benchmark runs/mine --target android --benchmark_model ./benchmark_model\n"
+    "  hintlite benchmark model.tflite --target ethos-u55-128 --memory_mode Sram_Only "
+    "--system_config Ethos_U55_Deep_Embedded",
 }
 
 
 KEEP = ("models", "all", "nothing")  # of a study's finished run
 DEFAULT_NAME = "network"  # of the C interface
 SWITCHES = ("--verbose", "--check", "--tensorboard", "--phone", "--strip")
-
-
-class WrongUseError(Exception):
-    """A command line that cannot be understood; the message says how to put it right."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,8 @@ def parse(argv: list[str]) -> Command:
     name = arguments.subcommand
     options = dict(vars(arguments[name]))
     if name not in STAGES:
+        if name == "fit":
+            check_fit(options)
         return Command(name, options)
     config = _config(parsers[name], arguments[name])
     own = {key: value for key, value in options.items() if key not in asdict(config)}
@@ -188,6 +191,7 @@ def _grammar(command: str) -> tuple[Parser, dict[str, Parser]]:
         "study": _study(),
         "report": _report(),
         "inspect": _inspect(),
+        "fit": fit_parser(_parser),
         "predict": _predict(),
         "cache": _cache(),
         "compare": _compare(),
@@ -234,9 +238,10 @@ def _stage_parser(name: str, full: bool) -> Parser:
         )
         parser.add_argument(
             "--mcu",
-            type=Literal["c", "tflm"] | None,
-            help="also write the student to RUN/mcu/KIND/NAME: as plain C without interpreter (c), "
-            "or as files for a TensorFlow Lite Micro project (tflm)",
+            type=Literal["c", "tflm", *ETHOS_U] | None,
+            help="also write the student to RUN/mcu: as plain C without interpreter (c), as files "
+            "for a TensorFlow Lite Micro project (tflm), or as a bundle with the model that Vela "
+            "has compiled for an NPU (ethos-u...)",
         )
         parser.add_argument(
             "--name",
@@ -266,7 +271,8 @@ def _stage_parser(name: str, full: bool) -> Parser:
             type=Literal[TARGETS],
             default=TARGETS[0],
             help="this host, an Android phone through adb, an emulated Cortex-M that runs the "
-            "student as plain C, or TensorFlow Lite Micro's interpreter (tflm)",
+            "student as plain C, TensorFlow Lite Micro's interpreter (tflm), or an Ethos-U as Vela "
+            "estimates it",
         )
         parser.add_argument(
             "--serial", type=str | None, help="of the phone, as `adb devices` lists it"
@@ -278,6 +284,7 @@ def _stage_parser(name: str, full: bool) -> Parser:
             help="TFLite's program for --target android: a file here, or its place on the phone "
             "(by default /data/local/tmp/benchmark_model)",
         )
+        _add_vela(parser)
     if full:
         parser.add_class_arguments(RunConfig)
     return parser
@@ -328,6 +335,17 @@ def _study() -> Parser:
         "--report", action="store_true", help="only report, from the runs that are there"
     )
     return parser
+
+
+def _add_vela(parser: Parser) -> None:
+    """The options of the Ethos-U targets."""
+    for name, what in (
+        ("system_config", "clock and memories: a [System_Config.NAME] of Vela's configuration"),
+        ("memory_mode", "what lies in which memory: a [Memory_Mode.NAME] of it"),
+        ("vela_config", "an .ini file of your own with such sections"),
+        ("out", "where a single .tflite file's result and compiled model are written"),
+    ):
+        parser.add_argument(f"--{name}", type=str | None, help=what)
 
 
 def _report() -> Parser:
@@ -481,12 +499,15 @@ def _refuse_idle(options: dict[str, Any]) -> None:
     for name in ("serial", "benchmark_model"):
         if options.get(name) is not None and options["target"] != "android":
             raise WrongUseError(f"--{name} is for a phone: it goes with --target android")
-    if options.get("name", DEFAULT_NAME) != DEFAULT_NAME and not options.get("mcu"):
+    if options.get("name", DEFAULT_NAME) != DEFAULT_NAME and options.get("mcu") in (None, *ETHOS_U):
         raise WrongUseError("--name is the prefix of the interface: it goes with --mcu c or tflm")
     if options.get("strip") and options.get("mcu") != "tflm":
         raise WrongUseError("--strip changes the model of a TFLM project: it goes with --mcu tflm")
-    if options.get("out") and not (options.get("mcu") and options["run"].endswith(".tflite")):
-        raise WrongUseError("--out is for the sources of a single model: MODEL.tflite --mcu KIND")
+    for name in ("system_config", "memory_mode", "vela_config"):
+        if options.get(name) and options["target"] not in ETHOS_U:
+            raise WrongUseError(f"--{name} is Vela's: it goes with --target ethos-u...")
+    if options.get("out") and not str(options["run"]).endswith(".tflite"):
+        raise WrongUseError("--out is for a single .tflite file: a run keeps its results in itself")
 
 
 def _check_arms(config: RunConfig) -> None:
@@ -507,6 +528,10 @@ def _improve(message: str, parser: ArgumentParser) -> str:
         names = [name.strip(" '") for name in choice.group(2).split(",")]
         near = difflib.get_close_matches(choice.group(1), names, n=1)
         return message + (f"\ndid you mean: {near[0]}" if near else "")
+    literal = re.search(r'Parser key "([\w.]+)".*?Literal\[(.*?)\]', message, re.DOTALL)
+    given = re.search(r"(?:Given|Got) value: (\S+)\s*$", message)
+    if literal and given:
+        return _no_such(literal[1], given[1], re.findall(r"'([^']*)'", literal[2]))
     known = [option for action in parser._actions for option in action.option_strings]
     lines = [message.strip()]
     for word in dict.fromkeys(unknown):
@@ -514,6 +539,13 @@ def _improve(message: str, parser: ArgumentParser) -> str:
         if near:
             lines.append(f"did you mean: {' or '.join(near)}")
     return "\n".join(lines)
+
+
+def _no_such(key: str, given: str, names: list[str]) -> str:
+    """A value that is none of a few names, with the nearest."""
+    near = difflib.get_close_matches(given, names, n=1)
+    hint = f"\ndid you mean: {near[0]}" if near else ""
+    return f"--{key} must be one of {', '.join(names)}; got {given}{hint}"
 
 
 def _plain(value: Any) -> Any:

@@ -37,7 +37,7 @@ def inspect_model(path: Path, as_json: bool) -> int:
     """Prints what a .tflite file holds."""
     from deploy.inspect import inspect
 
-    info = inspect(path)
+    info = inspect(path, optimal=True)
     if as_json:
         print(json.dumps(info.to_dict(), indent=1))
         return 0
@@ -68,6 +68,8 @@ def _summary(path: Path, info: ModelInfo) -> str:
             lines.append(
                 f"{end}: {tensor.name} {list(tensor.shape)} {tensor.dtype} {_scale(tensor)}"
             )
+    if info.arena:
+        lines.append(_arena(info))
     if info.is_full_int8:
         lines.append("full INT8: every operator computes with integers")
     else:
@@ -75,6 +77,19 @@ def _summary(path: Path, info: ModelInfo) -> str:
         if len(info.not_int8_reasons) > 5:
             lines.append(f"  and {len(info.not_int8_reasons) - 5} more")
     return "\n".join(lines) + "\n"
+
+
+def _arena(info: ModelInfo) -> str:
+    arena = info.arena
+    assert arena is not None
+    at = "the input"
+    if arena.peak_operator is not None:
+        at = f"operator {arena.peak_operator} ({info.operators[arena.peak_operator].name})"
+    gap = f", at most {arena.optimal_gap:.1%} above the best" if arena.optimal_gap else ""
+    return (
+        f"activations: {arena.lower_bound_bytes:,} bytes live at {at}; arena {arena.greedy_bytes:,}"
+        f" planned greedily as TFLM does, {arena.optimal_bytes:,} optimally{gap}"
+    )
 
 
 def _operators(info: ModelInfo) -> Table:

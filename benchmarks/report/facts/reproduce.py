@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,8 +61,11 @@ def _target(run: Path, stage: str) -> dict[str, str]:
             "files": f"{stage}/*.json",
             "command": target_command(run, stage),
         }
+    plain = "simulated instructions, code and memory"
+    if name.startswith("ethos-u"):
+        plain = "estimated cycles, time and memory"
     return {
-        "figure": _WORDS.get(name, f"simulated instructions, code and memory on {name}"),
+        "figure": _WORDS.get(name, f"{plain} on {name}"),
         "files": f"{stage}/result.json, bundle/device/student_int8.tflite",
         "command": target_command(run, stage),
     }
@@ -70,7 +74,20 @@ def _target(run: Path, stage: str) -> dict[str, str]:
 def target_command(run: Path, stage: str) -> str:
     """The command that makes a target's stage."""
     name = stage.removeprefix(f"{TARGETS}/")
-    return f"hintlite benchmark {shlex.quote(str(run))} --target {shlex.quote(name)}"
+    words = ["hintlite", "benchmark", str(run), "--target", name, *_vela_options(run / stage)]
+    return shlex.join(words)
+
+
+def _vela_options(stage: Path) -> list[str]:
+    """The options that an Ethos-U's stage was made with; none for other targets."""
+    try:
+        settings = json.loads((stage / "stage.json").read_text())["settings"]
+    except (OSError, ValueError, KeyError):
+        return []
+    names = [name for name in ("system_config", "memory_mode") if settings.get(name)]
+    words = [word for name in names for word in (f"--{name}", str(settings[name]))]
+    kept = ["--vela_config", str(stage / "vela.ini")] if settings.get("vela_config_sha256") else []
+    return [*words, *kept]
 
 
 def resume_command(run: Path, targets: Sequence[str]) -> str:

@@ -22,6 +22,7 @@ from benchmarks.report.sections.microcontroller_layers import (
     layer_table,
     most_instructions,
 )
+from benchmarks.report.sections.microcontroller_npus import npu_part
 from benchmarks.report.sections.microcontroller_tables import (
     Entry,
     Runs,
@@ -48,11 +49,11 @@ ARENA_NOTE = (
 def render(reports: Sequence[Report]) -> Section | None:
     """Tables and pictures core by core, then the arenas; None where no target was run."""
     cores = _cores(reports)
-    interpreter = tflm_part(reports)
+    others = [part for part in (tflm_part(reports), npu_part(reports)) if part is not None]
     if not cores:
-        content, note = interpreter, ""
+        content, note = join(*others) if others else None, ""
     else:
-        content = join(*_emulated(reports, cores), interpreter or "")
+        content = join(*_emulated(reports, cores), *others)
         against = f" “Against first” compares with run {reports[0].name}."
         note = NOTE + (against if len(reports) > 1 else "")
     return None if content is None else Section("microcontrollers", TITLE, content, note)
