@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import shlex
 import shutil
 import subprocess
@@ -121,6 +122,12 @@ def test_a_folder_may_be_named_and_have_an_odd_name(server, bundle, tmp_path):
     result = target(server, folder=str(place)).run(bundle, FAST)
     assert result.raw["cwd"].startswith(str(place))
     assert list(place.iterdir()) == []
+
+
+def test_another_python_may_be_named_from_the_home_folder_on(server, bundle):
+    home = pwd.getpwuid(os.getuid()).pw_dir
+    python = os.path.relpath(server.bin / "python3", home)
+    assert target(server, python=python).run(bundle, FAST).model_sha256 == sha256(TINY)
 
 
 def test_what_the_account_prints_first_is_passed_over(server, bundle):
@@ -285,7 +292,7 @@ def test_a_changed_host_key_is_an_alarm(server, bundle, tmp_path):
     config = server.client_config("changed", known=tmp_path / "other")
     with pytest.raises(BenchmarkError, match="not the one that is known") as raised:
         target(server, config=config).run(bundle, FAST)
-    assert "ssh-keygen -R" in str(raised.value)
+    assert f"ssh-keygen -R {ALIAS}" in str(raised.value)
 
 
 def test_a_key_that_is_not_accepted(server, bundle, tmp_path):
@@ -401,18 +408,26 @@ def test_a_missing_runtime_is_named_with_the_command_that_installs_it(server, bu
     assert "pip install ai-edge-litert numpy" in str(raised.value)
 
 
-def test_a_runtime_is_installed_into_a_folder_of_its_own(server, bundle, tmp_path, monkeypatch):
-    """By the real pip from a folder of wheels: these two hand on to the packages of the tests."""
+def test_a_runtime_is_installed_into_a_folder_of_its_own(
+    server, wire, bundle, tmp_path, monkeypatch
+):
+    """By the real pip from a folder of wheels: these two hand on to the packages of the tests.
+
+    The connection is lost once in the middle of it.
+    """
     for name in ("ai-edge-litert", "numpy"):
         redirecting_wheel(tmp_path, name)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    said = []
-    result = without_packages(server, said=said, install=True).run(bundle, FAST)
+    cut = Scissors(wire, "copying 2 packages", 1)
+    device = without_packages(server, said=cut, install=True, config=wire.config)
+    result = device.run(bundle, FAST)
+    assert wire.connections == 2
     place = Path(result.raw["device"]["installed"])
     assert place.is_relative_to(server.home / ".local" / "share" / "hintlite")
     assert result.raw["device"]["runtime"] == "ai-edge-litert"
-    assert [line for line in said if line == f"installed in {place}"]
+    assert [line for line in cut.said if line == f"installed in {place}"]
+    assert [line for line in cut.said if "lost while installing the runtime" in line]
     assert [path.name for path in place.parent.iterdir()] == [place.name]
 
 

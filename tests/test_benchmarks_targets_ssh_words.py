@@ -9,7 +9,12 @@ import pytest
 from benchmarks.targets.base import BenchmarkError
 from benchmarks.targets.ssh.command import ssh_words
 from benchmarks.targets.ssh.device import Device, destination_of, folder_name, target_of
-from benchmarks.targets.ssh.runtime import architecture, choose_runtime, explain_missing
+from benchmarks.targets.ssh.runtime import (
+    architecture,
+    check_facts,
+    choose_runtime,
+    explain_missing,
+)
 from benchmarks.targets.ssh.words import remote_command
 
 ODD = (
@@ -90,6 +95,7 @@ def test_folders_are_plain_names_and_differ():
 def facts(machine="aarch64", bits=64, python=(3, 11, 2), libc=("glibc", "2.36"), **more):
     known = {"machine": machine, "bits": bits, "python": list(python), "libc": list(libc)}
     known |= {"os": "Debian", "numpy": None, "runtime": None, "version": None, "error": "none"}
+    known |= {"implementation": "CPython", "emulator": None}
     return known | more
 
 
@@ -122,6 +128,15 @@ def test_each_device_has_its_runtime(device, packages):
 def test_devices_without_any_published_runtime_are_told(device):
     with pytest.raises(BenchmarkError, match="no TFLite runtime is published"):
         choose_runtime(device)
+
+
+def test_facts_that_are_none_are_refused():
+    check_facts(facts())
+    for wrong in ({"python": [3, "x", 1]}, {"libc": ["glibc"]}, {"bits": "64"}, {"os": 1}):
+        with pytest.raises(BenchmarkError, match="facts are none"):
+            check_facts(facts() | wrong)
+    with pytest.raises(BenchmarkError, match="emulator"):
+        check_facts({name: value for name, value in facts().items() if name != "emulator"})
 
 
 def test_the_wheel_tags_end_at_the_devices_c_library():

@@ -154,7 +154,8 @@ class Agent:
         """What this device is, and which runtime is usable."""
         source = Payload(self._link, order["bytes"]).read()
         tempfile.tempdir = order["folder"]  # None leaves it to $TMPDIR and /tmp
-        self._python = shutil.which(os.path.expanduser(order["python"])) or sys.executable
+        found = shutil.which(order["python"])  # as the account's shell has found it
+        self._python = os.path.abspath(found) if found else sys.executable
         facts = device_facts()
         installed = runtime_folder()
         facts.update(self._probe(source, None), installed=None)
@@ -178,7 +179,7 @@ class Agent:
             with tempfile.TemporaryFile() as source:
                 source.write(given)
                 source.seek(0)
-                self._start(words, (source, text, said), variables)
+                self._start(words, (source, text, said), variables, "/")
             while self._child.poll() is None:
                 self._listen([], 0.05)
             text.seek(0)
@@ -187,7 +188,7 @@ class Agent:
             return subprocess.CompletedProcess(words, code, text.read(), said.read())
 
     def _start(
-        self, words: Sequence[str], ends: Sequence[Any], variables: Any, folder: str | None = None
+        self, words: Sequence[str], ends: Sequence[Any], variables: Any, folder: str
     ) -> None:
         self._child = subprocess.Popen(
             words,
@@ -250,7 +251,8 @@ class Agent:
             report.seek(0)
             content = report.read(MOST_REPORT_BYTES)
         sha256 = hashlib.sha256(content).hexdigest()
-        code, self._child = self._child.returncode, None
+        code = self._child.returncode
+        self.stop()  # whatever it may have started
         return {"code": code, "last": last, "sha256": sha256, "payload": content}
 
     def _follow(self, words: Sequence[str], report: Any, limit_s: float) -> str:
@@ -267,8 +269,7 @@ class Agent:
                 continue
             content = os.read(said, 1 << 16)
             if not content:
-                self._child.wait()
-                return last
+                break
             *lines, held = (held + content).split(b"\n")
             held = held[-MOST_LINE_BYTES:]
             for line in lines:
@@ -277,6 +278,9 @@ class Agent:
                     text = text[len(PREFIX) :]
                     self._link.tell(say=text)
                 last = text or last
+        while self._child.poll() is None and time.monotonic() < end:
+            self._listen([], 0.05)
+        return last
 
     def remove(self, order: Any) -> Any:
         """Ends the benchmark and removes the folder, unless it is to stay."""
@@ -336,7 +340,10 @@ def about(error: OSError) -> str:
 
 
 def device_facts() -> Any:
-    """What decides which runtime there is for this device."""
+    """What decides which runtime there is for this device.
+
+    An emulated one says so in HINTLITE_EMULATOR: its times are not a device's.
+    """
     version = sys.version_info
     return {
         "machine": platform.machine(),

@@ -57,8 +57,8 @@ def refusal(device: Device, code: int, said: str) -> BenchmarkError:
 
 
 def _changed(device: Device) -> str:
-    host, port = _address(device)
-    known = host if port == "22" else f"[{host}]:{port}"
+    host, port, alias = _address(device)
+    known = alias or (host if port == "22" else f"[{host}]:{port}")
     return (
         f"{device.name}: its host key is not the one that is known. Another machine may be in its "
         "place: compare the keys before anything else. If the device was set up anew, forget the "
@@ -68,7 +68,7 @@ def _changed(device: Device) -> str:
 
 
 def _unknown(device: Device) -> str:
-    host, port = _address(device)
+    host, port, _ = _address(device)
     scan = shlex.join(["ssh-keyscan", "-p", port, host])
     return (
         f"{device.name}: its host key is not known here, and is not accepted unseen. What it shows "
@@ -84,9 +84,9 @@ def _once(program: str, device: Device) -> str:
     return shlex.join([program, *options])
 
 
-def _address(device: Device) -> tuple[str, str]:
-    """Host name and port that OpenSSH's settings give for the destination."""
-    fallback = device.destination.rpartition("@")[2], str(device.port or 22)
+def _address(device: Device) -> tuple[str, str, str]:
+    """Host name, port and alias of the host key that OpenSSH's settings give."""
+    fallback = device.destination.rpartition("@")[2], str(device.port or 22), ""
     words = [*ssh_words(device, plain=True)]
     try:
         done = subprocess.run(
@@ -95,7 +95,11 @@ def _address(device: Device) -> tuple[str, str]:
     except (OSError, subprocess.SubprocessError):
         return fallback
     lines = dict(line.partition(" ")[::2] for line in done.stdout.splitlines())
-    return lines.get("hostname", fallback[0]), lines.get("port", fallback[1])
+    names = ("hostname", "port", "hostkeyalias")
+    host, port, alias = (
+        lines.get(name, value) for name, value in zip(names, fallback, strict=True)
+    )
+    return host, port, alias
 
 
 def _last(said: str) -> str:

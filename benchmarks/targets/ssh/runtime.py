@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import UnionType
 from typing import Any
 
 from benchmarks.targets.base import BenchmarkError
@@ -34,6 +35,30 @@ class Runtime:
     platforms: tuple[str, ...]
     python: tuple[int, int]
     system_numpy: bool = False
+
+
+FACTS: dict[str, type | UnionType] = {
+    **dict.fromkeys(("machine", "implementation"), str),
+    **dict.fromkeys(("python", "libc"), list),
+    "bits": int,
+    **dict.fromkeys(("os", "emulator", "numpy", "runtime", "version", "error"), str | None),
+}
+
+
+def check_facts(facts: Mapping[str, Any]) -> None:
+    """Refuses what is no answer of the agent's check.
+
+    Raises:
+        BenchmarkError: a fact is missing or of another kind.
+    """
+    odd = [name for name, kind in FACTS.items() if not isinstance(facts.get(name, ...), kind)]
+    if not odd and not (
+        [type(number) for number in facts["python"]] == [int] * 3
+        and [type(word) for word in facts["libc"]] == [str] * 2
+    ):
+        odd = ["python or libc"]
+    if odd:
+        raise BenchmarkError(f"the device's facts are none: {', '.join(odd)}; run again")
 
 
 def choose_runtime(facts: Mapping[str, Any]) -> Runtime:

@@ -38,6 +38,7 @@ CLOSING_S = 5.0
 MOST_LINE_BYTES = 1 << 20
 MOST_NOISE_BYTES = 1 << 16  # what an account's start-up files may print first
 MOST_PAYLOAD_BYTES = 16 << 20
+MOST_TEXT = 2000
 
 Progress = Callable[[str], None]
 
@@ -156,11 +157,12 @@ class Session:
         while True:
             answer = self._answer()
             if "failed" in answer:
-                raise BenchmarkError(f"{self._device.name}: {self._step}: {answer['failed']}")
-            if "done" in answer:
+                text = _printable(answer["failed"])
+                raise BenchmarkError(f"{self._device.name}: {self._step}: {text}")
+            if isinstance(answer.get("done"), dict):
                 return answer["done"], self._payload(answer.get("bytes"))
             if progress is not None:
-                progress(str(answer.get("say", "")))
+                progress(_printable(answer.get("say", "")))
 
     def _answer(self) -> dict[str, Any]:
         line = self._line()
@@ -251,3 +253,8 @@ class Session:
         self._wait()
         self._taken.close()
         self._said.close()
+
+
+def _printable(text: object) -> str:
+    """A device's words on one line, without signs that could steer the terminal."""
+    return "".join(sign if sign.isprintable() else " " for sign in str(text))[:MOST_TEXT]

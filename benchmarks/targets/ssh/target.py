@@ -16,7 +16,7 @@ from benchmarks.targets.bench_json import parse_report, to_result
 from benchmarks.targets.ssh.device import Device
 from benchmarks.targets.ssh.failures import UnreachableError
 from benchmarks.targets.ssh.package import Package, listing, read_package, to_archive
-from benchmarks.targets.ssh.runtime import describe, explain_missing
+from benchmarks.targets.ssh.runtime import check_facts, describe, explain_missing
 from benchmarks.targets.ssh.session import DroppedError, Progress, Session
 from benchmarks.targets.ssh.wheels import download
 
@@ -146,6 +146,7 @@ class SshTarget:
                 python=self._device.python,
                 folder=self._device.folder,
             )
+        check_facts(facts)
         return facts
 
     def _install(self, session: Session, facts: dict[str, Any]) -> None:
