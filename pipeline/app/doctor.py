@@ -122,6 +122,7 @@ def _optional() -> list[Finding]:
         ("qemu-system-arm", "qemu-system-arm"),
     ]
     found = [_program(*entry) for entry in programs]
+    found.append(_program("ssh", "openssh-client", "`benchmark --target user@host` needs it"))
     for name, extra in (("tflite-micro", "mcu"), ("tensorboard", "tensorboard")):
         try:
             found.append(Finding(name, "ok", metadata.version(name)))
@@ -131,12 +132,13 @@ def _optional() -> list[Finding]:
     return found
 
 
-def _program(name: str, packages: str) -> Finding:
+def _program(
+    name: str, packages: str, why: str = "`benchmark --target cortex-*` needs it"
+) -> Finding:
     place = shutil.which(name)
     if place:
         return Finding(name, "ok", place)
-    detail = "not installed; `benchmark --target cortex-*` needs it"
-    return Finding(name, "optional", detail, f"apt-get install {packages}")
+    return Finding(name, "optional", f"not installed; {why}", f"apt-get install {packages}")
 
 
 def _machine() -> list[Finding]:

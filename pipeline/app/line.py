@@ -6,11 +6,13 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pipeline.app import devices
 from pipeline.app.context import Context
 from pipeline.app.folder import RunError, Stage
 from pipeline.app.stages import (
     benchmark,
     bundle,
+    by_hand,
     data,
     distill,
     evaluate,
@@ -48,12 +50,12 @@ def require_inputs(context: Context, step: str, options: Mapping[str, Any]) -> N
     Raises:
         RunError: a stage before it is missing or made with other settings.
     """
-    emulated = options.get("target", target.HOST) != target.HOST
+    elsewhere = options.get("target", target.HOST) != target.HOST or options.get("targets")
     for earlier in itertools.takewhile(lambda name: name != step, LINE):
         makes_data = earlier == "data" and step in MAKE_DATA
         if earlier not in UNREAD and not makes_data:
             _require_fresh(context, earlier, step)
-    if emulated:
+    if elsewhere:
         _require_fresh(context, "bundle", step)
 
 
@@ -63,17 +65,22 @@ def run_one(context: Context, step: str, options: Mapping[str, Any]) -> list[str
     Returns:
         The folders of the run that it has filled.
     """
+    if step == "benchmark" and (entries := devices.wanted(options)):
+        return devices.measure(context, entries)
     emulated = options.get("target", target.HOST)
     if emulated != target.HOST:
         return [_emulate(context, emulated)]
     if step in MAKE_DATA:
         _complete(context, "data")
     _complete(context, step)
-    if options.get("mcu") is None:
-        return [step]
-    sources = mcu.stage(context, options["mcu"], options["name"])
-    _complete_stage(context, sources)
-    return [step, sources.name]
+    extras = []
+    if options.get("mcu") is not None:
+        extras.append(mcu.stage(context, options["mcu"], options["name"]))
+    if options.get("for_device"):
+        extras.append(by_hand.stage(context))
+    for extra in extras:
+        _complete_stage(context, extra)
+    return [step, *(extra.name for extra in extras)]
 
 
 def _emulate(context: Context, name: str) -> str:

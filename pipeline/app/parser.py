@@ -13,6 +13,8 @@ from typing import Any, Literal, NoReturn
 import yaml
 from jsonargparse import ArgumentParser
 
+from pipeline.app.devices import check_options
+from pipeline.app.target_name import target_name
 from pipeline.config import TARGETS, NetworkConfig, RunConfig
 
 SETTINGS = "settings.yaml"
@@ -37,7 +39,8 @@ STAGES = {
     "quantize": "convert the teacher and the students to INT8 and verify them",
     "evaluate": "measure accuracy on the test data, once for each final model",
     "bundle": "pack the chosen student for a device, or check such a bundle",
-    "benchmark": "measure latency and memory on this host, or count on an emulated Cortex-M",
+    "benchmark": "measure latency and memory on this host or on devices over SSH, or count on an "
+    "emulated Cortex-M",
 }
 
 STAGE_EXAMPLES = {
@@ -47,14 +50,29 @@ STAGE_EXAMPLES = {
     "quantize": "hintlite quantize runs/mine --data.calibration_samples 512",
     "evaluate": "hintlite evaluate runs/mine",
     "bundle": "hintlite bundle runs/mine\n  hintlite bundle runs/mine --mcu c --name digits\n"
+    "  hintlite bundle runs/mine --for-device\n"
     "  hintlite bundle runs/mine/bundle/device --check",
     "benchmark": "hintlite benchmark runs/mine --benchmark.threads 2\n"
-    "  hintlite benchmark runs/mine --target cortex-m4",
+    "  hintlite benchmark runs/mine --target cortex-m4\n"
+    "  hintlite benchmark runs/mine --target pi@raspberrypi.local --install\n"
+    "  hintlite benchmark runs/mine --targets devices.yaml",
 }
 
 
 DEFAULT_NAME = "network"  # of the C interface
-SWITCHES = ("--verbose", "--check", "--tensorboard")
+SWITCHES = ("--verbose", "--check", "--tensorboard", "--for-device", "--install", "--keep")
+
+
+DEVICE_OPTIONS = (
+    ("targets", str, "a YAML file of devices, which are measured side by side"),
+    ("port", int, "of the device's SSH server"),
+    ("identity", str, "file of the private key for the device"),
+    ("ssh_config", str, "file to read instead of ~/.ssh/config"),
+    ("python", str, "the Python to use on the device, by default python3"),
+    ("remote_folder", str, "where the fresh folder is made there, by default $TMPDIR or /tmp"),
+    ("install", bool, "where the device has no runtime, put one into a folder of its own"),
+    ("keep", bool, "leave on the device what was copied"),
+)
 
 
 class WrongUseError(Exception):
@@ -193,16 +211,31 @@ def _stage_parser(name: str, full: bool) -> Parser:
         parser.add_argument(
             "--name", type=str, default=DEFAULT_NAME, help="prefix of the C interface of --mcu c"
         )
+        parser.add_argument(
+            "--for-device",
+            action="store_true",
+            help="also write one zip, to be copied to a device and run there by hand",
+        )
     if name == "benchmark":
         parser.add_argument(
             "--target",
-            type=Literal[TARGETS],
+            type=target_name,
             default=TARGETS[0],
-            help="this host, or an emulated Cortex-M that runs the student as plain C",
+            help=f"one of {', '.join(TARGETS)} (emulated Cortex-M), or a device over SSH: "
+            "user@host, a name with a dot, or ssh:ALIAS for an alias of ~/.ssh/config",
         )
+        _add_device_options(parser)
     if full:
         parser.add_class_arguments(RunConfig)
     return parser
+
+
+def _add_device_options(parser: Parser) -> None:
+    for name, kind, text in DEVICE_OPTIONS:
+        if kind is bool:
+            parser.add_argument(f"--{name}", action="store_true", help=text)
+        else:
+            parser.add_argument(f"--{name}", type=kind | None, help=text)
 
 
 def _report() -> Parser:
@@ -289,8 +322,21 @@ def _refuse_idle(options: dict[str, Any]) -> None:
     """Refuses options that would do nothing."""
     if options.get("check") and options.get("mcu"):
         raise WrongUseError("--check changes nothing, --mcu writes sources: give one of them")
+    if options.get("check") and options.get("for_device"):
+        raise WrongUseError("--check changes nothing, --for-device writes a zip: give one of them")
+    if "targets" in options and (wrong := _wrong_device(options)):
+        raise WrongUseError(wrong)
     if options.get("name", DEFAULT_NAME) != DEFAULT_NAME and not options.get("mcu"):
         raise WrongUseError("--name is the prefix of the C interface: it goes with --mcu c")
+
+
+def _wrong_device(options: dict[str, Any]) -> str | None:
+    from benchmarks.targets.base import BenchmarkError
+
+    try:
+        return check_options(options)
+    except BenchmarkError as error:
+        return str(error)
 
 
 def _check_arms(config: RunConfig) -> None:
