@@ -19,7 +19,7 @@ def devices(run: RunFiles) -> list[dict[str, Any]]:
 
 def is_device(result: dict[str, Any]) -> bool:
     """Whether it came from a device, not from a microcontroller's emulator."""
-    return "device" in result["raw"]
+    return "device" in (result.get("raw") or {})
 
 
 def _entry(result: dict[str, Any]) -> dict[str, Any]:
