@@ -124,6 +124,7 @@ def _optional() -> list[Finding]:
         ("adb", "android", "adb"),
     ]
     found = [_program(*entry) for entry in programs]
+    found.append(_program("ssh", "user@host", "openssh-client"))
     for name, extra in EXTRAS.items():
         try:
             found.append(Finding(name, "ok", metadata.version(name)))

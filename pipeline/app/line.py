@@ -6,12 +6,14 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pipeline.app import devices
 from pipeline.app.context import Context
 from pipeline.app.folder import RunError, Stage
 from pipeline.app.stages import (
     android,
     benchmark,
     bundle,
+    by_hand,
     data,
     distill,
     evaluate,
@@ -52,12 +54,12 @@ def require_inputs(context: Context, step: str, options: Mapping[str, Any]) -> N
     Raises:
         RunError: a stage before it is missing or made with other settings.
     """
-    emulated = options.get("target", target.HOST) != target.HOST
+    elsewhere = options.get("target", target.HOST) != target.HOST or options.get("targets")
     for earlier in itertools.takewhile(lambda name: name != step, LINE):
         makes_data = earlier == "data" and step in MAKE_DATA
         if earlier not in UNREAD and not makes_data:
             _require_fresh(context, earlier, step)
-    if emulated:
+    if elsewhere:
         _require_fresh(context, "bundle", step)
 
 
@@ -67,6 +69,8 @@ def run_one(context: Context, step: str, options: Mapping[str, Any]) -> list[str
     Returns:
         The folders of the run that it has filled.
     """
+    if step == "benchmark" and (entries := devices.wanted(options)):
+        return devices.measure(context, entries)
     elsewhere = _elsewhere(options.get("target", target.HOST))
     if elsewhere is not None:
         return [elsewhere(context, options)]
@@ -95,6 +99,10 @@ def _beside(context: Context, options: Mapping[str, Any]) -> list[str]:
         sources = mcu.stage(context, options)
         _complete_stage(context, sources)
         made.append(sources.name)
+    if options.get("for_device"):
+        zipped = by_hand.stage(context)
+        _complete_stage(context, zipped)
+        made.append(zipped.name)
     if options.get("phone"):
         _complete_stage(context, phone.stage(context))
         _print(context, phone.summary(context))

@@ -17,7 +17,9 @@ from jsonargparse import ArgumentParser
 from jsonargparse.typing import PositiveInt
 
 from pipeline.app.compare import percent
+from pipeline.app.devices import check_options
 from pipeline.app.fit_options import check_fit, fit_parser
+from pipeline.app.target_name import target_name
 from pipeline.app.wrong_use import WrongUseError
 from pipeline.config import ETHOS_U, TARGETS, NetworkConfig, RunConfig
 
@@ -47,7 +49,8 @@ STAGES = {
     "quantize": "convert the teacher and the students to INT8 and verify them",
     "evaluate": "measure accuracy on the test data, once for each final model",
     "bundle": "pack the chosen student for a device, or check such a bundle",
-    "benchmark": "measure on this host, count on an emulated Cortex-M, or estimate for an Ethos-U",
+    "benchmark": "measure on this host or on devices over SSH or adb, count on an emulated "
+    "Cortex-M, or estimate for an Ethos-U",
 }
 
 STAGE_EXAMPLES = {
@@ -60,8 +63,11 @@ STAGE_EXAMPLES = {
     "  hintlite bundle runs/mine --mcu tflm --name digits --strip\n"
     "  hintlite bundle any_int8.tflite --mcu tflm --out sources\n"
     "  hintlite bundle runs/mine --phone\n"
+    "  hintlite bundle runs/mine --for-device\n"
     "  hintlite bundle runs/mine/bundle/device --check",
     "benchmark": "hintlite benchmark runs/mine --benchmark.threads 2\n"
+    "  hintlite benchmark runs/mine --target pi@raspberrypi.local --install\n"
+    "  hintlite benchmark runs/mine --targets devices.yaml\n"
     "  hintlite benchmark runs/mine --target cortex-m4\n"
     "  hintlite benchmark any_int8.tflite --target tflm\n"
     "  hintlite benchmark runs/mine --target android --benchmark_model ./benchmark_model\n"
@@ -72,7 +78,22 @@ STAGE_EXAMPLES = {
 
 KEEP = ("models", "all", "nothing")  # of a study's finished run
 DEFAULT_NAME = "network"  # of the C interface
-SWITCHES = ("--verbose", "--check", "--tensorboard", "--phone", "--strip")
+SWITCHES = (
+    *("--verbose", "--check", "--tensorboard", "--phone", "--strip", "--for-device"),
+    *("--install", "--keep"),
+)
+
+
+DEVICE_OPTIONS = (
+    ("targets", str, "a YAML file of devices, which are measured side by side"),
+    ("port", int, "of the device's SSH server"),
+    ("identity", str, "file of the private key for the device"),
+    ("ssh_config", str, "file to read instead of ~/.ssh/config"),
+    ("python", str, "the Python to use on the device, by default python3"),
+    ("remote_folder", str, "where the fresh folder is made there, by default $TMPDIR or /tmp"),
+    ("install", bool, "where the device has no runtime, put one into a folder of its own"),
+    ("keep", bool, "leave on the device what was copied"),
+)
 
 
 @dataclass(frozen=True)
@@ -265,14 +286,20 @@ def _stage_parser(name: str, full: bool) -> Parser:
             action="store_true",
             help="also write float16, dynamic-range and INT8 files with phone.json to RUN/phone",
         )
+        parser.add_argument(
+            "--for-device",
+            action="store_true",
+            help="also write one zip, to be copied to a device and run there by hand",
+        )
     if name == "benchmark":
         parser.add_argument(
             "--target",
-            type=Literal[TARGETS],
+            type=target_name,
             default=TARGETS[0],
             help="this host, an Android phone through adb, an emulated Cortex-M that runs the "
-            "student as plain C, TensorFlow Lite Micro's interpreter (tflm), or an Ethos-U as Vela "
-            "estimates it",
+            "student as plain C, TensorFlow Lite Micro's interpreter (tflm), an Ethos-U as Vela "
+            f"estimates it ({', '.join(TARGETS)}); or a device over SSH: user@host, a name with a "
+            "dot, or ssh:ALIAS for an alias of ~/.ssh/config",
         )
         parser.add_argument(
             "--serial", type=str | None, help="of the phone, as `adb devices` lists it"
@@ -285,6 +312,7 @@ def _stage_parser(name: str, full: bool) -> Parser:
             "(by default /data/local/tmp/benchmark_model)",
         )
         _add_vela(parser)
+        _add_device_options(parser)
     if full:
         parser.add_class_arguments(RunConfig)
     return parser
@@ -346,6 +374,14 @@ def _add_vela(parser: Parser) -> None:
         ("out", "where a single .tflite file's result and compiled model are written"),
     ):
         parser.add_argument(f"--{name}", type=str | None, help=what)
+
+
+def _add_device_options(parser: Parser) -> None:
+    for name, kind, text in DEVICE_OPTIONS:
+        if kind is bool:
+            parser.add_argument(f"--{name}", action="store_true", help=text)
+        else:
+            parser.add_argument(f"--{name}", type=kind | None, help=text)
 
 
 def _report() -> Parser:
@@ -496,6 +532,10 @@ def _refuse_idle(options: dict[str, Any]) -> None:
         raise WrongUseError("--check changes nothing, --mcu writes sources: give one of them")
     if options.get("check") and options.get("phone"):
         raise WrongUseError("--check changes nothing, --phone writes files: give one of them")
+    if options.get("check") and options.get("for_device"):
+        raise WrongUseError("--check changes nothing, --for-device writes a zip: give one of them")
+    if "targets" in options and (wrong := _wrong_device(options)):
+        raise WrongUseError(wrong)
     for name in ("serial", "benchmark_model"):
         if options.get(name) is not None and options["target"] != "android":
             raise WrongUseError(f"--{name} is for a phone: it goes with --target android")
@@ -508,6 +548,15 @@ def _refuse_idle(options: dict[str, Any]) -> None:
             raise WrongUseError(f"--{name} is Vela's: it goes with --target ethos-u...")
     if options.get("out") and not str(options["run"]).endswith(".tflite"):
         raise WrongUseError("--out is for a single .tflite file: a run keeps its results in itself")
+
+
+def _wrong_device(options: dict[str, Any]) -> str | None:
+    from benchmarks.targets.base import BenchmarkError
+
+    try:
+        return check_options(options)
+    except BenchmarkError as error:
+        return str(error)
 
 
 def _check_arms(config: RunConfig) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.report.facts.choice import MANIFEST
+from benchmarks.report.facts.devices import is_device
 from benchmarks.report.run_files import TARGETS, RunFiles
 
 RESULT = "result.json"
@@ -60,7 +61,8 @@ def microcontrollers(run: RunFiles) -> list[dict[str, Any]]:
 
 def _emulated(result: Mapping[str, Any]) -> bool:
     """Whether a core counted instructions; other targets have sections of their own."""
-    return result["kind"] == SIMULATED and "instructions_per_inference" in result["raw"]
+    counted = result["kind"] == SIMULATED and "instructions_per_inference" in result["raw"]
+    return counted and not is_device(result)
 
 
 def tflm(run: RunFiles) -> list[dict[str, Any]]:
