@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from c_export_cases import KINDS, make_case
 from c_export_models import ModelBuilder
 from c_export_networks import FAMILIES
 
@@ -17,6 +18,7 @@ from deploy.worker import Worker
 
 DATA = Path(__file__).parent / "data"
 REFERENCE = DATA / "reference_cnn_int8.tflite"
+FILES = {"reference": REFERENCE, "tiny": DATA / "tiny_int8.tflite"}
 # Measured on a Cortex-M4 with TFLM's source of August 2026.
 MEASURED_REFERENCE, MEASURED_CMSIS_NN = 19_156, 19_796
 
@@ -43,10 +45,10 @@ def test_the_reference_model_is_within_two_percent_and_never_below():
         assert measured <= estimate <= 1.02 * measured
 
 
-@pytest.mark.parametrize("name", ["reference", *FAMILIES])
+@pytest.mark.parametrize("name", [*FILES, *FAMILIES])
 def test_the_host_s_own_record_is_explained_to_the_byte(worker, name):
     """The same computation for the package's 64-bit build gives what its interpreter records."""
-    content = REFERENCE.read_bytes() if name == "reference" else FAMILIES[name]()
+    content = FILES[name].read_bytes() if name in FILES else FAMILIES[name]()
     record = parse_record(worker.record(content, 1 << 22))
     host = estimate_arena(read_model(content), build=HOST)
     assert host.non_persistent_bytes == record.non_persistent
@@ -54,6 +56,17 @@ def test_the_host_s_own_record_is_explained_to_the_byte(worker, name):
     found = host.persistent_bytes
     names = ("tensors", "nodes", "kernels", "ends")
     assert [found[n] for n in names] == [getattr(record, n) for n in names]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_operator_s_memory_is_known(worker, kind):
+    """One operator alone: what the host's interpreter records, or up to 16 bytes more."""
+    content = make_case(kind, 2).model
+    record = parse_record(worker.record(content, 1 << 22))
+    host = estimate_arena(read_model(content), build=HOST)
+    assert host.assumed == ()
+    assert host.non_persistent_bytes == record.non_persistent
+    assert record.persistent <= host.tail_bytes <= record.persistent + 16
 
 
 def test_bisection_finds_what_the_estimate_for_the_host_says(worker):

@@ -52,9 +52,7 @@ OPERATORS: dict[str, OperatorFacts] = {
     "BATCH_TO_SPACE_ND": OperatorFacts("AddBatchToSpaceNd", "batch_to_space_nd.cc", data=_UNKNOWN),
     "BROADCAST_TO": OperatorFacts("AddBroadcastTo", "broadcast_to.cc"),
     "CAST": OperatorFacts("AddCast", "cast.cc", "2i"),
-    "CONCATENATION": OperatorFacts(
-        "AddConcatenation", "concatenation.cc", "2i", "b2ph2i", compressed=10
-    ),
+    "CONCATENATION": OperatorFacts("AddConcatenation", "concatenation.cc", "2i", "b2ph2i"),
     "CONV_2D": OperatorFacts("AddConv2D", "conv.cc", "7i", _CONV, compressed=2, cmsis="i"),
     "DEPTHWISE_CONV_2D": OperatorFacts(
         "AddDepthwiseConv2D", "depthwise_conv.cc", "7i", _CONV, compressed=2, cmsis="i"
