@@ -469,7 +469,7 @@ def _compare() -> Parser:
         "what changed between two results; exit code 1 past a bound, 2 if they cannot be compared",
         "hintlite compare before.json after.json --max-slowdown 5% --max-drop 0.2\n"
         "  hintlite compare runs/a runs/b",
-        "compare A B [--max-slowdown 5%] [--max-drop 0.2] [--json]",
+        "compare A B [--max-slowdown 5%%] [--max-drop 0.2] [--json]",
     )
     what = "JSON of bench_tflite.py or of a target, log of benchmark_model, or run folder"
     parser.add_argument("first", metavar="A", type=str, help=what)
