@@ -1,8 +1,8 @@
 """How the default settings of `thin_deep` and of the phases were chosen, on validation data alone.
 
 One teacher on Fashion-MNIST (that of `configs/fashion_mnist.yaml`, taken from a run's folder), and
-students taught by hint + KD on a part of the training images, one setting changed at a time. Reported
-is the accuracy on the validation part; the test data is not opened.
+students taught by hint + KD on a part of the training images, one setting changed at a time. What
+counts is the accuracy on the validation part; the test data is not opened.
 
     hintlite run runs/fashion --config configs/fashion_mnist.yaml
     python -m benchmarks.dev.default_settings --run runs/fashion --out docs/results/defaults.json
@@ -64,8 +64,8 @@ def candidates(config: RunConfig, epochs: int) -> dict[str, RunConfig]:
 
 def accuracy(context: Context, config: RunConfig, images: int, seed: int) -> float:
     """Best validation accuracy of one student, in percent."""
-    data = replace(context.data, train=context.data.train[:images])
-    data = replace(data, calibration=data.train[:1])
+    rows = context.data.train[:images]
+    data = replace(context.data, train=rows, calibration=rows[:1])
     with fresh_session(seed), tempfile.TemporaryDirectory() as folder:
         teacher = context.teacher()
         student = build_student(

@@ -8,11 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from deploy.arena import METHOD
 from deploy.lifetimes import Lifetimes, model_lifetimes
 from deploy.planner import ArenaPlan, greedy_plan, optimal_plan
 from pipeline.app.candidates import Change, smallest_changes
 from pipeline.app.fit_limits import (
+    ARENA_SOURCE,
     NO_CODE,
     STACK_BYTES,
     STACK_SOURCE,
@@ -86,7 +86,7 @@ def _table(costs: Costs, limits: Limits) -> list[str]:
     rows = [
         ("flash", costs.flash_bytes, limits.flash_bytes, code if limits.runtime_flash else NO_CODE),
         ("RAM", costs.ram_bytes, limits.ram_bytes, ram),
-        ("arena", costs.arena_bytes, limits.block_bytes, METHOD),
+        ("arena", costs.arena_bytes, limits.block_bytes, ARENA_SOURCE),
         ("MACs", costs.macs, limits.macs, "counted from the shapes of convolutions and products"),
     ]
     lines = [f"{'':6} {'needs':>12} {'there is':>12} {'left':>12}"]
@@ -198,7 +198,7 @@ def _as_json(
         "excess": over,
         "limits": asdict(limits),
         "costs": asdict(costs),
-        "sources": {"arena": METHOD, "runtime_ram": STACK_SOURCE, "flash": NO_CODE},
+        "sources": {"arena": ARENA_SOURCE, "runtime_ram": STACK_SOURCE, "flash": NO_CODE},
         "activations": {
             "greedy_bytes": plan.arena_bytes,
             "optimal_bytes": best.arena_bytes,

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.arena import arena_estimate
 from deploy.boards import Board, BoardError, find_board, load_boards
 from deploy.graph import Model
 from deploy.inspect import count_file_parameters
 from deploy.macs import count_operator_macs
+from deploy.mcu.arena import cmsis_nn_arena, estimate_arena
 
 UNITS = {
     **dict.fromkeys(("", "b"), 1),
@@ -29,6 +29,12 @@ STACK_SOURCE = (
 NO_CODE = (
     "the model file alone; --runtime_flash adds the code of runtime and application (TFLM with "
     "CMSIS-NN and its default registration: 80,900 to 94,500 bytes, docs/results/cortex_m.json)"
+)
+
+
+ARENA_SOURCE = (
+    "TensorFlow Lite Micro's allocations gone through for a 32-bit target (deploy/mcu/arena.py), "
+    "the larger of TFLM's own kernels and CMSIS-NN's"
 )
 
 
@@ -143,13 +149,22 @@ def amount(option: str, text: str, units: Mapping[str, int]) -> int:
     return int(float(found[1]) * units[found[2]])
 
 
+def arena_bytes(model: Model) -> int:
+    """The arena to reserve on a 32-bit target, whichever kernels it is built with.
+
+    Raises:
+        ModelError: its memory cannot be planned.
+    """
+    return max(estimate_arena(model).arena_bytes, cmsis_nn_arena(model).arena_bytes)
+
+
 def costs_of(model: Model, file_bytes: int, limits: Limits) -> Costs:
     """What a model takes with the runtime that the limits name.
 
     Raises:
         ModelError: its memory cannot be planned.
     """
-    arena = arena_estimate(model).arena_bytes
+    arena = arena_bytes(model)
     return Costs(
         flash_bytes=file_bytes + limits.runtime_flash,
         arena_bytes=arena,

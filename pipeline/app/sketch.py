@@ -55,13 +55,21 @@ class _Drawing:
     def shape(self, index: int) -> Shape:
         return self.tensors[index].shape
 
-    def weighted(self, name: str, x: int, weights: Shape, channels: int, shape: Shape) -> int:
+    def weighted(
+        self,
+        name: str,
+        x: int,
+        weights: Shape,
+        channels: int,
+        shape: Shape,
+        options: Options,
+    ) -> int:
         """An operator with weights, a scale a channel, and a bias."""
         dimension = weights.index(channels) if name != "DEPTHWISE_CONV_2D" else len(weights) - 1
         scales = Quantization((1.0,) * channels, (0,) * channels, dimension)
         kernel = self._tensor("weights", weights, "INT8", scales, constant=True)
         bias = self._tensor("bias", (channels,), "INT32", scales, constant=True)
-        return self.operator(name, (x, kernel, bias), shape, {})
+        return self.operator(name, (x, kernel, bias), shape, options)
 
     def convolution(
         self, x: int, channels: int, kernel: tuple[int, int], stride: int = 1, padding: str = "SAME"
@@ -71,13 +79,15 @@ class _Drawing:
         rows, columns = (
             -(-(n - k + 1) // stride) for n, k in zip((height, width), taps, strict=True)
         )
-        weights = (channels, *kernel, inputs)
-        return self.weighted("CONV_2D", x, weights, channels, (batch, rows, columns, channels))
+        weights, options = (channels, *kernel, inputs), _moving(stride, padding)
+        shape = (batch, rows, columns, channels)
+        return self.weighted("CONV_2D", x, weights, channels, shape, options)
 
     def depthwise(self, x: int, stride: int) -> int:
         batch, height, width, channels = self.shape(x)
         shape = (batch, -(-height // stride), -(-width // stride), channels)
-        return self.weighted("DEPTHWISE_CONV_2D", x, (1, 3, 3, channels), channels, shape)
+        weights, options = (1, 3, 3, channels), _moving(stride, "SAME")
+        return self.weighted("DEPTHWISE_CONV_2D", x, weights, channels, shape, options)
 
     def constant_operand(self, name: str, x: int, values: Shape, shape: Shape) -> int:
         """An operator with an INT32 constant: axes, or the rows and columns of a border."""
@@ -88,14 +98,20 @@ class _Drawing:
         """Mean over the map and the last, fully connected layer."""
         batch, _, _, channels = self.shape(x)
         x = self.constant_operand("MEAN", x, (2,), (batch, channels))
-        x = self.weighted("FULLY_CONNECTED", x, (classes, channels), classes, (batch, classes))
-        return self.model(x)
+        weights, shape = (classes, channels), (batch, classes)
+        return self.model(self.weighted("FULLY_CONNECTED", x, weights, classes, shape, {}))
 
     def model(self, output: int) -> Model:
         graph = Graph(
             "sketch", tuple(self.tensors), tuple(self.operators), (self.image,), (output,)
         )
         return Model(b"", "sketch", 3, (graph,), (), {})
+
+
+def _moving(stride: int, padding: str) -> Options:
+    """The options of a convolution, as the file names them."""
+    steps = dict.fromkeys(("stride_h", "stride_w"), stride)
+    return {"padding": padding, **steps, "dilation_h_factor": 1, "dilation_w_factor": 1}
 
 
 def sketch(config: NetworkConfig, input_shape: tuple[int, int, int], classes: int) -> Model:
