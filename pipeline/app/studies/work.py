@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from pipeline.app.studies.layout import Layout
 from pipeline.app.studies.plan import short, student_identity, teacher_identity
 from pipeline.app.studies.progress import Reporter
 from pipeline.app.studies.records import STUDENT, TEACHER, read_record
+from pipeline.app.teacher_taps import FOLDER as CACHE
+from pipeline.config import RunConfig
 
 TEACHER_STEPS = ("data", "teacher", "quantize", "evaluate")
 STUDENT_STEPS = ("data", "distill", "quantize", "evaluate")
@@ -77,7 +79,7 @@ def do(task: Task) -> None:
     from pipeline.app.commands import prepare_tensorflow
     from pipeline.app.parser import config_from
 
-    config = config_from(task.settings)
+    config = _with_shared_cache(config_from(task.settings), task.layout)
     place = RunFolder(task.place)
     with place.lock():
         if is_done(task):
@@ -86,9 +88,15 @@ def do(task: Task) -> None:
         with logged(place.path / LOG, verbose=False):
             prepare_tensorflow(config)
             reporter = Reporter(place.path)
-            # What all runs of a study share is set here.
             context = Context(config, place, reporter, models=_models(task))
             {TEACHER: _teach, STUDENT: _study}[task.kind](task, context, reporter)
+
+
+def _with_shared_cache(config: RunConfig, layout: Layout) -> RunConfig:
+    """All runs of a study read the teacher's outputs from one place, unless the user named one."""
+    if config.cache.folder is not None:
+        return config
+    return replace(config, cache=replace(config.cache, folder=str(layout.folder / CACHE)))
 
 
 def is_done(task: Task) -> bool:
