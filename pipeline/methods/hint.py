@@ -56,7 +56,7 @@ class Hint(Method):
         for guided, hint in self.pairs.items():
             features_shape = guided_shape(guided, student_taps)
             hint_shape = _shape("teacher", hint, teacher_taps)
-            kind = self.config.regressor
+            kind = _fitting(self.config.regressor, features_shape, hint_shape)
             try:
                 regressor = build_regressor(
                     kind, features_shape, hint_shape, self.activations[hint]
@@ -107,6 +107,12 @@ class Hint(Method):
         """The hint phase; and the task phase, with the hint loss in it if it is kept on."""
         guided = frozenset(self.pairs)
         return hint_phases(self.config, self.term, self.hint_loss, guided, self.hints, self.extras)
+
+
+def _fitting(kind: str, guided: tuple[int, ...], hint: tuple[int, ...]) -> str:
+    """The regressor's kind; no valid convolution leads to a larger map, so that is pooled."""
+    larger = any(there > here for there, here in zip(hint[:2], guided[:2], strict=True))
+    return "pooled" if kind == "paper" and larger else kind
 
 
 def hint_phases(
