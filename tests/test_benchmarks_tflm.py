@@ -152,7 +152,7 @@ def test_the_commands_take_a_foreign_file(tmp_path, capsys):
         (["bundle", str(TINY), "--mcu", "tflm"], 1, "give --out FOLDER"),
         (["bundle", str(TINY)], 1, "does not take a single model"),
         (["benchmark", "no.tflite", "--target", "tflm"], 1, "does not exist"),
-        (["bundle", "run", "--mcu", "tflm", "--out", "x"], 2, "--out is for the sources"),
+        (["bundle", "run", "--mcu", "tflm", "--out", "x"], 2, "--out is for a single .tflite"),
         (["bundle", "run", "--strip"], 2, "goes with --mcu tflm"),
     ],
 )
