@@ -28,7 +28,7 @@ def test_ranges_and_choices_of_every_kind_of_setting(read):
         | {
             "hint.epochs": {"low": 1, "high": 6},
             "kd.label_weight": {"low": 0, "high": 2, "step": 0.5},
-            "training.clip_norm": {"choices": [None, 1.0]},
+            "training.clip_norm": {"choices": [None, 1]},
             "student.depths": {"choices": [[4, 5, 4], [3, 4, 3]]},
         }
     )

@@ -134,7 +134,7 @@ def _choices(name: str, values: Any, place: str) -> Choices:
 def _plain(name: str, value: Any, place: str) -> Any:
     """A value that the setting's type allows."""
     kinds = _numbers(name)
-    if isinstance(value, str) and kinds:  # YAML reads 1e-3, without a point, as text
+    if kinds and isinstance(value, (str, int, float)):  # YAML reads 1e-3, without a point, as text
         value = _number(value, int if kinds == {int} else float, place)
     try:
         check_types(nested({name: value}))
