@@ -6,7 +6,7 @@ import signal
 
 import pytest
 import yaml
-from tune_command import finish, start, wait_for_trial, write_samples, write_tuning
+from tune_command import finish, require_optuna, start, wait_for_trial, write_samples, write_tuning
 
 from pipeline.app.cli import main
 from pipeline.app.parser import config_from
@@ -16,7 +16,7 @@ from pipeline.data.checks import DataError
 from pipeline.data.held_out import load_test
 from pipeline.data.load import load_training
 
-pytest.importorskip("optuna", reason="needs optuna: pip install 'optuna>=5,<6'")
+require_optuna()
 
 
 @pytest.fixture(scope="module")

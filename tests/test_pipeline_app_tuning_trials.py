@@ -4,6 +4,7 @@ import json
 
 import pytest
 import yaml
+from tune_command import require_optuna
 
 from pipeline.app.studies.crew import DONE, FAILED, Outcome
 from pipeline.app.tuning.definition import read_tuning
@@ -14,7 +15,7 @@ from pipeline.app.tuning.trial import HopelessError, reports
 from pipeline.app.tuning.trials import TRIES, Trials, best_of
 from pipeline.config import SettingsError
 
-optuna = pytest.importorskip("optuna", reason="needs optuna: pip install 'optuna>=5,<6'")
+optuna = require_optuna()
 IDENTITY = {"arm": "kd", "search": "this"}
 SEARCH = {
     "training.learning_rate": {"low": 0.001, "high": 0.01, "log": True},

@@ -124,7 +124,9 @@ class Trials:
         """Interrupted trials: they are gone on with by the next command."""
         with self.layout.turn():
             for task in tasks:
-                self._again(self.study.trials[task.number], "interrupted", deaths=0)
+                trial = self.study.trials[task.number]
+                if not trial.state.is_finished():  # Ctrl-C can come while its end is written down
+                    self._again(trial, "interrupted", deaths=0)
                 self._release(task.number)
 
     def settle(self) -> None:
@@ -202,9 +204,9 @@ class Trials:
         attributes = {SAID: said, AGAIN: again}
         for name, value in attributes.items():
             self._storage.set_trial_user_attr(trial._trial_id, name, value)
-        if again:
-            self.study.enqueue_trial(trial.params, user_attrs={ORIGIN: origin, DEATHS: died})
         self.study.tell(trial.number, state=_state("FAIL"))
+        if again:  # in this order no kill can enqueue it twice
+            self.study.enqueue_trial(trial.params, user_attrs={ORIGIN: origin, DEATHS: died})
 
     def _settle(self) -> None:
         trials = self.study.trials
@@ -234,7 +236,9 @@ class Trials:
             self._storage.set_trial_user_attr(trial._trial_id, name, value)
 
     def _release(self, number: int) -> None:
-        self._claims.pop(number).close()
+        claim = self._claims.pop(number, None)
+        if claim is not None:
+            claim.close()
 
     @property
     def _storage(self) -> Any:
