@@ -80,7 +80,8 @@ def _work(context: Context, arm: str, folder: Path) -> None:
             cached=cached_taps(context, method, teacher),
         )
         keep_maps = partial(_keep_maps, job, folder)
-        history = train_with_progress(context, job, f"student, {arm}", keep_maps)
+        title = f"student, {arm}"
+        history = train_with_progress(context, job, title, keep_maps, context.at_epoch)
         extras = [extra for phase in method.phases().values() for extra in phase.extras]
         alone = drop_regressor(student, extras)
         dropped = [v for extra in extras for v in extra.variables]
