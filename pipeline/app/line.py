@@ -58,9 +58,9 @@ def require_inputs(context: Context, step: str, options: Mapping[str, Any]) -> N
     for earlier in itertools.takewhile(lambda name: name != step, LINE):
         makes_data = earlier == "data" and step in MAKE_DATA
         if earlier not in UNREAD and not makes_data:
-            _require_fresh(context, earlier, step)
+            require_fresh(context, earlier, step)
     if elsewhere:
-        _require_fresh(context, "bundle", step)
+        require_fresh(context, "bundle", step)
 
 
 def run_one(context: Context, step: str, options: Mapping[str, Any]) -> list[str]:
@@ -146,8 +146,12 @@ def _print(context: Context, lines: list[str]) -> None:
         context.terminal.out.print(line, markup=False)
 
 
-def _require_fresh(context: Context, earlier: str, step: str) -> None:
-    """Refuses to build on a stage that is not there."""
+def require_fresh(context: Context, earlier: str, step: str) -> None:
+    """Refuses to build on a stage that is not there.
+
+    Raises:
+        RunError: it is missing or made with other settings.
+    """
     for stage in LINE[earlier](context):
         if not context.folder.is_fresh(stage):
             raise RunError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.app.parser import WrongUseError, config_from
+from pipeline.app.parser import config_from
 from pipeline.app.studies.definition import (
     known,
     mapping,
@@ -18,6 +18,7 @@ from pipeline.app.studies.definition import (
     read_yaml,
 )
 from pipeline.app.tuning.search import Space, read_search
+from pipeline.app.wrong_use import WrongUseError
 from pipeline.config import RunConfig, SettingsError, require
 
 FIELDS = ("base", "arm", "trials", "timeout_minutes", "objective", "seeds", "search", "pruning")

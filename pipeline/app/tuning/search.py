@@ -10,8 +10,9 @@ from functools import cache
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from pipeline.app.parser import WrongUseError, check_types
+from pipeline.app.parser import check_types
 from pipeline.app.studies.definition import known, mapping, nested
+from pipeline.app.wrong_use import WrongUseError
 from pipeline.config import RunConfig, SettingsError, require
 
 RANGE_FIELDS = ("low", "high", "log", "step")

@@ -13,7 +13,6 @@ from dataclasses import asdict
 from typing import IO, TYPE_CHECKING, Any
 
 from pipeline.app.folder import RunError
-from pipeline.app.parser import WrongUseError
 from pipeline.app.studies.crew import DONE, Outcome
 from pipeline.app.studies.progress import read_progress
 from pipeline.app.studies.schedule import is_held
@@ -22,6 +21,7 @@ from pipeline.app.tuning.definition import Tuning
 from pipeline.app.tuning.keep import keep_best
 from pipeline.app.tuning.layout import Layout
 from pipeline.app.tuning.task import PRUNED, REFUSED, TEACHER, TrialTask
+from pipeline.app.wrong_use import WrongUseError
 from pipeline.config import SettingsError
 
 if TYPE_CHECKING:
