@@ -157,7 +157,7 @@ def test_the_commands_take_a_foreign_file(tmp_path, capsys):
             f"benchmark {TINY} --target ethos-u55-128 --out FOLDER` writes the compiled model",
         ),
         (["benchmark", "no.tflite", "--target", "tflm"], 1, "does not exist"),
-        (["bundle", "run", "--mcu", "tflm", "--out", "x"], 2, "--out is for a single .tflite file"),
+        (["bundle", "run", "--mcu", "tflm", "--out", "x"], 2, "--out is for a single .tflite"),
         (["bundle", "run", "--strip"], 2, "goes with --mcu tflm"),
     ],
 )
