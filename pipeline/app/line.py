@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.app import devices
 from pipeline.app.context import Context
+from pipeline.app.device_options import wanted
 from pipeline.app.folder import RunError, Stage
 from pipeline.app.stages import (
     android,
@@ -69,7 +70,7 @@ def run_one(context: Context, step: str, options: Mapping[str, Any]) -> list[str
     Returns:
         The folders of the run that it has filled.
     """
-    if step == "benchmark" and (entries := devices.wanted(options)):
+    if step == "benchmark" and (entries := wanted(options)):
         return devices.measure(context, entries)
     elsewhere = _elsewhere(options.get("target", target.HOST))
     if elsewhere is not None:

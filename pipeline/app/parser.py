@@ -17,7 +17,7 @@ from jsonargparse import ArgumentParser
 from jsonargparse.typing import PositiveInt
 
 from pipeline.app.compare import percent
-from pipeline.app.devices import check_options
+from pipeline.app.device_options import check_options
 from pipeline.app.fit_options import check_fit, fit_parser
 from pipeline.app.target_name import target_name
 from pipeline.app.wrong_use import WrongUseError
