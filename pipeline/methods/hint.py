@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from models.regressor import build_regressor, hint_pooling
-from pipeline.config import HintConfig
+from pipeline.config import FSPConfig, HintConfig
 from pipeline.methods.base import (
     Batch,
     Method,
@@ -116,7 +116,7 @@ def _fitting(kind: str, guided: tuple[int, ...], hint: tuple[int, ...]) -> str:
 
 
 def hint_phases(
-    config: HintConfig,
+    config: HintConfig | FSPConfig,
     name: str,
     loss: Callable[[Batch], Tensor],
     guided: frozenset[str],
