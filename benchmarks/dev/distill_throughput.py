@@ -102,7 +102,10 @@ def one_batch(pair: Pair) -> tf.data.Dataset:
     rng = np.random.default_rng(0)
     x = rng.random((BATCH, *SHAPE), dtype=np.float32)
     y = rng.integers(0, CLASSES, BATCH)
-    return tf.data.Dataset.from_tensors((x, y)).repeat()
+    options = tf.data.Options()
+    # Else the end of `fit` waits for the tuning thread, which sleeps for up to a minute.
+    options.autotune.enabled = False
+    return tf.data.Dataset.from_tensors((x, y)).repeat().with_options(options)
 
 
 def cached_batches(pair: Pair) -> tf.data.Dataset:
