@@ -22,8 +22,9 @@ class Distiller(keras.Model):
 
     The student runs once a step, no deeper than the phase's deepest tap: batch-norm statistics
     move in training only, and only in the part that is trained, and are taken by operations that
-    suit thin networks (pipeline/batch_norm.py). The teacher runs in inference mode, as a copy with its batch normalization folded; it is neither tracked nor saved nor
-    trained, and does not run at all if the batch brings its taps under the keys "teacher:<tap>".
+    suit thin networks (pipeline/batch_norm.py). The teacher runs in inference mode, as a copy with
+    its batch normalization folded; it is neither tracked nor saved nor trained, and does not run at
+    all if the batch brings its taps under the keys "teacher:<tap>".
     Works with `fit`, `evaluate`, callbacks, `tf.data`, class and sample weights, gradient
     clipping, mixed precision and the student's own regularizers.
 
