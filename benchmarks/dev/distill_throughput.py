@@ -29,7 +29,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.dev.machine import processor
+from benchmarks.machine import processor
 from models.cost import count_macs
 from models.presets import NetworkConfig
 from models.student import build_student
