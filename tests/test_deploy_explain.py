@@ -1,5 +1,6 @@
 """deploy/explain: the figures against numpy, and a spoiled layer is found."""
 
+import dataclasses
 import functools
 import itertools
 import json
@@ -16,7 +17,7 @@ from deploy.explain.findings import find
 from deploy.explain.match import match, rounded_share
 from deploy.explain.noise import TensorNoise, widest
 from deploy.explain.ranges import INPUT, rounds, with_followers
-from deploy.explain.regain import mcnemar, regained
+from deploy.explain.regain import Regained, mcnemar, regained
 from deploy.explain.simulate import Simulator
 from deploy.flatbuffer import read_model
 from deploy.graph import Graph, ModelError, Operator, Quantization, Tensor
@@ -191,7 +192,10 @@ def test_agreement_by_hand():
     assert found.largest_steps == 2.0
     assert found.missed_error == pytest.approx((0.25 + 1) / (1 + 1))
     assert found.trusted
-    assert not agreement(exact, file_logits, simulated + 1, 0.5).trusted
+    further = simulated + 1
+    assert agreement(exact, file_logits, further, 0.1).missed_error == pytest.approx(4.25 / 2)
+    assert agreement(exact, file_logits, further, 1.0).trusted  # 1.5 is 2 steps, rounded
+    assert not agreement(exact, file_logits, further, 0.1).trusted
 
 
 def test_keeping_every_source_in_float_gives_the_float_file():
@@ -372,6 +376,26 @@ def test_a_pooling_bound_to_its_inputs_scale_goes_with_the_operator_before_it():
     assert with_followers(graph, {0}) == {0, 2}
     assert with_followers(graph, {2}) == {2}
     assert with_followers(graph, {INPUT}) == {INPUT}
+
+
+def test_the_operator_with_the_largest_error_is_tested_alone():
+    def with_gain(each, won, share):
+        gain = Regained(won, 0, won / 2.0, mcnemar(won, 0), share)
+        return dataclasses.replace(each, regained=gain)
+
+    result = explained("chain")
+    sources = [with_gain(each, 0, 0.01) for each in result.operators]
+    assert not find(sources, result.agreement, 200).costs_accuracy
+    few = [*sources[:3], with_gain(sources[3], 6, 0.9), *sources[4:]]  # p is 2 / 2**6 = 0.031
+    finding = find(few, result.agreement, 200)
+    assert (finding.worst, finding.costs_accuracy) == (sources[3].index, True)
+    assert "costs 3.0 points" in finding.sentence
+    assert "6 wrong answers right and 0 right" in finding.sentence
+    assert "--method mixed" in finding.sentence
+    chance = [with_gain(sources[0], 0, 0.9), *few[1:3], with_gain(sources[3], 6, 0.1)]
+    assert not find(chance + sources[4:], result.agreement, 200).costs_accuracy
+    many = [with_gain(sources[0], 0, 0.9), *few[1:3], with_gain(sources[3], 9, 0.1)]
+    assert find(many + sources[4:], result.agreement, 200).worst == sources[3].index
 
 
 def test_a_simulation_that_does_not_follow_the_file_blames_nobody():

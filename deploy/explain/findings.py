@@ -8,7 +8,7 @@ from deploy.explain.agreement import LEAST_SAME_CHOICE, MOST_MISSED, Agreement
 from deploy.explain.noise import WIDE
 from deploy.explain.result import Explained, Finding
 
-CLIPPED = 0.001  # a share of values worth a word
+CLIPPED = 0.01  # a share of values worth a word
 COARSE_DB = 25.0  # weights below it lost more than 4 of their 8 bits
 
 
@@ -16,7 +16,9 @@ def find(operators: Sequence[Explained], agreement: Agreement, samples: int) -> 
     """The operator to look at first.
 
     That is the one whose float output wins back most accuracy, if the samples show that it is not
-    chance; else the one with the largest share of the logits' error.
+    chance; else the one with the largest share of the logits' error. This share is known far
+    better than accuracy: the operator that it singles out is tested alone, the others as the many
+    that they are.
 
     Args:
         operators: of one INT8 file.
@@ -34,10 +36,15 @@ def find(operators: Sequence[Explained], agreement: Agreement, samples: int) -> 
             "noise are the file's own.",
         )
     sources = [each for each in operators if each.regained is not None]
-    shown = [each for each in sources if each.regained and each.regained.is_shown(len(sources))]
+    likely = max(sources, key=_error_share, default=None)
+    shown = [
+        each
+        for each in sources
+        if each.regained and each.regained.is_shown(1 if each is likely else len(sources))
+    ]
     if shown:
         return _costly(max(shown, key=lambda each: each.regained.points if each.regained else 0))
-    return _harmless(sources, samples)
+    return _harmless(likely, samples)
 
 
 def _costly(worst: Explained) -> Finding:
@@ -52,15 +59,14 @@ def _costly(worst: Explained) -> Finding:
     return Finding(worst.index, True, sentence + (" ".join(causes) or general))
 
 
-def _harmless(sources: Sequence[Explained], samples: int) -> Finding:
+def _harmless(worst: Explained | None, samples: int) -> Finding:
     sentence = f"No operator alone costs accuracy that {samples} samples can show."
-    worst = max(sources, key=_error_share, default=None)
     if worst is None or _error_share(worst) <= 0:
         return Finding(None, False, sentence)
     parts = [
         sentence,
-        f"Most of the logits' error comes from {worst}: {_error_share(worst):.0%} of it goes away "
-        "when this alone is kept in float.",
+        f"The largest share of the logits' squared error, {_error_share(worst):.0%}, goes away "
+        f"when {worst} alone is kept in float.",
         *_causes(worst),
     ]
     return Finding(worst.index, False, " ".join(parts))

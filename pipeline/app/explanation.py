@@ -87,6 +87,10 @@ def _form(value: Any, form: str) -> str:
     return DASH if value is None else format(value, form)
 
 
+def _steps(count: float) -> str:
+    return f"{count:.0f} step" + ("" if count == 1 else "s")
+
+
 def against(content: Mapping[str, Any]) -> str:
     """What the outputs are compared with."""
     if content["against"] == "float file":
@@ -105,7 +109,7 @@ def summary(content: Mapping[str, Any]) -> list[str]:
         f"{content['int8_accuracy']:.2%}, INT8 simulated {content['simulated_accuracy']:.2%}; the "
         f"simulation chooses as the file does on {agreed['same_choice']:.2%}, "
         f"{agreed['equal_outputs']:.2%} of its outputs are equal"
-        + (f", none is more than {steps:.0f} steps away" if steps is not None else "")
+        + (f", none is off by more than {_steps(steps)}" if steps is not None else "")
         + f"; it misses {agreed['missed_error'] or 0:.2%} of the logits' squared error",
         *content["remarks"],
     ]
