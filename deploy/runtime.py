@@ -6,7 +6,7 @@ than batch 1 with XNNPACK, and a file with a fixed batch cannot take them behind
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,11 @@ class Runner:
     """
 
     def __init__(
-        self, model: bytes | str | Path, kernels: str = "xnnpack", threads: int = 1
+        self,
+        model: bytes | str | Path,
+        kernels: str = "xnnpack",
+        threads: int = 1,
+        keep_tensors: bool = False,
     ) -> None:
         """Load a model.
 
@@ -64,12 +68,16 @@ class Runner:
             kernels: "xnnpack" (what a device runs by default), "builtin" (TFLite's optimized
                 kernels without XNNPACK) or "reference" (plain loops; slow, the same everywhere).
             threads: for one inference; at least 1.
+            keep_tensors: for `read_tensors`: no two tensors share their memory.
 
         Raises:
             ModelError: no TFLite model, damaged, not one input and one output, or an operator
                 that these kernels cannot run.
-            ValueError: unknown kernels, or less than one thread.
+            ValueError: unknown kernels, less than one thread, or tensors to be kept by XNNPACK,
+                which keeps its own to itself.
         """
+        if keep_tensors and kernels == "xnnpack":
+            raise ValueError("XNNPACK shows no tensors: take 'builtin' or 'reference' kernels.")
         if kernels not in KERNELS:
             raise ValueError(f"Unknown kernels '{kernels}': choose one of {', '.join(KERNELS)}.")
         if threads < 1:
@@ -85,7 +93,8 @@ class Runner:
         self.kernels = kernels
         self.input = _spec(graph.tensors[graph.inputs[0]])
         self.output = _spec(graph.tensors[graph.outputs[0]])
-        self._interpreter = _load(parts.content, kernels, threads)
+        self._interpreter = _load(parts.content, kernels, threads, keep_tensors)
+        self._keeps = keep_tensors
         # The interpreter numbers the tensors of the main graph as the file does.
         self._input_index, self._output_index = graph.inputs[0], graph.outputs[0]
 
@@ -129,6 +138,30 @@ class Runner:
                 progress(i + 1, len(samples))
         return outputs
 
+    def read_tensors(self, samples: Array, indices: Sequence[int]) -> list[Array]:
+        """Values of some tensors, in their own types, after one inference a sample.
+
+        Args:
+            samples: [n, h, w, c] in `self.input.dtype`, n at least 1.
+            indices: tensors of the main graph.
+
+        Returns:
+            One array [n, ...] a tensor, the first axis in the place of the tensor's batch of 1.
+
+        Raises:
+            ModelError: another shape or type than the model's input.
+            ValueError: the runner was not made with `keep_tensors`.
+        """
+        if not self._keeps:
+            raise ValueError("This runner keeps no tensors: make it with keep_tensors=True.")
+        self._check_samples(samples)
+        rows = []
+        for i in range(len(samples)):
+            self._run(samples[i : i + 1])
+            rows.append([self._interpreter.get_tensor(index) for index in indices])
+        columns = zip(*rows, strict=True)
+        return [np.concatenate([np.atleast_1d(value) for value in each]) for each in columns]
+
     def _run(self, sample: Array) -> Array:
         """One inference, [1, h, w, c] -> [classes]."""
         self._interpreter.set_tensor(self._input_index, sample)
@@ -165,7 +198,7 @@ def _spec(tensor: Tensor) -> TensorSpec:
     )
 
 
-def _load(content: bytes, kernels: str, threads: int) -> Any:
+def _load(content: bytes, kernels: str, threads: int, keep_tensors: bool) -> Any:
     """An interpreter with batch 1 and its tensors allocated."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -176,7 +209,10 @@ def _load(content: bytes, kernels: str, threads: int) -> Any:
     }[kernels]
     try:
         interpreter = Interpreter(
-            model_content=content, num_threads=threads, experimental_op_resolver_type=resolver
+            model_content=content,
+            num_threads=threads,
+            experimental_op_resolver_type=resolver,
+            experimental_preserve_all_tensors=keep_tensors,
         )
         details = interpreter.get_input_details()[0]
         if details["shape"][0] != 1:

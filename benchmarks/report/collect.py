@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.report.facts import (
     devices,
+    explanations,
     hints,
     histories,
     latency,
@@ -54,6 +55,7 @@ def collect(run: Path) -> dict[str, Any]:
         "confusion": matrices,
         "per_class": predictions.per_class(matrices),
         "quantization": predictions.quantization(files, tested),
+        "explanations": explanations.explanations(files),
         "latency": latency.latencies(files),
         "devices": devices.devices(files),
         "microcontrollers": microcontrollers.microcontrollers(files),

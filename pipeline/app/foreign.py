@@ -1,10 +1,11 @@
-"""`hintlite bundle` and `benchmark` on a `.tflite` file that no run of ours has made."""
+"""`hintlite bundle`, `benchmark` and `quantize --explain` on files that no run of ours has made."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from pipeline.app.console import Terminal
+from pipeline.app.explain_files import explain_files
 from pipeline.app.folder import RunError
 from pipeline.app.parser import Command
 from pipeline.app.single_file import benchmark_file
@@ -29,6 +30,8 @@ def on_model(command: Command, path: Path) -> int:
         raise RunError(f"{path} does not exist: name a .tflite file or a run folder")
     if command.name == "bundle" and command.options.get("mcu") in (PLAIN_C, TFLM):
         return _bundle(command, path)
+    if command.name == "quantize" and command.options["explain"]:
+        return explain_files(command.options)
     if command.name == "benchmark":
         return benchmark_file(path, command.options, Terminal())
     if command.options.get("mcu") in ETHOS_U:

@@ -9,6 +9,8 @@ from typing import Any
 from pipeline.app import devices
 from pipeline.app.context import Context
 from pipeline.app.device_options import wanted
+from pipeline.app.explain_options import sample_count
+from pipeline.app.explanation import show
 from pipeline.app.folder import RunError, Stage
 from pipeline.app.stages import (
     android,
@@ -18,6 +20,7 @@ from pipeline.app.stages import (
     data,
     distill,
     evaluate,
+    explain,
     mcu,
     npu,
     phone,
@@ -91,8 +94,10 @@ def _elsewhere(name: str) -> Callable[[Context, Mapping[str, Any]], str] | None:
 
 
 def _beside(context: Context, options: Mapping[str, Any]) -> list[str]:
-    """What `hintlite bundle` was asked for beside the bundle."""
+    """What `hintlite bundle` was asked for beside the bundle, and `quantize` beside the files."""
     made = []
+    if options.get("explain"):
+        made += _explain(context, sample_count(options["samples"]))
     kind = options.get("mcu")
     if kind in ETHOS_U:
         made += _compiled_bundle(context, kind)
@@ -109,6 +114,15 @@ def _beside(context: Context, options: Mapping[str, Any]) -> list[str]:
         _print(context, phone.summary(context))
         made.append(phone.NAME)
     return made
+
+
+def _explain(context: Context, samples: int | None) -> list[str]:
+    stages = explain.stages(context, samples)
+    for stage in stages:
+        _complete_stage(context, stage)
+    for place, (model, content) in enumerate(explain.results(context).items()):
+        show(context.terminal.out, f"{model}, INT8", content, legend=place == len(stages) - 1)
+    return [stage.name for stage in stages]
 
 
 def _emulate(context: Context, options: Mapping[str, Any]) -> str:

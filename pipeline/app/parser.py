@@ -18,6 +18,7 @@ from jsonargparse.typing import PositiveInt
 
 from pipeline.app.compare import percent
 from pipeline.app.device_options import check_options
+from pipeline.app.explain_options import add_explain, check_explain
 from pipeline.app.fit_options import check_fit, fit_parser
 from pipeline.app.target_name import target_name
 from pipeline.app.wrong_use import WrongUseError
@@ -58,7 +59,9 @@ STAGE_EXAMPLES = {
     "run": "hintlite run runs/fashion --data.source fashion_mnist --training.epochs 16",
     "teacher": "hintlite teacher runs/mine --teacher_training.epochs 30",
     "distill": "hintlite distill runs/mine --kd.temperature 4",
-    "quantize": "hintlite quantize runs/mine --data.calibration_samples 512",
+    "quantize": "hintlite quantize runs/mine --data.calibration_samples 512\n"
+    "  hintlite quantize runs/mine --explain\n"
+    "  hintlite quantize float.tflite int8.tflite --explain --samples samples.npz",
     "evaluate": "hintlite evaluate runs/mine",
     "bundle": "hintlite bundle runs/mine\n  hintlite bundle runs/mine --mcu c --name digits\n"
     "  hintlite bundle runs/mine --mcu tflm --name digits --strip\n"
@@ -81,7 +84,7 @@ KEEP = ("models", "all", "nothing")  # of a study's finished run
 DEFAULT_NAME = "network"  # of the C interface
 SWITCHES = (
     *("--verbose", "--check", "--tensorboard", "--phone", "--strip", "--for-device"),
-    *("--install", "--keep"),
+    *("--install", "--keep", "--explain"),
 )
 
 
@@ -265,6 +268,8 @@ def _stage_parser(name: str, full: bool) -> Parser:
             action="store_true",
             help="write TensorBoard logs of the trainings to RUN/tensorboard",
         )
+    if name == "quantize":
+        add_explain(parser)
     if name == "bundle":
         parser.add_argument(
             "--check",
@@ -566,6 +571,7 @@ def _forget_default_shape(given: Any, default: dict[str, Any]) -> None:
 
 def _refuse_idle(options: dict[str, Any]) -> None:
     """Refuses options that would do nothing."""
+    check_explain(options)
     if options.get("check") and options.get("mcu"):
         raise WrongUseError("--check changes nothing, --mcu writes sources: give one of them")
     if options.get("check") and options.get("phone"):

@@ -28,6 +28,11 @@ FIGURES = (
         "hintlite evaluate {run}",
     ),
     ("verification of INT8", "quantize/*/verify.json", "hintlite quantize {run}"),
+    (
+        "error of each INT8 operator, accuracy regained",
+        "explain/*/explain.json",
+        "hintlite quantize {run} --explain",
+    ),
     ("latency, memory, machine", "benchmark/*.json", "hintlite benchmark {run}"),
     ("hint maps", "distill/*/hint_maps.npz", "hintlite distill {run}"),
     ("commit, deployed student", "bundle/device/manifest.json", "hintlite bundle {run}"),

@@ -1,0 +1,147 @@
+"""The section of the page that tells where INT8's error comes from."""
+
+import json
+import re
+
+import pytest
+from report_run import settings, write_run
+
+from benchmarks.report.collect import collect
+from benchmarks.report.page import write_report
+from benchmarks.report.section import Report
+from benchmarks.report.sections import explanation
+from pipeline.app.folder import RunFolder, Stage
+
+SENTENCE = "The output of operator 1 (CONV_2D, <b>conv</b>) costs 1.2 points."
+
+
+def operator(index, kind, points, share=0.25):
+    gain = {"won": 4, "lost": 1, "points": points, "p_value": 0.01, "error_share": share}
+    return {
+        "index": index,
+        "operator": kind,
+        "tensor": "x",
+        "layer": f"<i>layer{index}</i>",
+        "output": {
+            **{"sqnr_db": 20.5 + index, "clipped": 0.0125, "range_use": 0.5},
+            **{"widest_channel": 3, "channel_ratio": 98.7},
+        },
+        "weights": {"ratio": 12.5, "channel_ranges": [1.0], "scales": [0.1], "sqnr_db": 40.0},
+        "regained": gain if points is not None else None,
+    }
+
+
+def content(operators=None):
+    return {
+        "schema": "hintlite-explanation/1",
+        **{"samples": 1234, "labelled": True, "against": "float file"},
+        **{"float_accuracy": 0.95, "int8_accuracy": 0.9, "simulated_accuracy": 0.901},
+        "agreement": {
+            **{"same_choice": 0.991, "equal_outputs": 0.97, "largest_steps": 2.0},
+            **{"missed_error": 0.05, "trusted": True},
+        },
+        "operators": operators
+        or [
+            operator(-1, "INPUT", 0.0),
+            operator(0, "CONV_2D", -0.5),
+            operator(1, "CONV_2D", 1.2),
+            operator(2, "MAX_POOL_2D", None),
+        ],
+        "finding": {"worst": 1, "costs_accuracy": True, "sentence": SENTENCE},
+        "remarks": ["A remark."],
+    }
+
+
+def explain(run, model="hint+kd", found=None):
+    def work(folder):
+        (folder / "explain.json").write_text(json.dumps(found or content()))
+
+    inputs = ("data", f"quantize/{model}")
+    stage = Stage(f"explain/{model}", 1, {"samples": 1000}, inputs, ("numpy",), work)
+    RunFolder(run).complete(stage)
+
+
+@pytest.fixture
+def run(tmp_path):
+    return write_run(tmp_path / "mine")
+
+
+def page_of(run):
+    write_report([run], run.parent / "report.html", run.parent / "report.json")
+    return (run.parent / "report.html").read_text()
+
+
+def section_of(page):
+    start = page.index('<section id="explanation"')
+    return page[start : page.index("</section>", start)]
+
+
+def test_an_explained_model_has_sentence_pictures_and_table(run):
+    explain(run)
+    section = section_of(page_of(run))
+    assert "student, hints + KD, INT8" in section
+    assert "operator 1 (CONV_2D, &lt;b&gt;conv&lt;/b&gt;) costs 1.2 points" in section
+    assert "A remark." in section
+    labels = re.findall(r'<svg role="img" aria-label="([^"]*)"', section)
+    assert len(labels) == 2
+    assert "1 CONV_2D 21.5 dB; 2 MAX_POOL_2D 22.5 dB" in labels[0]
+    assert "0 CONV_2D \u22120.5 points; 1 CONV_2D 1.2 points" in labels[1]
+    rows = re.findall(r"<tr>(.*?)</tr>", section, re.DOTALL)
+    cells = [re.sub("<[^>]*>", "", c) for c in re.findall(r"<t[hd].*?</t[hd]>", rows[3])]
+    expected = ["1", "CONV_2D", "&lt;i&gt;layer1&lt;/i&gt;", "21.5", "1.25\u00a0%", "50.00\u00a0%"]
+    assert cells[:6] == expected
+    assert cells[6:] == ["3", "98.7", "12.5", "+1.20", "4", "1", "25.00\u00a0%"]
+    assert "Accuracy on 1,234 validation samples: float file 95.00" in section
+    facts = json.loads((run.parent / "report.json").read_text())
+    assert facts["explanations"][0]["content"] == content()
+    lines = {line["figure"]: line["command"] for line in facts["reproduce"]}
+    assert any(command.endswith("--explain") for command in lines.values())
+
+
+def test_pages_without_an_explanation_have_no_such_section(run):
+    assert 'id="explanation"' not in page_of(run)
+    assert collect(run)["explanations"] == []
+
+
+def test_an_explanation_of_other_files_is_not_shown(run):
+    explain(run)
+    explain(run, "teacher")
+    write_run(run, now=settings(seed=8))  # as it was: the stages did not change
+    (run / "explain" / "teacher" / "explain.json").write_text(json.dumps(content()) + " ")
+    model = run / "quantize" / "hint+kd" / "stage.json"
+    record = json.loads(model.read_text())
+    record["outputs"]["student_int8.tflite"] = "0" * 64
+    model.write_text(json.dumps(record))
+    section = section_of(page_of(run))
+    assert section.count("The explanation does not count") == 2
+    assert "made from other files than those that are there now" in section
+    assert "its file was changed" in section
+    assert f"hintlite quantize {run} --explain" in section
+    assert SENTENCE[:20] not in section
+
+
+def test_of_a_deep_network_the_costliest_are_drawn_in_their_order(run):
+    operators = [operator(i, "CONV_2D", 0.01 * (i % 40), 0.0) for i in range(60)]
+    shown = [each["index"] for each in explanation.costliest(operators)]
+    assert shown == sorted(sorted(range(60), key=lambda i: -(i % 40))[: explanation.MOST_BARS])
+    explain(run, found=content(operators))
+    section = section_of(page_of(run))
+    assert "the 24 costliest" in section
+    assert section.count("<tr>") == 61
+
+
+def test_where_nothing_is_regained_the_picture_says_so(run):
+    explain(run, found=content([operator(0, "CONV_2D", 0.0), operator(1, "MEAN", 0.0)]))
+    assert "0 CONV_2D 0 points; 1 MEAN 0 points" in section_of(page_of(run))
+    explain_again = content([operator(0, "CONV_2D", None)])
+    report = Report("mine", run, {"explanations": [{"model": "kd", "content": explain_again}]})
+    assert explanation.render([report]).html.count("<svg role") == 1
+
+
+def test_one_explanation_of_several_runs_is_told_apart(tmp_path):
+    runs = [write_run(tmp_path / name) for name in ("a", "b")]
+    explain(runs[1])
+    reports = [Report(run.name, run, collect(run)) for run in runs]
+    html = explanation.render(reports).html
+    assert "Run b" in html
+    assert "Run a" not in html
