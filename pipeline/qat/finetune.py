@@ -88,14 +88,13 @@ class FineTuning:
             inner = getattr(layer, "layer", layer)
             if isinstance(inner, tf_keras.layers.BatchNormalization):
                 layer.trainable = inner.trainable = False
-        self.frozen = True
+        self.frozen, self.learned = True, list(self.model.trainable_variables)
         self._step = tf.function(self._one_step, reduce_retracing=True)  # traced anew
 
     def _one_step(self, images: Tensor, labels: Tensor, teacher: Tensor | None) -> Tensor:
         with tf.GradientTape() as tape:
             outputs = self.model(images, training=True)
             loss = losses(self.job, labels, outputs, teacher)
-        moving = [variable for variable in self.learned if variable.trainable]
-        gradients = tape.gradient(loss, moving)
-        self.optimizer.apply_gradients(zip(gradients, moving, strict=True))
+        gradients = tape.gradient(loss, self.learned)
+        self.optimizer.apply_gradients(zip(gradients, self.learned, strict=True))
         return loss
