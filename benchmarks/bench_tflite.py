@@ -127,6 +127,7 @@ class Samples:
     inputs: Any
     labels: Any
     expected: Any
+    sha256: str | None = None  # of raw inputs and labels
 
 
 def say(text: str) -> None:
@@ -506,6 +507,29 @@ def model_facts(subject: Subject) -> Json:
     return facts
 
 
+def task_facts(subject: Subject) -> Json:
+    """What tells one task from another: the bundle's labels, input and samples; else None."""
+    task = subject.manifest.get("task") if subject.manifest else None
+    if not isinstance(task, dict) or not {"labels", "input_shape"} <= set(task):
+        return None
+    labels = "\n".join(str(label) for label in task["labels"])
+    return {
+        "labels_sha256": hashlib.sha256(labels.encode("utf-8")).hexdigest(),
+        "classes": len(task["labels"]),
+        "input_shape": list(task["input_shape"]),
+        "samples_sha256": None,
+    }
+
+
+def samples_digest(arrays: Json) -> str:
+    """SHA-256 of raw inputs and labels: the same for every model of a task."""
+    digest = hashlib.sha256()
+    for values in (arrays["inputs"], arrays["labels"]):
+        digest.update(f"{values.dtype.str}{values.shape}".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
 def tensor_facts(detail: Json) -> Json:
     """Name, dtype, shape and quantization of a tensor, from the interpreter's details."""
     scale, zero_point = detail["quantization"]
@@ -729,7 +753,8 @@ def load_samples(subject: Subject, detail: Json) -> Samples | None:
     except Exception as error:
         raise BenchError(f"{name} cannot be used: {one_line(repr(error))}; make the bundle anew")
     require(fits, f"{name} holds inputs {inputs.shape}, or not as many labels; expected {shape}")
-    return Samples(list(inputs[:, None]), arrays["labels"], arrays.get("expected:" + subject.name))
+    expected = arrays.get("expected:" + subject.name)
+    return Samples(list(inputs[:, None]), arrays["labels"], expected, samples_digest(arrays))
 
 
 def random_input(detail: Json, generator: Any) -> Any:
@@ -1161,6 +1186,7 @@ def blank_report(options: Options, subject: Subject, root: str) -> Json:
         "nonce": options.nonce,
         "verdict": None,
         "model": model_facts(subject),
+        "task": task_facts(subject),
         "settings": {name: getattr(options, name) for name in names},
         "runtime": None,
         "latency": None,
@@ -1252,6 +1278,8 @@ def measure(options: Options, root: str = "/", vcgencmd: str | None = None) -> J
     warm_up(report, interpreter, feed, options, root)
     time_windows(report, interpreter, feed, options, root, vcgencmd)
     if samples is not None:
+        if report["task"] is not None:
+            report["task"]["samples_sha256"] = samples.sha256
         check_samples(report, runtime, subject, interpreter, samples)
     report["verdict"] = judge(report)
     return report

@@ -17,6 +17,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import metadata
 from typing import Any
 
@@ -209,19 +210,25 @@ class _Teaching:
         Raises:
             OutOfRangeError: a value that is not a finite float16.
         """
-        network, normalization = folded(self.part), self.data.normalization
-
-        @tf.function(reduce_retracing=True)
-        def taught(raw: Any) -> Any:
-            images = normalization.apply_tensor(view_of(raw, view))
-            return tf.cast(network(images, training=False)[self.tap], tf.float32)
-
         images = self.data.images
         for start in range(0, len(images), CHUNK):
-            values = taught(tf.constant(images[start : start + CHUNK])).numpy()
+            raw = view_of(tf.constant(images[start : start + CHUNK]), view)
+            values = self._taught(raw).numpy()
             self._check(values)
             self.steps.add(len(values), f"{self.tap}, {VIEW_NAMES[view]}")
             yield values.astype(DTYPE)
+
+    @cached_property
+    def _taught(self) -> Callable[[Any], Any]:
+        """From raw images [b, h, w, c] to the tap, float32, compiled once."""
+        network, data = folded(self.part), self.data
+
+        @tf.function(input_signature=[tf.TensorSpec([None, *data.input_shape], data.raw_dtype)])
+        def taught(raw: Any) -> Any:
+            images = data.normalization.apply_tensor(raw)
+            return tf.cast(network(images, training=False)[self.tap], tf.float32)
+
+        return taught
 
     def _check(self, values: np.ndarray) -> None:
         largest = float(np.abs(values).max())

@@ -11,8 +11,19 @@ from dataclasses import dataclass, field
 
 from models.presets import NetworkConfig
 
+ETHOS_U = (
+    *("ethos-u55-32", "ethos-u55-64", "ethos-u55-128", "ethos-u55-256"),
+    *("ethos-u65-256", "ethos-u65-512"),
+    *("ethos-u85-128", "ethos-u85-256", "ethos-u85-512", "ethos-u85-1024", "ethos-u85-2048"),
+)
 # Where a bundle can be benchmarked; the first is the default.
-TARGETS = ("host", "cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
+TARGETS = (
+    "host",
+    "android",
+    *("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"),
+    "tflm",
+    *ETHOS_U,
+)
 SOURCES = ("digits", "fashion_mnist", "mnist", "cifar10", "cifar100", "folder", "npz")
 
 
@@ -216,7 +227,8 @@ class HintConfig:
         epochs: passes of the hint phase, before the task phase.
         learning_rate: its peak; the schedule and optimizer are the student's.
         pairs: guided tap of the student -> hint tap of the teacher. Empty: the middle tap of each.
-        regressor: "paper" (valid convolution), "pooled" (1x1) or "two_layer".
+        regressor: "paper" (valid convolution; where the hint is the larger map, as "pooled"),
+            "pooled" (1x1) or "two_layer".
         keep_weight: weight of the hint loss in the task phase; 0 drops the regressor after the
             hint phase, as the paper does.
     """
@@ -233,6 +245,22 @@ class HintConfig:
         require(self.learning_rate > 0, f"hint.learning_rate must be above 0: {self.learning_rate}")
         require(self.keep_weight >= 0, f"hint.keep_weight must not be negative: {self.keep_weight}")
         _one_of("hint.regressor", self.regressor, ("paper", "pooled", "two_layer"))
+
+
+@dataclass(frozen=True)
+class JointHintConfig:
+    """Hints in the task phase alone: weight * mean((r(v_g) - u_h)^2) beside the labels.
+
+    Args:
+        weight: of that mean; 100 is what benchmarks of distillation take (Tian et al. 2020). The
+            pairs and the regressor are those of the hint phase's settings.
+    """
+
+    weight: float = 100.0
+
+    def __post_init__(self) -> None:
+        """Refuses a weight that would leave nothing to learn from the hints."""
+        require(self.weight > 0, f"joint_hint.weight must be above 0; got {self.weight}")
 
 
 @dataclass(frozen=True)
@@ -283,6 +311,95 @@ class CacheConfig:
     def __post_init__(self) -> None:
         """Refuses a budget that holds nothing."""
         require(self.budget_gb > 0, f"cache.budget_gb must be above 0; got {self.budget_gb}")
+
+
+@dataclass(frozen=True)
+class AttentionConfig:
+    """Attention transfer (Zagoruyko & Komodakis 2017), over all stages.
+
+    Args:
+        weight: beta, of the loss beside the labels' cross-entropy. The paper's 1000 goes with maps
+            of 32 to 8 pixels a side: the loss is a mean over a map's places and grows as they get
+            fewer, so that on images of 8x8 the same influence is had with about 60.
+    """
+
+    weight: float = 1000.0
+
+    def __post_init__(self) -> None:
+        """Refuses a weight that leaves nothing of the method."""
+        require(self.weight > 0, f"attention.weight must be above 0; got {self.weight}")
+
+
+@dataclass(frozen=True)
+class FSPConfig:
+    """Flow of the solution procedure (Yim et al. 2017): Gram matrices first, then the task.
+
+    Args:
+        epochs: passes of the first phase.
+        learning_rate: its peak; the schedule and optimizer are the student's.
+        keep_weight: weight of the Gram loss in the task phase; 0 drops it after the first phase,
+            as the paper does.
+    """
+
+    epochs: int = 5
+    learning_rate: float = 2e-3
+    keep_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuses counts, rates and weights that cannot work."""
+        require(self.epochs >= 1, f"fsp.epochs must be 1 or more; got {self.epochs}")
+        require(self.learning_rate > 0, f"fsp.learning_rate must be above 0: {self.learning_rate}")
+        require(self.keep_weight >= 0, f"fsp.keep_weight must not be negative: {self.keep_weight}")
+
+
+@dataclass(frozen=True)
+class CRDConfig:
+    """Contrastive representation distillation (Tian et al. 2020).
+
+    Args:
+        weight: of the loss beside the labels' cross-entropy (the paper's 0.8).
+        negatives: K, rows that are drawn from the memory bank in a step; those of a sample's own
+            class are no negatives of it. The paper's 16384 are for a GPU.
+        dim: length of the embeddings; the bank holds 2 * samples * dim numbers.
+        temperature: T, which divides the scores (the paper's 0.07).
+        momentum: share of a remembered embedding that stays when its sample is seen again.
+    """
+
+    weight: float = 0.8
+    negatives: int = 2048
+    dim: int = 128
+    temperature: float = 0.07
+    momentum: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuses counts and constants that cannot work."""
+        require(self.weight > 0, f"crd.weight must be above 0; got {self.weight}")
+        require(self.negatives >= 1, f"crd.negatives must be 1 or more; got {self.negatives}")
+        require(self.dim >= 2, f"crd.dim must be 2 or more; got {self.dim}")
+        require(self.temperature > 0, f"crd.temperature must be above 0; got {self.temperature}")
+        require(0 <= self.momentum < 1, f"crd.momentum lies in 0..1, without 1: {self.momentum}")
+
+
+@dataclass(frozen=True)
+class ReviewKDConfig:
+    """Knowledge review (Chen et al. 2021), over all stages.
+
+    Args:
+        weight: of the loss beside the labels' cross-entropy (the paper's are 0.6 to 8, by pair).
+        warmup_epochs: the weight rises linearly from 0 over these first epochs of the task phase
+            (the paper's 20 of 240).
+    """
+
+    weight: float = 1.0
+    warmup_epochs: int = 2
+
+    def __post_init__(self) -> None:
+        """Refuses weights and counts that cannot work."""
+        require(self.weight > 0, f"reviewkd.weight must be above 0; got {self.weight}")
+        require(
+            self.warmup_epochs >= 0,
+            f"reviewkd.warmup_epochs must be 0 or more; got {self.warmup_epochs}",
+        )
 
 
 @dataclass(frozen=True)
@@ -353,6 +470,7 @@ class RunConfig:
 
     Args:
         seed: of weights and shuffling.
+        teacher_seed: the teacher's own, so that students of several seeds share it; `seed` if None.
         deterministic: bit-equal results on the same machine and libraries, somewhat slower.
         data: which samples.
         teacher: the large network.
@@ -361,17 +479,24 @@ class RunConfig:
         hint_member: the member (from 0) whose feature maps are the hints.
         student: the thin network.
         training: how each student is trained in its task phase.
-        arms: the methods to compare; "+" sums methods (hint+kd).
+        arms: the methods to compare (see pipeline.methods.METHODS; package.module:name is one of
+            your own); "+" sums methods (hint+kd).
         deploy: the arm that is bundled; "best" is the best INT8 accuracy on validation data.
         hint: settings of the hint phase.
+        joint_hint: hints in the task phase alone, for the arm of that name.
         kd: settings of the soft targets.
         cache: where the teacher's outputs are kept, and how much of them.
+        attention: settings of attention transfer.
+        fsp: settings of the flow of the solution procedure.
+        crd: settings of contrastive representation distillation.
+        reviewkd: settings of knowledge review.
         quantize: INT8 conversion and its bounds.
         bundle_samples: validation samples that travel with the model.
         benchmark: how latency is measured.
     """
 
     seed: int = 0
+    teacher_seed: int | None = None
     deterministic: bool = False
     data: DataConfig = field(default_factory=DataConfig)
     teacher: NetworkConfig = field(
@@ -389,8 +514,13 @@ class RunConfig:
     arms: tuple[str, ...] = ("scratch", "kd", "hint+kd")
     deploy: str = "best"
     hint: HintConfig = field(default_factory=HintConfig)
+    joint_hint: JointHintConfig = field(default_factory=JointHintConfig)
     kd: KDConfig = field(default_factory=KDConfig)
     cache: CacheConfig = field(default_factory=CacheConfig)
+    attention: AttentionConfig = field(default_factory=AttentionConfig)
+    fsp: FSPConfig = field(default_factory=FSPConfig)
+    crd: CRDConfig = field(default_factory=CRDConfig)
+    reviewkd: ReviewKDConfig = field(default_factory=ReviewKDConfig)
     quantize: QuantizeConfig = field(default_factory=QuantizeConfig)
     bundle_samples: int = 16
     benchmark: BenchmarkConfig = field(default_factory=BenchmarkConfig)
@@ -398,6 +528,10 @@ class RunConfig:
     def __post_init__(self) -> None:
         """Refuses combinations across the parts."""
         require(self.seed >= 0, f"seed must be 0 or more; got {self.seed}")
+        require(
+            self.teacher_seed is None or self.teacher_seed >= 0,
+            f"teacher_seed must be 0 or more; got {self.teacher_seed}",
+        )
         require(self.teacher_members >= 1, "teacher_members must be 1 or more")
         require(
             0 <= self.hint_member < self.teacher_members,
@@ -410,6 +544,12 @@ class RunConfig:
             self.deploy == "best" or self.deploy in self.arms,
             f"deploy must be 'best' or one of the arms {', '.join(self.arms)}; got {self.deploy!r}",
         )
+        require(
+            self.reviewkd.warmup_epochs < self.training.epochs
+            or not any("reviewkd" in arm.split("+") for arm in self.arms),
+            f"reviewkd.warmup_epochs ({self.reviewkd.warmup_epochs}) must be fewer than the "
+            f"{self.training.epochs} epochs of the training: its full weight is never reached",
+        )
         require(self.bundle_samples >= 1, "bundle_samples must be 1 or more")
         require(
             self.teacher.times_fewer is None,
@@ -418,15 +558,21 @@ class RunConfig:
 
 
 __all__ = [
+    "ETHOS_U",
     "TARGETS",
+    "AttentionConfig",
     "AugmentConfig",
     "BenchmarkConfig",
+    "CRDConfig",
     "CacheConfig",
     "DataConfig",
+    "FSPConfig",
     "HintConfig",
+    "JointHintConfig",
     "KDConfig",
     "NetworkConfig",
     "QuantizeConfig",
+    "ReviewKDConfig",
     "RunConfig",
     "SettingsError",
     "TrainingConfig",

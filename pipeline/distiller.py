@@ -11,7 +11,7 @@ from keras import ops
 
 from models.fold import folded
 from models.taps import subnetwork
-from pipeline.methods.base import Batch, Linear, Phase, Tensor
+from pipeline.methods.base import Batch, Phase, Schedule, Tensor
 
 CACHED = "teacher:"  # key prefix of teacher outputs that come with the batch
 
@@ -146,7 +146,7 @@ class Distiller(keras.Model):
     def set_epoch(self, epoch: int, epochs: int) -> None:
         """Sets the scheduled weights for `epoch` (from 0) of `epochs`."""
         for term in self.phase.terms:
-            if isinstance(term.weight, Linear):
+            if isinstance(term.weight, Schedule):
                 self.term_weights[term.name].assign(term.weight.at(epoch, epochs))
 
     def _track(
@@ -179,8 +179,8 @@ def _inference(teacher: keras.Model, phase: Phase) -> Callable[[Tensor], dict[st
     return lambda images: taught(images, training=False)
 
 
-def _weight_at_start(weight: float | Linear) -> float:
-    return weight.start if isinstance(weight, Linear) else weight
+def _weight_at_start(weight: float | Schedule) -> float:
+    return weight.at(0, 1) if isinstance(weight, Schedule) else weight
 
 
 def _images(inputs: Any) -> Tensor:

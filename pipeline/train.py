@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from pipeline.data.training_data import TrainingData
 from pipeline.distiller import CACHED, Distiller
 from pipeline.methods.base import PHASES, Method, Phase, with_labels
 from pipeline.optimizers import build_optimizer
+from pipeline.teacher_pass import teacher_pass
 
 EVALUATION_BATCH = 512
 
@@ -96,6 +98,7 @@ def train(job: Job) -> list[Row]:
     Raises:
         TrainingError: the loss is no longer a finite number.
     """
+    job.method.prepare(partial(teacher_pass, job.teacher, job.data))
     phases = job.method.phases()
     phases["task"] = with_labels(phases["task"], job.config.label_smoothing)
     trained = _trained_variables(job, phases)
@@ -125,6 +128,7 @@ class _PhaseRun(keras.callbacks.Callback):
         super().__init__()
         self.job, self.key, self.trained = job, key, trained
         self.epochs = phase.epochs or job.config.epochs
+        self.keep = phase.keep
         self.batch_size = min(job.config.batch_size, len(job.data.train))
         self.steps = steps_per_epoch(len(job.data.train), self.batch_size)
         self.distiller = Distiller(job.student, phase, job.teacher, name=f"distiller_{key}")
@@ -212,7 +216,7 @@ class _PhaseRun(keras.callbacks.Callback):
         }
         self.progress.history.append(row)
         self.progress.epoch = epoch + 1
-        if _rank(logs) < (self.progress.best or [math.inf]):
+        if self.keep == "last" or _rank(logs) < (self.progress.best or [math.inf]):
             self.progress.best, self.progress.best_epoch = _rank(logs), epoch
             self.best = [variable.numpy() for variable in self.trained]
         checkpoint.save(self.job.checkpoint, self.progress, self.state, self.best)

@@ -8,7 +8,7 @@ import tensorflow as tf
 from pipeline.config import HintConfig, KDConfig
 from pipeline.distiller import Distiller
 from pipeline.drop_regressor import LeftoverError, drop_regressor, in_float32
-from pipeline.methods.base import Linear, Phase, Sum, Term, tap_shapes, with_labels
+from pipeline.methods.base import Linear, Phase, Sum, Term, Warmup, tap_shapes, with_labels
 from pipeline.methods.hint import Hint
 from pipeline.methods.kd import KD
 from pipeline.methods.scratch import Scratch
@@ -133,14 +133,29 @@ def test_evaluation_moves_nothing(tiny_pair):
     assert not moved(before, student)
 
 
-def test_scheduled_weights_act_in_the_compiled_step(tiny_pair):
+class Halving:
+    """A schedule of no class that hintlite knows."""
+
+    def at(self, epoch, epochs):
+        return 2.0 ** (epochs - epoch)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        (Linear(4.0, 1.0), [4.0, 3.0, 2.0, 1.0]),
+        (Warmup(3.0, 2), [0.0, 1.5, 3.0, 3.0]),
+        (Halving(), [16.0, 8.0, 4.0, 2.0]),
+    ],
+)
+def test_scheduled_weights_act_in_the_compiled_step(tiny_pair, schedule, expected):
     def one(batch):
         return 0.0 * batch.student["logits"][:, 0] + 1.0
 
-    phase = Phase((Term("t", one, Linear(4.0, 1.0)),), frozenset({"logits"}))
+    phase = Phase((Term("t", one, schedule),), frozenset({"logits"}))
     distiller = compiled(tiny_pair[1], phase)
     history = distiller.fit(X, Y, epochs=4, verbose=0).history
-    assert history["loss"] == pytest.approx([4.0, 3.0, 2.0, 1.0])
+    assert history["loss"] == pytest.approx(expected)
     assert history["t"] == pytest.approx([1.0] * 4)
 
 

@@ -1,10 +1,12 @@
 """The losses against values worked out in numpy from the papers' formulas."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
-from pipeline.config import HintConfig, KDConfig, RunConfig, SettingsError
-from pipeline.methods import METHODS, method_names
+from pipeline.config import HintConfig, JointHintConfig, KDConfig, RunConfig, SettingsError
+from pipeline.methods import METHODS, method_names, settings_read
 from pipeline.methods.base import (
     Batch,
     Linear,
@@ -12,6 +14,7 @@ from pipeline.methods.base import (
     Phase,
     Sum,
     Term,
+    Warmup,
     cross_entropy,
     with_labels,
 )
@@ -23,6 +26,7 @@ RNG = np.random.default_rng(7)
 STUDENT = RNG.normal(size=(5, 4)).astype(np.float32)
 TEACHER = 3.0 * RNG.normal(size=(5, 4)).astype(np.float32)  # asymmetric on purpose
 LABELS = np.array([0, 3, 1, 2, 2])
+OURS = {"scratch", "kd", "hint", "joint_hint", "random_hint", "hint_labels", "output_only"}
 
 
 def softmax(logits, tau=1.0):
@@ -74,6 +78,26 @@ def test_kd_weights_follow_the_paper():
     assert Linear(4.0, 1.0).at(0, 1) == 4.0
 
 
+def test_hintons_form_is_reached_by_settings():
+    """Hinton et al. 2015: 0.1 H(y, P_S) + 0.9 tau^2 KL(P_T^tau || P_S^tau), tau 4."""
+    config = KDConfig(4.0, weight_start=0.9, weight_end=0.9, label_weight=0.1, tau_squared=True)
+    p, q = softmax(TEACHER, 4.0), softmax(STUDENT, 4.0)
+    labels = -np.log(softmax(STUDENT)[np.arange(5), LABELS])
+    expected = 0.1 * labels + 0.9 * 16.0 * (p * np.log(p / q)).sum(axis=1)
+    terms = with_labels(KD(config).phases()["task"]).terms
+    for epoch in 0, 7:
+        weights = [
+            t.weight if isinstance(t.weight, float) else t.weight.at(epoch, 8) for t in terms
+        ]
+        losses = [np.asarray(term.loss(batch())) for term in terms]
+        np.testing.assert_allclose(np.dot(weights, losses), expected, rtol=1e-4)
+
+
+def test_a_warm_up_rises_from_0_and_stays():
+    assert [Warmup(8.0, 4).at(epoch, 6) for epoch in range(6)] == [0.0, 2.0, 4.0, 6.0, 8.0, 8.0]
+    assert Warmup(8.0, 0).at(0, 6) == 8.0
+
+
 def test_labels_are_added_to_a_task_phase_once():
     plain = with_labels(Scratch().phases()["task"])
     assert [term.name for term in plain.terms] == ["ce"]
@@ -122,12 +146,20 @@ def test_hint_pools_a_larger_hint_where_the_kind_says_so():
     np.testing.assert_allclose(target, pooled, rtol=1e-5)
 
 
-def test_hint_refuses_unknown_taps_and_pairs_that_cannot_fit():
+def test_hint_refuses_unknown_taps():
     method = Hint(HintConfig(), {"g": "h"}, {"h": "linear"})
     with pytest.raises(MethodError, match=r"student's tap 'g'.*has x"):
         method.build({"h": (None, 3, 3, 5)}, {"x": (None, 5, 5, 2)}, 1)
-    with pytest.raises(MethodError, match="8"):
-        method.build({"h": (None, 8, 8, 5)}, {"g": (None, 4, 4, 2)}, 1)
+
+
+def test_a_larger_hint_is_pooled_to_the_guided_size():
+    method = Hint(HintConfig(), {"g": "h"}, {"h": "linear"})
+    method.build({"h": (None, 8, 8, 5)}, {"g": (None, 4, 4, 2)}, 1)
+    hint = np.arange(320, dtype=np.float32).reshape(1, 8, 8, 5)
+    found = method.target("g", Batch({}, {"h": hint}, None, None, False))
+    expected = hint.reshape(1, 4, 2, 4, 2, 5).mean(axis=(2, 4))
+    np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-6)
+    assert method.regressors["g"].output_shape == (None, 4, 4, 5)
 
 
 def test_hint_is_dropped_after_its_phase_unless_it_is_kept_on():
@@ -158,6 +190,37 @@ def test_arms_name_methods():
         method_names("hnit+kd")
     with pytest.raises(SettingsError, match="twice"):
         method_names("kd+kd")
+
+
+def test_an_arm_is_trained_anew_when_what_it_reads_changes_and_not_otherwise():
+    def read(arm, **settings):
+        return settings_read(arm, RunConfig(**settings))
+
+    plain = RunConfig()
+    assert read("scratch") == {}
+    assert read("hint+kd") == {"hint": asdict(plain.hint), "kd": asdict(plain.kd)}
+    assert read("output_only") == {"kd": asdict(plain.kd), "hint.epochs": plain.hint.epochs}
+    changed = {
+        "hint.epochs": {"hint": HintConfig(epochs=9)},
+        "hint.regressor": {"hint": HintConfig(regressor="pooled")},
+        "joint_hint": {"joint_hint": JointHintConfig(weight=7.0)},
+        "kd": {"kd": KDConfig(temperature=9.0)},
+    }
+    retrained = {
+        name: {arm for arm in METHODS if read(arm) != read(arm, **settings)} & OURS
+        for name, settings in changed.items()
+    }
+    assert retrained == {
+        "hint.epochs": {"hint", "random_hint", "hint_labels", "output_only"},
+        "hint.regressor": {"hint", "random_hint", "joint_hint"},
+        "joint_hint": {"joint_hint"},
+        "kd": {"kd", "output_only"},
+    }
+
+
+def test_every_setting_that_a_method_reads_exists():
+    for arm in METHODS:
+        assert all(value is not None for value in settings_read(arm, RunConfig()).values())
 
 
 def test_every_method_builds_and_minimises_something(tiny_pair):

@@ -1,9 +1,13 @@
 """Training steps per second: hintlite's Distiller against keras.distillation, in one run.
 
 Two pairs at batch 128: the 28x28 teacher and thin student with a loss on the logits, and a pair of
-equal channels with a loss on one feature map. Each side runs with its faster `jit_compile`; the
-sides take turns, and the ratio is the median over the rounds. What the matrix products alone would
-take is printed beside it: the MACs of one step at the speed of one large matrix product.
+equal channels with a loss on one feature map. Four sides take turns: keras.distillation, hintlite
+with the teacher evaluated in the step, hintlite with the teacher's outputs read from their cache
+(flips drawn, each sample's view looked up in the memory-mapped files), and Keras training the
+student alone on the labels. Each runs with its faster `jit_compile`; a ratio is the median over the
+rounds. The sides of Keras are handed one batch for ever; the cached side pays for its input. What
+the matrix products of the live side alone would take is printed beside it: the MACs of one step at
+the speed of one large matrix product.
 
     python -m benchmarks.dev.distill_throughput --out docs/results/throughput.json
 """
@@ -14,6 +18,7 @@ import argparse
 import json
 import platform
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,8 +36,14 @@ from models.student import build_student
 from models.taps import logits_only, subnetwork
 from models.teacher import build_teacher
 from pipeline.app.context import commit
-from pipeline.config import KDConfig
-from pipeline.distiller import Distiller
+from pipeline.cache import open_taps
+from pipeline.cache_folder import CacheFolder
+from pipeline.config import AugmentConfig, DataConfig, KDConfig
+from pipeline.data.augment import views
+from pipeline.data.batches import training_batches
+from pipeline.data.load import load_training
+from pipeline.data.sources.arrays import from_arrays
+from pipeline.distiller import CACHED, Distiller
 from pipeline.methods.base import Phase, Term, with_labels
 from pipeline.methods.kd import KD
 
@@ -42,6 +53,10 @@ THIN = NetworkConfig(preset="thin_8_16_20")
 EQUAL_CHANNELS = NetworkConfig(widths=(32, 64, 128), depths=(1, 1, 1))
 FEATURE = "stage2"
 TAU = 3.0
+SAMPLES = 2560  # of the cached side; a batch of 14x14x64 hints takes 3.2 MB of a file
+FLIPS = AugmentConfig(flip=True)
+# What the cached side may take, in times of the student's training without a teacher.
+STUDENT_TARGET = 1.3
 
 
 @dataclass(frozen=True)
@@ -52,18 +67,25 @@ class Pair:
         name: for the report.
         student: its settings.
         feature: the loss is on this feature map; None: on the logits.
-        target: ratio to reach.
+        target: times keras.distillation to reach with the teacher evaluated in the step.
+        cached_target: likewise with its outputs cached.
     """
 
     name: str
     student: NetworkConfig
     feature: str | None
     target: float
+    cached_target: float
+
+    @property
+    def tap(self) -> str:
+        """The teacher's tap that the loss reads."""
+        return self.feature or "logits"
 
 
 PAIRS = (
-    Pair("28x28 teacher, thin student, logits", THIN, None, 1.0),
-    Pair("equal channels, one feature map", EQUAL_CHANNELS, FEATURE, 1.2),
+    Pair("28x28 teacher, thin student, logits", THIN, None, 1.0, 1.5),
+    Pair("equal channels, one feature map", EQUAL_CHANNELS, FEATURE, 1.2, 1.9),
 )
 
 
@@ -74,12 +96,41 @@ def networks(pair: Pair) -> tuple[keras.Model, keras.Model]:
     return teacher, build_student(pair.student, SHAPE, CLASSES)
 
 
-def batches() -> tf.data.Dataset:
+def one_batch(pair: Pair) -> tf.data.Dataset:
     """One batch, for ever: reading data is not what is measured."""
+    del pair
     rng = np.random.default_rng(0)
     x = rng.random((BATCH, *SHAPE), dtype=np.float32)
     y = rng.integers(0, CLASSES, BATCH)
     return tf.data.Dataset.from_tensors((x, y)).repeat()
+
+
+def cached_batches(pair: Pair) -> tf.data.Dataset:
+    """Batches as a run makes them: shuffled, flipped, with the teacher's output of that view."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (SAMPLES, *SHAPE), dtype=np.uint8)
+    labels = np.arange(SAMPLES) % CLASSES
+    data = load_training(DataConfig(), from_arrays(images, labels, (images, labels)))
+    # The files live as long as they are mapped, without their names.
+    with tempfile.TemporaryDirectory() as place:
+        opened = open_taps(
+            CacheFolder(Path(place)),
+            teacher=networks(pair)[0],
+            data=data,
+            taps=[pair.tap],
+            views=views(FLIPS) or (),
+        )
+    lookups = {f"{CACHED}{tap}": found for tap, found in opened.cached.items()}
+    return training_batches(
+        data,
+        data.train,
+        batch_size=BATCH,
+        seed=0,
+        augmentation=FLIPS,
+        epochs=1000,
+        extras=lookups,
+        drop_remainder=True,
+    )
 
 
 def ours(pair: Pair, jit: bool) -> keras.Model:
@@ -138,28 +189,59 @@ def theirs(pair: Pair, jit: bool) -> keras.Model:
     return model
 
 
+def student_alone(pair: Pair, jit: bool) -> keras.Model:
+    """Keras training the student on the labels."""
+    model = logits_only(networks(pair)[1])
+    model.compile(
+        optimizer=keras.optimizers.Adam(1e-3),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile=jit,
+    )
+    return model
+
+
 def _layer_of(network: keras.Model, tap: str | None) -> str | None:
     if tap is None:
         return None
     return str(network.output[tap]._keras_history.operation.name)
 
 
-def seconds_per_step(model: keras.Model, steps: int) -> float:
-    """Time of one step, as the mean of some steps of `fit`."""
-    start = time.perf_counter()
-    model.fit(batches(), steps_per_epoch=steps, epochs=1, verbose=0)
-    return (time.perf_counter() - start) / steps
+Batches = Callable[[Pair], tf.data.Dataset]
+Build = Callable[[Pair, bool], keras.Model]
+SIDES: dict[str, tuple[Build, Batches]] = {
+    "keras": (theirs, one_batch),
+    "live": (ours, one_batch),
+    "cached": (ours, cached_batches),
+    "student": (student_alone, one_batch),
+}
 
 
-def faster(build: Callable[[Pair, bool], keras.Model], pair: Pair) -> tuple[keras.Model, bool]:
-    """The side with the `jit_compile` that makes its step shorter."""
-    timed = []
-    for jit in (False, True):
-        model = build(pair, jit)
-        seconds_per_step(model, 3)
-        timed.append((min(seconds_per_step(model, 5) for _ in range(2)), jit, model))
-    _, jit, model = min(timed, key=lambda entry: entry[0])
-    return model, jit
+class Side:
+    """One way to train a pair, with its faster `jit_compile`.
+
+    Args:
+        name: in SIDES.
+        pair: what is trained.
+        choices: values of `jit_compile` to choose from.
+    """
+
+    def __init__(self, name: str, pair: Pair, choices: tuple[bool, ...]) -> None:
+        build, batches = SIDES[name]
+        self.batches = batches(pair)
+        timed = []
+        for jit in choices:
+            self.model, self.jit = build(pair, jit), jit
+            self.times(3)
+            timed.append((min(self.times(5)[0] for _ in range(2)), jit, self.model))
+        _, self.jit, self.model = min(timed, key=lambda entry: entry[0])
+
+    def times(self, steps: int) -> tuple[float, float]:
+        """Seconds of one step by the clock and of the processor, as means of some steps."""
+        clock, processor_s = time.perf_counter(), time.process_time()
+        self.model.fit(self.batches, steps_per_epoch=steps, epochs=1, verbose=0)
+        took = time.perf_counter() - clock, time.process_time() - processor_s
+        return took[0] / steps, took[1] / steps
 
 
 def matrix_products_s(pair: Pair) -> float:
@@ -169,7 +251,7 @@ def matrix_products_s(pair: Pair) -> float:
     up to its tap once.
     """
     teacher, student = networks(pair)
-    taught = subnetwork(teacher, [pair.feature or "logits"])
+    taught = subnetwork(teacher, [pair.tap])
     macs = BATCH * (3 * count_macs(student) + count_macs(taught))
     side = 2048
     a = tf.random.normal((side, side))
@@ -180,52 +262,86 @@ def matrix_products_s(pair: Pair) -> float:
     return macs / (5 * side**3 / (time.perf_counter() - start))
 
 
-def measure(pair: Pair, rounds: int, steps: int) -> dict[str, Any]:
-    """Both sides in turn."""
-    mine, my_jit = faster(ours, pair)
-    other, other_jit = faster(theirs, pair)
-    times = [(seconds_per_step(mine, steps), seconds_per_step(other, steps)) for _ in range(rounds)]
-    ratios = sorted(their / our for our, their in times)
+def measure(pair: Pair, rounds: int, steps: int, choices: tuple[bool, ...]) -> dict[str, Any]:
+    """All sides in turn."""
+    sides = {name: Side(name, pair, choices) for name in SIDES}
+    turns = [{name: side.times(steps) for name, side in sides.items()} for _ in range(rounds)]
     return {
         "pair": pair.name,
-        "ratio": statistics.median(ratios),
-        "ratio_lowest": ratios[0],
-        "ratio_highest": ratios[-1],
-        "target": pair.target,
-        "hintlite_ms_per_step": 1e3 * statistics.median(our for our, _ in times),
-        "keras_ms_per_step": 1e3 * statistics.median(their for _, their in times),
-        "hintlite_jit_compile": my_jit,
-        "keras_jit_compile": other_jit,
+        "live": compared(turns, "keras", "live") | {"target": pair.target},
+        "cached": compared(turns, "keras", "cached") | {"target": pair.cached_target},
+        "cached_to_student": compared(turns, "cached", "student") | {"most": STUDENT_TARGET},
+        "ms_per_step": {
+            name: 1e3 * statistics.median(turn[name][0] for turn in turns) for name in sides
+        },
+        "jit_compile": {name: side.jit for name, side in sides.items()},
         "matrix_products_ms": 1e3 * matrix_products_s(pair),
     }
+
+
+def compared(
+    turns: list[dict[str, tuple[float, float]]], slower: str, faster: str
+) -> dict[str, float]:
+    """How many times longer the slower side takes: median and extremes over the turns.
+
+    The ratio of the processor's seconds does not suffer from other programs; it counts work that
+    several cores do at once in full.
+    """
+    ratios = sorted(turn[slower][0] / turn[faster][0] for turn in turns)
+    return {
+        "ratio": statistics.median(ratios),
+        "lowest": ratios[0],
+        "highest": ratios[-1],
+        "processor_ratio": statistics.median(t[slower][1] / t[faster][1] for t in turns),
+    }
+
+
+def show(result: dict[str, Any]) -> None:
+    """The figures of a pair, one a line."""
+    print(result["pair"])
+    for name, words, bound in (
+        ("live", "keras.distillation / hintlite", "target"),
+        ("cached", "keras.distillation / hintlite, cached", "target"),
+        ("cached_to_student", "hintlite, cached / student alone", "most"),
+    ):
+        found = result[name]
+        limit = "to reach" if bound == "target" else "at most"
+        print(
+            f"  {words}: {found['ratio']:.2f} ({found['lowest']:.2f} to {found['highest']:.2f}; "
+            f"{limit} {found[bound]}), processor time {found['processor_ratio']:.2f}"
+        )
+    steps = ", ".join(f"{name} {ms:.1f}" for name, ms in result["ms_per_step"].items())
+    products = result["matrix_products_ms"]
+    print(f"  ms a step: {steps}; matrix products alone {products:.1f}", flush=True)
 
 
 def main() -> None:
     """Measures, prints and keeps the ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7, help="turns of both sides")
+    parser.add_argument("--rounds", type=int, default=7, help="turns of all sides")
     parser.add_argument("--steps", type=int, default=20, help="training steps in a turn")
+    parser.add_argument(
+        "--without-xla", action="store_true", help="do not try jit_compile, which takes minutes"
+    )
     parser.add_argument("--out", type=Path, help="where to keep the figures as JSON")
     arguments = parser.parse_args()
+    choices = (False,) if arguments.without_xla else (False, True)
     results = []
     for pair in PAIRS:
-        result = measure(pair, arguments.rounds, arguments.steps)
-        results.append(result)
-        print(
-            f"{pair.name}: {result['ratio']:.2f} times keras.distillation "
-            f"({result['ratio_lowest']:.2f} to {result['ratio_highest']:.2f}; to reach "
-            f"{pair.target}); {result['hintlite_ms_per_step']:.1f} ms against "
-            f"{result['keras_ms_per_step']:.1f} ms a step, "
-            f"matrix products alone {result['matrix_products_ms']:.1f} ms",
-            flush=True,
-        )
+        results.append(measure(pair, arguments.rounds, arguments.steps, choices))
+        show(results[-1])
     if arguments.out:
         record = {
             "command": "python -m benchmarks.dev.distill_throughput",
             "commit": commit(),
             "machine": {"processor": processor(), "python": platform.python_version()},
             "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
-            "settings": {"rounds": arguments.rounds, "steps": arguments.steps, "batch": BATCH},
+            "settings": {
+                "rounds": arguments.rounds,
+                "steps": arguments.steps,
+                "batch": BATCH,
+                "xla_tried": not arguments.without_xla,
+            },
             "results": results,
         }
         arguments.out.parent.mkdir(parents=True, exist_ok=True)

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report.facts import (
+    devices,
     hints,
     histories,
     latency,
     microcontrollers,
+    npus,
     origin,
+    phones,
     predictions,
     table,
 )
@@ -52,18 +55,24 @@ def collect(run: Path) -> dict[str, Any]:
         "per_class": predictions.per_class(matrices),
         "quantization": predictions.quantization(files, tested),
         "latency": latency.latencies(files),
+        "devices": devices.devices(files),
         "microcontrollers": microcontrollers.microcontrollers(files),
+        "phones": phones.phones(files),
+        "tflm": microcontrollers.tflm(files),
+        "npus": npus.npus(files),
         "hints": hints.hint_errors(files),
         "machines": latency.machines(files),
         "settings": files.settings,
         "seeds": origin.seeds(files),
         "libraries": origin.libraries(files),
         "provenance": origin.provenance(files),
-        "reproduce": reproduce(run, files.targets),
+        "reproduce": reproduce(run, {name: files.record(name) for name in files.targets}),
         "repeat": repeat_command(run),
     }
     facts["unfinished"] = _unfinished(files)
-    facts["resume"] = resume_command(run, _unfinished_targets(files))
+    facts["resume"] = resume_command(
+        run, {name: files.record(name) for name in _unfinished_targets(files)}
+    )
     finite: dict[str, Any] = _finite(facts)
     return finite
 

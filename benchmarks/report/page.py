@@ -15,17 +15,23 @@ from typing import Any
 from markupsafe import Markup
 
 from benchmarks.report.collect import SCHEMA, collect
+from benchmarks.report.facts.phones import measured_elsewhere
 from benchmarks.report.formats import count
 from benchmarks.report.markup import FOLDER, environment
 from benchmarks.report.palette import css_variables
 from benchmarks.report.registry import SECTIONS
 from benchmarks.report.run_files import ReportError
-from benchmarks.report.section import Report
+from benchmarks.report.section import Report, Section
 
 _NUMBERS = re.compile(r"\[\n\s*((?:-?[\d.eE+-]+|null)(?:,\n\s*(?:-?[\d.eE+-]+|null))*)\n\s*\]")
 
 
-def write_report(runs: Sequence[Path], html: Path, json_path: Path | None = None) -> None:
+def write_report(
+    runs: Sequence[Path],
+    html: Path,
+    json_path: Path | None = None,
+    measured: Sequence[Path] = (),
+) -> None:
     """Writes the page of one run, or of several compared with the first.
 
     Args:
@@ -33,6 +39,7 @@ def write_report(runs: Sequence[Path], html: Path, json_path: Path | None = None
         html: the page.
         json_path: the figures: what collect() returns, or for several runs a table with a list of
             these under "runs".
+        measured: results and logs from other devices, shown with the first run.
 
     Raises:
         ReportError: one of them is no run folder, or none is given.
@@ -40,24 +47,40 @@ def write_report(runs: Sequence[Path], html: Path, json_path: Path | None = None
     if not runs:
         raise ReportError("expected at least one run folder, got none")
     reports = [
-        Report(name, run, collect(run)) for name, run in zip(_names(runs), runs, strict=True)
+        Report(name, run, collect(run)) for name, run in zip(report_names(runs), runs, strict=True)
     ]
-    _write_whole(html, page(reports))
+    if measured:
+        reports[0].facts["measured"] = measured_elsewhere(measured)
+    write_whole(html, page(reports))
     if json_path is not None:
         facts = [report.facts for report in reports]
         content = facts[0] if len(facts) == 1 else {"schema": SCHEMA, "runs": facts}
-        _write_whole(json_path, json_text(content))
+        write_whole(json_path, json_text(content))
 
 
 def page(reports: Sequence[Report]) -> str:
     """The page's HTML."""
-    sections = [section for render in SECTIONS if (section := render(reports))]
+    return html_page(
+        [report.name for report in reports],
+        [_about(report, len(reports) > 1) for report in reports],
+        [section for render in SECTIONS if (section := render(reports))],
+    )
+
+
+def html_page(names: Sequence[str], about: Sequence[str], sections: Sequence[Section]) -> str:
+    """A page of any sections.
+
+    Args:
+        names: of what it shows.
+        about: lines below the title.
+        sections: in their order.
+    """
     script = (FOLDER / "page.js").read_text()
     template = environment().get_template("page.html.j2")
     return template.render(
-        title="hintlite: " + ", ".join(report.name for report in reports),
-        names=[report.name for report in reports],
-        about=[_about(report, len(reports) > 1) for report in reports],
+        title="hintlite: " + ", ".join(names),
+        names=names,
+        about=about,
         sections=sections,
         style=Markup((FOLDER / "page.css").read_text()),
         light=Markup(css_variables(dark=False)),
@@ -88,7 +111,7 @@ def json_text(content: Any) -> str:
     return _NUMBERS.sub(lambda found: "[" + re.sub(r",\n\s*", ", ", found[1]) + "]", text) + "\n"
 
 
-def _names(runs: Sequence[Path]) -> list[str]:
+def report_names(runs: Sequence[Path]) -> list[str]:
     """A name for each run: its folder's, with the folders above it as far as names are equal."""
     paths = [run.resolve() for run in runs]
     for depth in range(1, max(len(path.parts) for path in paths) + 1):
@@ -102,7 +125,7 @@ def _names(runs: Sequence[Path]) -> list[str]:
     return names
 
 
-def _write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
     """Writes a file so that it is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(path.name + ".tmp")

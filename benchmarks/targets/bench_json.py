@@ -62,7 +62,7 @@ def to_result(
             target=target,
             model_sha256=model_sha256,
             verdict=report["verdict"],
-            latency_us=None if kind == "simulated" else _latency_us(report["latency"]),
+            latency_us=None if kind == "simulated" else latency_us(report["latency"]),
             memory_bytes=report["memory"]["peak_rss_bytes"] if report["memory"] else None,
             accuracy=report["accuracy"],
             raw=dict(report),
@@ -74,7 +74,8 @@ def to_result(
         ) from error
 
 
-def _latency_us(latency: Mapping[str, Any] | None) -> dict[str, float] | None:
+def latency_us(latency: Mapping[str, Any] | None) -> dict[str, float] | None:
+    """A report's latencies under the contract's names (LATENCIES); None without any."""
     if latency is None:
         return None
     cold = {name: latency[name + "_us"] for name in COLD}

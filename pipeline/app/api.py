@@ -39,9 +39,8 @@ def run(
     Raises:
         RunError, StageError, DataError, ...: as the command reports them, in one sentence.
     """
-    from benchmarks.report.page import write_report
+    from pipeline.app.ending import conclude
     from pipeline.app.line import run_all
-    from pipeline.app.table import rows
 
     config = config or RunConfig()
     place = RunFolder(Path(folder))
@@ -53,5 +52,4 @@ def run(
             write_whole(place.path / FROM_PYTHON, "")
         context = Context(config, place, terminal, source)
         run_all(context)
-        write_report([place.path], place.path / "report.html", place.path / "report.json")
-        return rows(context)
+        return conclude(context)

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.app.parser import Command, WrongUseError, parse
+from pipeline.app.parser import Command, parse
+from pipeline.app.wrong_use import WrongUseError
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 OURS = ("models", "pipeline", "deploy", "benchmarks")
@@ -42,11 +43,11 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader left: nothing to tell it
         return DONE
     except Exception as error:
-        _complain(_sentence(error))
+        _complain(sentence(error))
         return FAILED
 
 
-def _sentence(error: Exception) -> str:
+def sentence(error: Exception) -> str:
     """What to tell the user; a run's log.txt has the traceback."""
     if type(error).__module__.split(".")[0] in OURS:
         return str(error)
@@ -78,17 +79,47 @@ def _run(command: Command) -> int:
     return run_stages(command)
 
 
+def _study(command: Command) -> int:
+    from pipeline.app.study import study
+    from pipeline.config import SettingsError
+
+    try:
+        return study(command.options)
+    except SettingsError as error:
+        _complain(str(error))
+        return WRONG_USE
+
+
+def _tune(command: Command) -> int:
+    from pipeline.app.tune import tune
+    from pipeline.config import SettingsError
+
+    try:
+        return tune(command.options)
+    except SettingsError as error:
+        _complain(str(error))
+        return WRONG_USE
+
+
 def _report(command: Command) -> int:
     from pipeline.app.show import report
 
-    out = command.options["out"]
-    return report([Path(run) for run in command.options["runs"]], Path(out) if out else None)
+    options = command.options
+    out, pictures = (Path(options[name]) if options[name] else None for name in ("out", "pictures"))
+    runs, measured = ([Path(each) for each in options[name] or ()] for name in ("runs", "measured"))
+    return report(runs, out, measured, pictures)
 
 
 def _inspect(command: Command) -> int:
     from pipeline.app.show import inspect_model
 
     return inspect_model(Path(command.options["model"]), command.options["json"])
+
+
+def _fit(command: Command) -> int:
+    from pipeline.app.fit import fit
+
+    return fit(command.options)
 
 
 def _predict(command: Command) -> int:
@@ -105,6 +136,14 @@ def _cache(command: Command) -> int:
     return cache(Path(options["folder"]), options["clear"], options["json"])
 
 
+def _compare(command: Command) -> int:
+    from pipeline.app.compare import compare_results
+
+    first, second = Path(command.options["first"]), Path(command.options["second"])
+    bounds = command.options["max_slowdown"], command.options["max_drop"]
+    return compare_results(first, second, *bounds, command.options["json"])
+
+
 def _doctor(command: Command) -> int:
     from pipeline.app.doctor import doctor
 
@@ -115,9 +154,13 @@ COMMANDS: dict[str, Callable[[Command], int]] = {
     **dict.fromkeys(
         ("run", "teacher", "distill", "quantize", "evaluate", "bundle", "benchmark"), _run
     ),
+    "study": _study,
+    "tune": _tune,
     "report": _report,
     "inspect": _inspect,
+    "fit": _fit,
     "predict": _predict,
     "cache": _cache,
+    "compare": _compare,
     "doctor": _doctor,
 }

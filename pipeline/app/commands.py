@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.app.console import LOG, Terminal, logged
 from pipeline.app.context import FROM_PYTHON, Context
 from pipeline.app.folder import RunError, RunFolder, write_whole
+from pipeline.app.foreign import is_model, on_model
 from pipeline.app.parser import SETTINGS, Command, settings_text
 from pipeline.config import RunConfig
 
@@ -20,6 +21,8 @@ def run_stages(command: Command) -> int:
     assert command.config is not None
     config = command.config
     path = Path(command.options["run"] or RUNS / config.data.source)
+    if is_model(path):
+        return on_model(command, path)
     terminal = Terminal()
     if command.options.get("check"):
         return _check(path, terminal)
@@ -50,20 +53,17 @@ def _run_locked(command: Command, config: RunConfig, folder: RunFolder, terminal
     write_whole(path / SETTINGS, settings_text(config))
     if command.name == "run":
         run_all(context)
-        _show(context, path)
+        _show(context)
     else:
         for place in run_one(context, command.name, command.options):
             terminal.say(f"{command.name}: {path / place}")
 
 
-def _show(context: Context, path: Path) -> None:
-    """The page and the table of a complete run; a single stage need not wait for matplotlib."""
-    from benchmarks.report.page import write_report
+def _show(context: Context) -> None:
+    from pipeline.app.ending import conclude
     from pipeline.app.table import print_table
 
-    with context.terminal.task("report"):
-        write_report([path], path / "report.html", path / "report.json")
-    print_table(context)
+    print_table(context, conclude(context))
 
 
 def prepare_tensorflow(config: RunConfig) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cached_property
@@ -17,6 +17,7 @@ from pipeline.config import RunConfig
 if TYPE_CHECKING:
     import keras
 
+    from pipeline.checkpoint import Row
     from pipeline.data.sources.source import Source
     from pipeline.data.training_data import TrainingData
 
@@ -39,6 +40,8 @@ class Context:
         terminal: shows progress.
         source: the caller's own samples instead of those that the settings name.
         logs: where TensorBoard logs go; none are written if None.
+        models: what is converted, evaluated and benchmarked; the teacher and the arms if None.
+        at_epoch: is told each row of a student's history; what it raises ends the training.
     """
 
     def __init__(
@@ -48,9 +51,13 @@ class Context:
         terminal: Terminal,
         source: Source | None = None,
         logs: Path | None = None,
+        models: tuple[str, ...] | None = None,
+        at_epoch: Callable[[Row], None] | None = None,
     ) -> None:
         self.config, self.folder, self.terminal = config, folder, terminal
         self.source, self.logs = source, logs
+        self.models = models or (TEACHER, *config.arms)
+        self.at_epoch = at_epoch
 
     @cached_property
     def data(self) -> TrainingData:
@@ -64,14 +71,13 @@ class Context:
         """Names of the teacher stages, one a member."""
         return tuple(f"teacher/{i}" for i in range(self.config.teacher_members))
 
-    @property
-    def models(self) -> tuple[str, ...]:
-        """Everything that is converted, evaluated and benchmarked: the teacher and the arms."""
-        return (TEACHER, *self.config.arms)
-
     def settings(self, *names: str) -> dict[str, Any]:
         """The named parts of the settings, as plain data for a stage's key."""
         everything = asdict(self.config)
+        for network in ("teacher", "student"):
+            # Younger than the first runs: at its default it says nothing that they did not mean.
+            if everything[network]["first_stride"] == 1:
+                everything[network].pop("first_stride")
         return {name: everything[name] for name in (*names, "deterministic")}
 
     def samples(self) -> dict[str, Any]:

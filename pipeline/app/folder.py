@@ -27,6 +27,10 @@ class RunError(RuntimeError):
     """A run folder that cannot be used as asked."""
 
 
+class BusyError(RunError):
+    """A run folder that another process is working in."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """One folder to be filled.
@@ -74,7 +78,7 @@ class RunFolder:
         """Holds the folder for this process; the kernel releases it when the process ends.
 
         Raises:
-            RunError: another process holds it.
+            BusyError: another process holds it.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -86,7 +90,7 @@ class RunFolder:
             except BlockingIOError as error:
                 file.seek(0)
                 holder = file.read().strip() or "unknown"
-                raise RunError(
+                raise BusyError(
                     f"{self.path} is in use by process {holder}: wait for it, stop it, "
                     "or name another folder"
                 ) from error

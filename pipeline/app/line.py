@@ -6,19 +6,26 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pipeline.app import devices
 from pipeline.app.context import Context
+from pipeline.app.device_options import wanted
 from pipeline.app.folder import RunError, Stage
 from pipeline.app.stages import (
+    android,
     benchmark,
     bundle,
+    by_hand,
     data,
     distill,
     evaluate,
     mcu,
+    npu,
+    phone,
     quantize,
     target,
     teacher,
 )
+from pipeline.config import ETHOS_U
 
 # Stages are described when their turn comes: a stage's key needs the stages before it.
 LINE: dict[str, Callable[[Context], list[Stage]]] = {
@@ -37,7 +44,7 @@ UNREAD = ("evaluate", "bundle", "benchmark")  # no later stage reads these
 def run_all(context: Context, last: str | None = None) -> None:
     """Completes every stage up to `last`, or all; those that are fresh are passed over."""
     for step in LINE:
-        _complete(context, step)
+        complete(context, step)
         if step == last:
             break
 
@@ -48,13 +55,13 @@ def require_inputs(context: Context, step: str, options: Mapping[str, Any]) -> N
     Raises:
         RunError: a stage before it is missing or made with other settings.
     """
-    emulated = options.get("target", target.HOST) != target.HOST
+    elsewhere = options.get("target", target.HOST) != target.HOST or options.get("targets")
     for earlier in itertools.takewhile(lambda name: name != step, LINE):
         makes_data = earlier == "data" and step in MAKE_DATA
         if earlier not in UNREAD and not makes_data:
-            _require_fresh(context, earlier, step)
-    if emulated:
-        _require_fresh(context, "bundle", step)
+            require_fresh(context, earlier, step)
+    if elsewhere:
+        require_fresh(context, "bundle", step)
 
 
 def run_one(context: Context, step: str, options: Mapping[str, Any]) -> list[str]:
@@ -63,29 +70,89 @@ def run_one(context: Context, step: str, options: Mapping[str, Any]) -> list[str
     Returns:
         The folders of the run that it has filled.
     """
-    emulated = options.get("target", target.HOST)
-    if emulated != target.HOST:
-        return [_emulate(context, emulated)]
+    if step == "benchmark" and (entries := wanted(options)):
+        return devices.measure(context, entries)
+    elsewhere = _elsewhere(options.get("target", target.HOST))
+    if elsewhere is not None:
+        return [elsewhere(context, options)]
     if step in MAKE_DATA:
-        _complete(context, "data")
-    _complete(context, step)
-    if options.get("mcu") is None:
-        return [step]
-    sources = mcu.stage(context, options["mcu"], options["name"])
-    _complete_stage(context, sources)
-    return [step, sources.name]
+        complete(context, "data")
+    complete(context, step)
+    return [step, *_beside(context, options)]
 
 
-def _emulate(context: Context, name: str) -> str:
+def _elsewhere(name: str) -> Callable[[Context, Mapping[str, Any]], str] | None:
+    """What measures on a target that is not this host."""
+    if name == target.HOST:
+        return None
+    if name == android.TARGET:
+        return _measure_phone
+    return _estimate if name in ETHOS_U else _emulate
+
+
+def _beside(context: Context, options: Mapping[str, Any]) -> list[str]:
+    """What `hintlite bundle` was asked for beside the bundle."""
+    made = []
+    kind = options.get("mcu")
+    if kind in ETHOS_U:
+        made += _compiled_bundle(context, kind)
+    elif kind is not None:
+        sources = mcu.stage(context, options)
+        _complete_stage(context, sources)
+        made.append(sources.name)
+    if options.get("for_device"):
+        zipped = by_hand.stage(context)
+        _complete_stage(context, zipped)
+        made.append(zipped.name)
+    if options.get("phone"):
+        _complete_stage(context, phone.stage(context))
+        _print(context, phone.summary(context))
+        made.append(phone.NAME)
+    return made
+
+
+def _emulate(context: Context, options: Mapping[str, Any]) -> str:
+    name = options["target"]
     stage = target.stage(context, name)
     _complete_stage(context, stage)
-    for line in target.summary(context, name):
-        context.terminal.out.print(line, markup=False)
+    _print(context, target.summary(context, name))
     return stage.name
 
 
-def _require_fresh(context: Context, earlier: str, step: str) -> None:
-    """Refuses to build on a stage that is not there."""
+def _measure_phone(context: Context, options: Mapping[str, Any]) -> str:
+    stage = android.stage(context, options["serial"], options["benchmark_model"])
+    _complete_stage(context, stage)
+    _print(context, android.summary(context))
+    return stage.name
+
+
+def _estimate(context: Context, options: Mapping[str, Any]) -> str:
+    stage = npu.stage(context, options["target"], npu.vela_options(options))
+    _complete_stage(context, stage)
+    _print(context, npu.summary(npu.result(context, options["target"])))
+    return stage.name
+
+
+def _compiled_bundle(context: Context, name: str) -> list[str]:
+    """The NPU's stage, with the options that it was last made with, and the bundle with it."""
+    stages = [npu.stage(context, name, npu.known_options(context, name))]
+    _complete_stage(context, stages[0])
+    stages.append(npu.bundle_stage(context, name))
+    _complete_stage(context, stages[1])
+    return [stage.name for stage in stages]
+
+
+def _print(context: Context, lines: list[str]) -> None:
+    for line in lines:
+        context.terminal.out.print(line, markup=False)
+
+
+def require_fresh(context: Context, earlier: str, step: str) -> None:
+    """Refuses to build on a stage that is not there.
+
+    Raises:
+        RunError: it is missing or made with other settings.
+    """
     for stage in LINE[earlier](context):
         if not context.folder.is_fresh(stage):
             raise RunError(
@@ -96,7 +163,8 @@ def _require_fresh(context: Context, earlier: str, step: str) -> None:
             )
 
 
-def _complete(context: Context, step: str) -> None:
+def complete(context: Context, step: str) -> None:
+    """Completes one step of the line, provided that the steps before it are complete."""
     for stage in LINE[step](context):
         _complete_stage(context, stage)
 

@@ -91,8 +91,13 @@ def _result(context: Context, model: str, precision: str) -> dict[str, Any]:
     return result
 
 
-def print_table(context: Context) -> None:
-    """Prints the table, what makes its latencies doubtful, and where the files are."""
+def print_table(context: Context, lines: list[Row]) -> None:
+    """Prints the table, what makes its latencies doubtful, and where the files are.
+
+    Args:
+        context: the complete run.
+        lines: what `rows` returned for it.
+    """
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -101,7 +106,6 @@ def print_table(context: Context) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     for name in ("p50", "p99", "speed-up"):
         table.add_column(name, justify="right", no_wrap=True)
-    lines = rows(context)
     for row in lines:
         table.add_row(*_cells(row))
     out = context.terminal.out

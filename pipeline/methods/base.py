@@ -8,9 +8,9 @@ left behind with it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import keras
 
@@ -18,6 +18,9 @@ from models.taps import subnetwork
 
 Tensor = Any
 Shapes = Mapping[str, tuple[int | None, ...]]
+
+# Names of taps -> the teacher's outputs for the training samples, unchanged, a batch at a time.
+TeacherOutputs = Callable[[Collection[str]], Iterable[Mapping[str, Tensor]]]
 
 PHASES = ("pretrain", "task")
 
@@ -33,7 +36,8 @@ class Batch(NamedTuple):
         student: the student's taps, float32, `[batch, ...]` each.
         teacher: the teacher's taps, float32, `[batch, ...]` each; no gradient flows to them.
         labels: class indices, int, `[batch]`.
-        index: rows of the samples in the training arrays, int64, `[batch]`.
+        index: rows of the samples in the training arrays, int64, `[batch]`; -1 where the batch
+            does not bring them.
         training: whether this is a training step.
     """
 
@@ -42,6 +46,14 @@ class Batch(NamedTuple):
     labels: Tensor
     index: Tensor
     training: bool
+
+
+@runtime_checkable
+class Schedule(Protocol):
+    """A weight that changes over the epochs, and with nothing else, so that resuming is exact."""
+
+    def at(self, epoch: int, epochs: int) -> float:
+        """The weight in `epoch` (from 0) of `epochs`."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,24 @@ class Linear:
 
 
 @dataclass(frozen=True)
+class Warmup:
+    """A weight that rises in a straight line from 0 over the first epochs, then stays.
+
+    Args:
+        weight: what it rises to.
+        epochs: the epoch (from 0) that is the first with the full weight; 0: all are.
+    """
+
+    weight: float
+    epochs: int
+
+    def at(self, epoch: int, epochs: int) -> float:
+        """The weight in `epoch` (from 0), however many `epochs` there are."""
+        del epochs
+        return self.weight if epoch >= self.epochs else self.weight * epoch / self.epochs
+
+
+@dataclass(frozen=True)
 class Term:
     """One summand of a phase's loss.
 
@@ -68,7 +98,7 @@ class Term:
 
     name: str
     loss: Callable[[Batch], Tensor]
-    weight: float | Linear = 1.0
+    weight: float | Schedule = 1.0
 
 
 @dataclass(frozen=True)
@@ -82,6 +112,8 @@ class Phase:
         extras: the method's own layers that are trained in this phase.
         epochs: passes over the data; None leaves it to the student's training settings.
         learning_rate: peak; None leaves it to the student's training settings.
+        keep: "best" ends with the weights of the best epoch on validation data, "last" with those
+            of the last, for a loss that means nothing on other samples.
     """
 
     terms: tuple[Term, ...]
@@ -90,12 +122,14 @@ class Phase:
     extras: tuple[keras.layers.Layer, ...] = ()
     epochs: int | None = None
     learning_rate: float | None = None
+    keep: str = "best"
 
 
 class Method(ABC):
     """One way to train a student with a teacher.
 
     `build` creates the extra layers for the shapes at hand; `phases` may be asked after that.
+    `prepare` is called once, before a training starts or goes on.
     """
 
     def build(self, teacher_taps: Shapes, student_taps: Shapes, n_samples: int) -> None:  # noqa: B027
@@ -108,6 +142,19 @@ class Method(ABC):
 
         Raises:
             MethodError: the pair of networks does not fit the method.
+        """
+
+    def prepare(self, outputs: TeacherOutputs) -> None:  # noqa: B027
+        """Looks at the teacher's outputs for the training samples, for methods that must.
+
+        What is learned from them belongs into variables of an extra layer: those are kept with the
+        state of the training, so that one that goes on has the same.
+
+        Args:
+            outputs: computes the taps that it is asked for; `[batch, ...]` each, float32.
+
+        Raises:
+            MethodError: from `outputs`, when there is no teacher.
         """
 
     @abstractmethod
@@ -141,6 +188,11 @@ class Sum(Method):
         """Builds each method on the same pair."""
         for method in self.methods:
             method.build(teacher_taps, student_taps, n_samples)
+
+    def prepare(self, outputs: TeacherOutputs) -> None:
+        """Prepares each method."""
+        for method in self.methods:
+            method.prepare(outputs)
 
     def phases(self) -> dict[str, Phase]:
         """The merged phases.
@@ -184,6 +236,7 @@ def _merge(first: Phase, second: Phase) -> Phase:
         extras=first.extras + second.extras,
         epochs=_longer(first.epochs, second.epochs),
         learning_rate=first.learning_rate or second.learning_rate,
+        keep="last" if "last" in (first.keep, second.keep) else "best",
     )
 
 

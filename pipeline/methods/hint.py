@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import keras
 from keras import ops
 
 from models.regressor import build_regressor, hint_pooling
-from pipeline.config import HintConfig
+from pipeline.config import FSPConfig, HintConfig
 from pipeline.methods.base import (
     Batch,
     Method,
@@ -35,6 +35,8 @@ class Hint(Method):
         activations: hint tap -> its non-linearity ("relu", "linear", ...).
     """
 
+    term = "hint"  # its name in the history
+
     def __init__(
         self, config: HintConfig, pairs: Mapping[str, str], activations: Mapping[str, str]
     ) -> None:
@@ -52,16 +54,18 @@ class Hint(Method):
         """
         del n_samples
         for guided, hint in self.pairs.items():
-            guided_shape = _shape("student", guided, student_taps)
+            features_shape = guided_shape(guided, student_taps)
             hint_shape = _shape("teacher", hint, teacher_taps)
-            kind = self.config.regressor
+            kind = _fitting(self.config.regressor, features_shape, hint_shape)
             try:
-                regressor = build_regressor(kind, guided_shape, hint_shape, self.activations[hint])
+                regressor = build_regressor(
+                    kind, features_shape, hint_shape, self.activations[hint]
+                )
             except ValueError as error:
                 raise MethodError(str(error)) from error
             self.regressors[guided] = regressor
             pooled = kind != "paper"
-            self.pooling[guided] = hint_pooling(guided_shape, hint_shape) if pooled else None
+            self.pooling[guided] = hint_pooling(features_shape, hint_shape) if pooled else None
 
     def target(self, guided: str, batch: Batch) -> Tensor:
         """The hint that belongs to a guided tap, at the regressor's output size."""
@@ -89,27 +93,72 @@ class Hint(Method):
             for guided, hint in self.pairs.items()
         }
 
+    @property
+    def hints(self) -> frozenset[str]:
+        """The teacher's taps that the loss reads."""
+        return frozenset(self.pairs.values())
+
+    @property
+    def extras(self) -> tuple[keras.layers.Layer, ...]:
+        """What is trained, or kept, beside the student."""
+        return tuple(self.regressors.values())
+
     def phases(self) -> dict[str, Phase]:
         """The hint phase; and the task phase, with the hint loss in it if it is kept on."""
-        extras = tuple(self.regressors.values())
-        guided, hints = frozenset(self.pairs), frozenset(self.pairs.values())
-        pretrain = Phase(
-            terms=(Term("hint", self.hint_loss),),
-            student_taps=guided,
+        guided = frozenset(self.pairs)
+        return hint_phases(self.config, self.term, self.hint_loss, guided, self.hints, self.extras)
+
+
+def _fitting(kind: str, guided: tuple[int, ...], hint: tuple[int, ...]) -> str:
+    """The regressor's kind; no valid convolution leads to a larger map, so that is pooled."""
+    larger = any(there > here for there, here in zip(hint[:2], guided[:2], strict=True))
+    return "pooled" if kind == "paper" and larger else kind
+
+
+def hint_phases(
+    config: HintConfig | FSPConfig,
+    name: str,
+    loss: Callable[[Batch], Tensor],
+    guided: frozenset[str],
+    hints: frozenset[str],
+    extras: tuple[keras.layers.Layer, ...],
+) -> dict[str, Phase]:
+    """A loss on the guided taps before the task phase, and in it too if it is kept on.
+
+    Args:
+        config: epochs, learning rate and the weight in the task phase.
+        name: of the loss, in the history.
+        loss: `[batch]` losses.
+        guided: the student's taps that it reads.
+        hints: the teacher's.
+        extras: the layers that it trains.
+    """
+    pretrain = Phase(
+        terms=(Term(name, loss),),
+        student_taps=guided,
+        teacher_taps=hints,
+        extras=extras,
+        epochs=config.epochs,
+        learning_rate=config.learning_rate,
+    )
+    task = Phase(terms=(), student_taps=frozenset({"logits"}))
+    if config.keep_weight > 0:
+        task = Phase(
+            terms=(Term(name, loss, config.keep_weight),),
+            student_taps=guided | {"logits"},
             teacher_taps=hints,
             extras=extras,
-            epochs=self.config.epochs,
-            learning_rate=self.config.learning_rate,
         )
-        task = Phase(terms=(), student_taps=frozenset({"logits"}))
-        if self.config.keep_weight > 0:
-            task = Phase(
-                terms=(Term("hint", self.hint_loss, self.config.keep_weight),),
-                student_taps=guided | {"logits"},
-                teacher_taps=hints,
-                extras=extras,
-            )
-        return {"pretrain": pretrain, "task": task}
+    return {"pretrain": pretrain, "task": task}
+
+
+def guided_shape(tap: str, student_taps: Shapes) -> tuple[int, ...]:
+    """The shape `[h, w, c]` of a guided tap.
+
+    Raises:
+        MethodError: the student has no such tap.
+    """
+    return _shape("student", tap, student_taps)
 
 
 def _shape(network: str, tap: str, taps: Shapes) -> tuple[int, ...]:

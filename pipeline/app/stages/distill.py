@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from pipeline.app.context import TRAINING_LIBRARIES, Context, fresh_session
 from pipeline.app.folder import Stage
 from pipeline.app.teacher_taps import cached_taps, mode
 from pipeline.app.training import finish, train_with_progress
-from pipeline.methods import method_names
+from pipeline.methods import settings_read
 
 if TYPE_CHECKING:
     from pipeline.train import Job
@@ -20,16 +21,21 @@ MAP_IMAGES = 6  # validation images whose hint maps are kept for the report
 
 
 def stages(context: Context) -> list[Stage]:
-    """One stage an arm, each writing student.keras, dropped.npz, hint_maps.npz and others."""
+    """One stage an arm, each writing student.keras, dropped.npz and others.
+
+    Arms that compare maps in a phase before the task phase write hint_maps.npz too.
+    """
     return [_stage(context, arm) for arm in context.config.arms]
 
 
 def _stage(context: Context, arm: str) -> Stage:
-    methods = [name for name in method_names(arm) if name in ("hint", "kd")]
-    settings = context.settings("student", "training", "seed", "hint_member", *methods)
-    settings |= context.samples()
+    settings = context.settings("student", "training", "seed", "hint_member")
+    settings |= settings_read(arm, context.config) | context.samples()
     if arm != "scratch":
         settings["teacher_outputs"] = mode(context.config)
+    if context.config.student.path is not None:
+        file = Path(context.config.student.path)
+        settings["student_file"] = hashlib.sha256(file.read_bytes()).hexdigest()
     return Stage(
         name=f"distill/{arm}",
         version=1,
@@ -74,7 +80,8 @@ def _work(context: Context, arm: str, folder: Path) -> None:
             cached=cached_taps(context, method, teacher),
         )
         keep_maps = partial(_keep_maps, job, folder)
-        history = train_with_progress(context, job, f"student, {arm}", keep_maps)
+        title = f"student, {arm}"
+        history = train_with_progress(context, job, title, keep_maps, context.at_epoch)
         extras = [extra for phase in method.phases().values() for extra in phase.extras]
         alone = drop_regressor(student, extras)
         dropped = [v for extra in extras for v in extra.variables]
@@ -94,6 +101,8 @@ def _keep_maps(job: Job, folder: Path, phase: str) -> None:
     if phase != "pretrain" or job.teacher is None:
         return
     taps = job.method.phases()[phase]
+    if not taps.teacher_taps:
+        return
     rows = job.data.validation[:MAP_IMAGES]
     images = job.data.normalized(rows)
     batch = Batch(
@@ -103,7 +112,10 @@ def _keep_maps(job: Job, folder: Path, phase: str) -> None:
         index=rows,
         training=False,
     )
+    maps = job.method.compared_maps(batch)
+    if not maps:
+        return
     arrays = {"images": job.data.images[rows]}
-    for name, (target, prediction) in job.method.compared_maps(batch).items():
+    for name, (target, prediction) in maps.items():
         arrays[f"hint:{name}"], arrays[f"regressed:{name}"] = map(np.asarray, (target, prediction))
     np.savez(folder / MAPS, allow_pickle=False, **arrays)

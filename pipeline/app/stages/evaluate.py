@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipeline.data.sources.source import Labelled
 
 NAME = "evaluate"
+VERSION = 1
 
 
 def stage(context: Context) -> Stage:
@@ -26,7 +27,7 @@ def stage(context: Context) -> Stage:
     test = _open_test(context)
     return Stage(
         name=NAME,
-        version=1,
+        version=VERSION,
         settings={"data": asdict(context.config.data), "test": _fingerprint(test)},
         inputs=(DATA, *(f"quantize/{model}" for model in context.models)),
         libraries=("ai-edge-litert", "numpy"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.app.context import TRAINING_LIBRARIES, Context, fresh_session
 from pipeline.app.folder import Stage
 from pipeline.app.training import finish, train_with_progress
+from pipeline.config import RunConfig
 
 MEMBER_SEEDS = 1000  # members' seeds lie this far apart
 
@@ -19,8 +20,8 @@ def stages(context: Context) -> list[Stage]:
 
 def _stage(context: Context, member: int, name: str) -> Stage:
     config = context.config
-    settings = context.settings("teacher", "teacher_training", "seed")
-    settings |= context.samples()
+    settings = context.settings("teacher", "teacher_training")
+    settings |= {"seed": _seed(config)} | context.samples()
     settings["member"] = member
     if config.teacher.path is not None:
         settings["file"] = hashlib.sha256(Path(config.teacher.path).read_bytes()).hexdigest()
@@ -35,13 +36,17 @@ def _stage(context: Context, member: int, name: str) -> Stage:
     )
 
 
+def _seed(config: RunConfig) -> int:
+    return config.seed if config.teacher_seed is None else config.teacher_seed
+
+
 def _work(context: Context, member: int, folder: Path) -> None:
     from models.teacher import build_teacher
     from pipeline.methods.scratch import Scratch
     from pipeline.train import Job
 
     config, data = context.config, context.data
-    seed = config.seed + MEMBER_SEEDS * member
+    seed = _seed(config) + MEMBER_SEEDS * member
     with fresh_session(seed, config.teacher_training.precision):
         network = build_teacher(config.teacher, data.input_shape, len(data.class_names))
         job = Job(

@@ -1,0 +1,180 @@
+"""From a study's records to what its report says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pipeline.app.stages.quantize import FLOAT, INT8
+from pipeline.app.studies.compare import OPEN, REAL, adjusted, comparisons, finding
+from pipeline.app.studies.definition import Study
+from pipeline.app.studies.doubts import doubts
+from pipeline.app.studies.plan import Plan
+from pipeline.app.studies.records import Records, read_records
+from pipeline.app.studies.statistics import paired
+from pipeline.app.studies.statistics import summary as summarised
+
+SCHEMA = "hintlite-study/1"
+PRECISIONS = (FLOAT, INT8)
+TITLES = {FLOAT: "float32", INT8: "INT8"}
+Run = dict[str, Any]
+
+
+def summary(study: Study, plan: Plan, results: Path) -> dict[str, Any]:
+    """Everything that the report says of a study, finished or not.
+
+    Args:
+        study: what it compares.
+        plan: its runs.
+        results: where the records are.
+
+    Returns:
+        Plain data for JSON. Accuracies and differences are shares of the test samples.
+
+    Raises:
+        RecordError: a record is damaged.
+    """
+    records = read_records(results)
+    students = records.students
+    runs = [_run(run.arm, students[run.id]) for run in plan.runs if run.id in students]
+    missing = [run for run in plan.runs if run.id not in students]
+    present = [arm.name for arm in study.arms if any(run["arm"] == arm.name for run in runs)]
+    against = {
+        precision: comparisons(
+            {arm: _values(runs, arm, precision) for arm in present}, study.compare_with
+        )
+        for precision in PRECISIONS
+    }
+    arms = [_arm(arm.name, arm.method, runs, plan) for arm in study.arms]
+    teachers = _teachers(plan, records, runs)
+    return {
+        "schema": SCHEMA,
+        "study": study.name,
+        "compare_with": list(study.compare_with),
+        "arms": arms,
+        "teachers": teachers,
+        "comparisons": against,
+        "drops": _drops(runs, present, study.compare_with),
+        "runs": runs,
+        "missing": [f"{run.arm}, seed {run.seed}, teacher {run.teacher_seed}" for run in missing],
+        "doubts": doubts(plan, records, runs),
+        "findings": [*_headline(arms, teachers), *findings(against, runs, len(plan.runs))],
+    }
+
+
+def findings(
+    against: dict[str, list[dict[str, Any]]], runs: Sequence[Run], planned: int
+) -> list[str]:
+    """What may be concluded, in sentences: every real difference, and how many are not."""
+    lines = []
+    if len(runs) < planned:
+        lines.append(f"unfinished: {len(runs)} of {planned} runs are there")
+    for precision in reversed(PRECISIONS):
+        rows = against[precision]
+        lines += [finding(row, TITLES[precision]) for row in rows if row["verdict"] == REAL]
+        rest = [row for row in rows if row["verdict"] != REAL]
+        if rest:
+            tested = sum(row["verdict"] == OPEN for row in rest)
+            lines.append(
+                f"{TITLES[precision]}: {len(rest)} of {len(rows)} comparisons show no real "
+                f"difference ({tested} are not told apart, {len(rest) - tested} cannot be tested)"
+            )
+    return lines
+
+
+def _headline(arms: Sequence[Run], teachers: Sequence[Run]) -> list[str]:
+    """The arm that validation data chooses, beside the float teachers."""
+    present = [arm for arm in arms if arm["n"]]
+    if not present or not teachers:
+        return []
+    best = max(present, key=lambda arm: float(arm["validation"]["mean"]))
+    level = sum(teacher[FLOAT]["accuracy"] for teacher in teachers) / len(teachers)
+    return [
+        f"INT8: validation data chooses {best['name']}, with {100 * best[INT8]['mean']:.2f} % on "
+        f"test data; the float teacher has {100 * level:.2f} %"
+    ]
+
+
+def _run(arm: str, record: dict[str, Any]) -> Run:
+    """What the report needs of a record."""
+    return {
+        "id": record["id"],
+        "arm": arm,
+        "seed": record["seed"],
+        "teacher_seed": record["teacher_seed"],
+        "teacher": record["teacher"]["weights_sha256"][:8],
+        **{precision: record["test"][precision]["accuracy"] for precision in PRECISIONS},
+        "validation": record["validation"],
+        "agreement": record["validation"]["agreement"],
+        "wall_s": round(sum(record["wall_s"].values()), 1),
+        "training_s": record["wall_s"]["distill"],
+        "cpu_s": round(sum(record["cpu_s"].values()), 1),
+        "parameters": record["parameters"],
+        "macs": record["macs"],
+        "bytes": record["bytes"],
+        "machine": record["machine"]["processor"],
+        "commit": record["commit"],
+        "finished_utc": record["finished_utc"],
+    }
+
+
+def _values(runs: Sequence[Run], arm: str, precision: str) -> dict[tuple[int, int], float]:
+    return {(r["teacher_seed"], r["seed"]): r[precision] for r in runs if r["arm"] == arm}
+
+
+def _arm(name: str, method: str, runs: Sequence[Run], plan: Plan) -> dict[str, Any]:
+    """One line of the table: the arm's mean accuracies and what it costs."""
+    own = [run for run in runs if run["arm"] == name]
+    facts: dict[str, Any] = {
+        "name": name,
+        "method": method,
+        "n": len(own),
+        "planned": sum(run.arm == name for run in plan.runs),
+    }
+    if not own:
+        return facts
+    facts |= {p: asdict(summarised([run[p] for run in own])) for p in PRECISIONS}
+    facts["validation"] = asdict(summarised([run["validation"][INT8] for run in own]))
+    for field in ("wall_s", "training_s", "cpu_s"):
+        facts[field] = sum(run[field] for run in own) / len(own)
+    return facts | {field: own[0][field] for field in ("parameters", "macs", "bytes")}
+
+
+def _teachers(plan: Plan, records: Records, runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """The teachers of the study, each with how many of its students are there."""
+    return [
+        {
+            "key": record["key"],
+            "seed": record["settings"]["teacher_seed"],
+            "weights": record["weights_sha256"][:8],
+            **{precision: record["test"][precision] for precision in PRECISIONS},
+            "validation": record["validation"],
+            "parameters": record["parameters"],
+            "macs": record["macs"],
+            "bytes": record["bytes"],
+            "wall_s": round(sum(record["wall_s"].values()), 1),
+            "students": sum(run["teacher"] == record["weights_sha256"][:8] for run in runs),
+        }
+        for record in records.teachers
+        if record["key"] in plan.teachers
+    ]
+
+
+def _drops(runs: Sequence[Run], arms: Sequence[str], references: Sequence[str]) -> dict[str, Any]:
+    """What INT8 costs each arm, and whether it costs more than it costs the first reference."""
+    lost = {
+        arm: {
+            key: _values(runs, arm, INT8)[key] - value
+            for key, value in _values(runs, arm, FLOAT).items()
+        }
+        for arm in arms
+    }
+    rows = []
+    for arm in arms:
+        zero = dict.fromkeys(lost[arm], 0.0)
+        result = paired(lost[arm], zero)
+        assert result is not None  # an arm without runs is not among them
+        rows.append({"arm": arm, **asdict(result.difference), "t": result.t, "p": result.p})
+    return {"arms": adjusted(rows), "comparisons": comparisons(lost, references[:1])}

@@ -1,0 +1,28 @@
+"""A control: as many training steps as with a hint phase, and no hints."""
+
+from dataclasses import replace
+
+from pipeline.config import KDConfig
+from pipeline.methods.base import Phase
+from pipeline.methods.kd import KD
+
+
+class OutputOnly(KD):
+    """Soft targets for as long as hints and soft targets together take.
+
+    The loss is that of `kd`; lambda and the learning rate go their way over the longer phase. What
+    hint + KD is worth beyond it comes from the hints and not from the additional steps.
+
+    Args:
+        config: temperature, weights and convention.
+        epochs: passes over the data: those of the hint phase and those of the task phase.
+        label_smoothing: applied to the labels' term alone.
+    """
+
+    def __init__(self, config: KDConfig, epochs: int, label_smoothing: float = 0.0) -> None:
+        super().__init__(config, label_smoothing)
+        self.epochs = epochs
+
+    def phases(self) -> dict[str, Phase]:
+        """One task phase of that length."""
+        return {"task": replace(super().phases()["task"], epochs=self.epochs)}

@@ -1,0 +1,117 @@
+"""Methods from outside the package, named in an arm as "package.module:name"."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import re
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from pipeline.config import RunConfig, SettingsError
+
+if TYPE_CHECKING:
+    import keras
+
+    from pipeline.methods.base import Method
+
+_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
+
+
+def find(name: str) -> Callable[[RunConfig, keras.Model, keras.Model], Method]:
+    """The builder of a method that some importable module holds.
+
+    Only modules that Python finds by itself are imported (installed, or on PYTHONPATH): neither
+    the working folder nor the run's is searched, so that no file that lies there by chance runs.
+
+    Args:
+        name: "package.module:name"; `name` is a subclass of Method that is made without
+            arguments, or a function `(config, teacher, student) -> Method`.
+
+    Returns:
+        The function, or one that makes the class.
+
+    Raises:
+        SettingsError: no such module or name, or one that makes no method.
+    """
+    found = _load(name)
+    if inspect.isclass(found):
+        return lambda config, teacher, student: _made(name, found())
+    return lambda config, teacher, student: _made(name, found(config, teacher, student))
+
+
+def fingerprint(name: str) -> str:
+    """sha256 of the module's source: a method that was edited is trained anew.
+
+    Modules that this one imports are not looked at.
+    """
+    try:
+        source = inspect.getsource(_module(name))
+    except (OSError, TypeError) as error:
+        raise SettingsError(
+            f"method {name!r}: its source cannot be read ({error}), so a change of it would pass "
+            "unnoticed; put it into a .py file"
+        ) from error
+    return hashlib.sha256(source.encode()).hexdigest()
+
+
+def _load(name: str) -> Any:
+    from pipeline.methods.base import Method
+
+    module, attribute = _module(name), name.partition(":")[2]
+    found = getattr(module, attribute, None)
+    if found is None:
+        raise SettingsError(f"method {name!r}: {module.__file__} has no {attribute!r}")
+    if inspect.isclass(found):
+        _check_class(name, found, Method)
+    elif not inspect.isfunction(found):
+        raise SettingsError(
+            f"method {name!r} is a {type(found).__name__}; expected a subclass of "
+            "pipeline.methods.base.Method or a function (config, teacher, student) -> Method"
+        )
+    return found
+
+
+def _check_class(name: str, found: type, base: type) -> None:
+    if not issubclass(found, base) or inspect.isabstract(found):
+        raise SettingsError(
+            f"method {name!r}: the class is no complete subclass of pipeline.methods.base.Method, "
+            "which asks for phases()"
+        )
+    try:
+        inspect.signature(found).bind()
+    except TypeError as error:
+        raise SettingsError(
+            f"method {name!r}: {error}; a class is made without arguments, a function "
+            "(config, teacher, student) -> Method is given the settings"
+        ) from error
+
+
+def _module(name: str) -> ModuleType:
+    if not _NAME.fullmatch(name):
+        raise SettingsError(f"method {name!r}: expected package.module:name")
+    path = name.partition(":")[0]
+    try:
+        return importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"method {name!r}: there is no module {error.name!r}; install it, or put the folder "
+            "that it is in on PYTHONPATH"
+        ) from error
+    except Exception as error:  # whatever the module raises when it is run
+        raise SettingsError(
+            f"method {name!r}: its module fails: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _made(name: str, method: Any) -> Method:
+    from pipeline.methods.base import Method
+
+    if not isinstance(method, Method):
+        raise SettingsError(
+            f"method {name!r} made a {type(method).__name__}; expected a "
+            "pipeline.methods.base.Method"
+        )
+    return method

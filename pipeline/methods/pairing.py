@@ -1,0 +1,64 @@
+"""Which stage of the student belongs to which stage of the teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.methods.base import MethodError, Shapes
+
+MapShape = tuple[int, int, int]
+
+
+def pair_stages(student: Sequence[str], teacher: Sequence[str]) -> dict[str, str]:
+    """Pairs the taps of two networks, from the image to the logits.
+
+    Networks of the same number of stages are paired in order. Otherwise the network with fewer
+    stages gives the number of pairs, and its i-th of n stages is paired with the first stage of
+    the other that is at least as deep in proportion, ceil(i m / n) of m: so the deepest belongs to
+    the deepest, the order is kept and no stage is used twice.
+
+    Args:
+        student: its taps, shallowest first.
+        teacher: its taps, shallowest first.
+
+    Returns:
+        Tap of the student -> tap of the teacher, shallowest first.
+
+    Raises:
+        MethodError: a network without taps.
+    """
+    for network, taps in (("student", student), ("teacher", teacher)):
+        if not taps:
+            raise MethodError(
+                f"the {network} shows no feature maps, and this method compares them: give it "
+                "taps, as in with_taps(model, {'stage2': 'block_6_project_BN'})"
+            )
+    pairs = min(len(student), len(teacher))
+    return {_spread(student, i, pairs): _spread(teacher, i, pairs) for i in range(1, pairs + 1)}
+
+
+def map_shape(network: str, tap: str, taps: Shapes) -> MapShape:
+    """(h, w, c) of a tap.
+
+    Args:
+        network: "student" or "teacher", for the error.
+        tap: its name.
+        taps: name -> shape `[batch, ...]`.
+
+    Raises:
+        MethodError: the network has no such tap, or it is not a feature map of fixed size.
+    """
+    if tap not in taps:
+        raise MethodError(f"the {network} has no tap {tap!r}; it has {', '.join(taps)}")
+    sizes = tuple(taps[tap][1:])
+    if len(sizes) != 3 or None in sizes:
+        raise MethodError(
+            f"the {network}'s tap {tap!r} has the shape {tuple(taps[tap])}; expected a feature map "
+            "of fixed size, (batch, height, width, channels)"
+        )
+    height, width, channels = (int(size) for size in sizes if size is not None)
+    return height, width, channels
+
+
+def _spread(taps: Sequence[str], i: int, pairs: int) -> str:
+    return taps[-(-i * len(taps) // pairs) - 1]

@@ -1,0 +1,103 @@
+"""Knowledge review: each stage of the teacher teaches all deeper stages of the student too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import keras
+from keras import ops
+
+from pipeline.config import ReviewKDConfig
+from pipeline.methods.base import Batch, Method, Phase, Shapes, Tensor, Term, Warmup
+from pipeline.methods.fusion_block import MAX_WIDTH, build_fusion_block
+from pipeline.methods.pairing import map_shape
+from pipeline.methods.resize import average_to
+
+LEVELS = (4, 2, 1)  # sides of the pooled maps that are compared beside the full one
+
+
+class ReviewKD(Method):
+    """Residual review with attention-based fusion and hierarchical context loss (Chen et al. 2021).
+
+    From the deepest stage to the shallowest, a fusion block (ABF, section 3.3) joins the student's
+    map with what the deeper blocks have passed on, and predicts the teacher's map of that stage.
+    The loss of a stage (HCL) is the mean squared error of prediction and teacher's map, at full
+    size with weight 1, and of both pooled to 4x4, 2x2 and 1x1 with weights 1/2, 1/4, 1/8, divided
+    by the sum of the weights used: levels that are no smaller than the map are left out. Summed
+    over the stages; its weight rises from 0 over the first epochs. The authors also compare the
+    pooled features before the classifier, which no tap shows. Learnable: the student and the
+    fusion blocks. Left behind: the fusion blocks.
+
+    Args:
+        config: weight and warm-up.
+        pairs: tap of the student -> tap of the teacher, shallowest first.
+    """
+
+    def __init__(self, config: ReviewKDConfig, pairs: Mapping[str, str]) -> None:
+        self.config = config
+        self.pairs = dict(pairs)
+        self.blocks: dict[str, keras.Model] = {}
+
+    def build(self, teacher_taps: Shapes, student_taps: Shapes, n_samples: int) -> None:
+        """Creates one fusion block a pair, deepest first.
+
+        Raises:
+            MethodError: a tap that is missing, or no feature map of fixed size.
+        """
+        del n_samples
+        width: int | None = None
+        passed_on = None
+        for guided, hint in reversed(self.pairs.items()):
+            student = map_shape("student", guided, student_taps)
+            teacher = map_shape("teacher", hint, teacher_taps)
+            width = width or min(MAX_WIDTH, student[2])
+            name = f"fusion_{len(self.pairs) - len(self.blocks)}"
+            self.blocks[guided] = build_fusion_block(student, teacher, width, passed_on, name)
+            passed_on = (*teacher[:2], width)
+
+    def predictions(self, batch: Batch) -> dict[str, Tensor]:
+        """Student tap -> what its block makes of it, of the teacher's shape, float32."""
+        predicted: dict[str, Tensor] = {}
+        passed_on: list[Tensor] = []
+        for guided, block in self.blocks.items():
+            prediction, fused = block([batch.student[guided], *passed_on], training=batch.training)
+            predicted[guided] = ops.cast(prediction, "float32")
+            passed_on = [fused]
+        return predicted
+
+    def review_loss(self, batch: Batch) -> Tensor:
+        """HCL, summed over the stages, `[batch]`."""
+        predicted = self.predictions(batch)
+        return sum(
+            context_loss(predicted[guided], batch.teacher[hint])
+            for guided, hint in self.pairs.items()
+        )
+
+    def phases(self) -> dict[str, Phase]:
+        """One task phase, over all pairs."""
+        config = self.config
+        phase = Phase(
+            terms=(
+                Term("reviewkd", self.review_loss, Warmup(config.weight, config.warmup_epochs)),
+            ),
+            student_taps=frozenset(self.pairs) | {"logits"},
+            teacher_taps=frozenset(self.pairs.values()),
+            extras=tuple(self.blocks.values()),
+        )
+        return {"task": phase}
+
+
+def context_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """Hierarchical context loss of two maps of one shape `[batch, h, w, c]`, `[batch]`."""
+    weight = total = 1.0
+    loss = _squared_error(student, teacher)
+    for side in (level for level in LEVELS if level < min(student.shape[1:3])):
+        weight /= 2.0
+        total += weight
+        pooled = (average_to(x, (side, side)) for x in (student, teacher))
+        loss = loss + weight * _squared_error(*pooled)
+    return loss / total
+
+
+def _squared_error(one: Tensor, other: Tensor) -> Tensor:
+    return ops.mean(ops.square(one - other), axis=(1, 2, 3))
