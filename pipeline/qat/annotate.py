@@ -21,10 +21,16 @@ from pipeline.qat.hard_swish import HardSwish
 
 _QAT = tfmot.quantization.keras
 _OUTPUT_ONLY = default_8bit_quantize_configs.Default8BitOutputQuantizeConfig
-_WEIGHTS_ONLY = default_8bit_quantize_registry.Default8BitConvQuantizeConfig
+_BY_CHANNEL = default_8bit_quantize_registry.Default8BitConvQuantizeConfig
+_BY_TENSOR = default_8bit_quantize_registry.Default8BitQuantizeConfig
 # Layers that tfmot knows nothing of: their output gets a range of its own.
 _OUTPUTS = ("Maximum", "Multiply", "HardSwish")
-_KERNELS = {"Conv2D": "kernel", "DepthwiseConv2D": "depthwise_kernel"}
+# Weights of layers whose own output gets none.
+_WEIGHTS_ONLY = {
+    "Conv2D": lambda: _BY_CHANNEL(["kernel"], [], False),
+    "DepthwiseConv2D": lambda: _BY_CHANNEL(["depthwise_kernel"], [], False),
+    "Dense": lambda: _BY_TENSOR(["kernel"], [], False),
+}
 
 
 def with_fake_quantization(model: tf_keras.Model, blueprint: Blueprint) -> tf_keras.Model:
@@ -57,7 +63,7 @@ def _own_config(step: Step, blueprint: Blueprint) -> Any:
     if step.kind in _OUTPUTS:
         return _OUTPUT_ONLY(quantize_output=True)
     readers = blueprint.consumers(step.name)
-    if step.kind in _KERNELS and [reader.kind for reader in readers] == ["Maximum"]:
+    if step.kind in _WEIGHTS_ONLY and [reader.kind for reader in readers] == ["Maximum"]:
         # The pieces of a maxout take the scale of the maximum, whose INT8 kernel has one for all.
-        return _WEIGHTS_ONLY([_KERNELS[step.kind]], [], False)
+        return _WEIGHTS_ONLY[step.kind]()
     return None

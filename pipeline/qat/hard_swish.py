@@ -8,7 +8,7 @@ import tensorflow as tf
 import tf_keras
 
 
-class HardSwish(tf_keras.layers.Layer):  # type: ignore[misc]
+class HardSwish(tf_keras.layers.Layer):
     """`x * relu6(x + 3) / 6` (Howard et al. 2019, arXiv 1905.02244, section 5.2).
 
     Written in the form that the TFLite converter turns into one HARD_SWISH operator.

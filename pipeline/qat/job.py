@@ -1,24 +1,28 @@
-"""What the quantizer's process is asked and what it answers: files in one folder.
+"""What the quantizer's process is asked and what it answers: files.
 
-    job.json        the request, below
+A folder that several jobs on one network share holds
+
     network.json, network.npz       the network (pipeline.qat.blueprint)
-    images.npy, labels.npy          raw samples [n, h, w, c] and their classes [n]
-    train.npy, validation.npy, calibration.npy      rows of them
-    teacher_logits.npy              [views, n, classes], only where soft targets are wanted
+    compare.npz                     some inputs, and the outputs that Keras 3 gives for them
+    samples.json, *.npy             the samples (pipeline.qat.samples)
+    teacher_logits.npy              soft targets for each image in each view, or
+    teacher/                        the teacher as a SavedModel, where it is run in each step
 
-It answers with lines of JSON on its standard output (progress), with checkpoint.npz after each
-epoch, and at the end with `model.tflite`, `float32.tflite` and result.json.
+and a folder in it for each job job.json, the request below. The answer is written beside that:
+lines of JSON on standard output (progress), a checkpoint after each epoch, and at the end
+model.tflite, tuned/ (the network with the weights of the best epoch) and result.json.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 JOB, RESULT, CHECKPOINT = "job.json", "result.json", "checkpoint.npz"
-MODEL, FLOAT = "model.tflite", "float32.tflite"
+MODEL, TUNED = "model.tflite", "tuned"
 
 
 @dataclass(frozen=True)
@@ -31,14 +35,15 @@ class Job:
         learning_rate: at the start; decays to 0 on a cosine.
         batch_size: samples in a step.
         freeze_norm_after: epochs after which batch normalization keeps its statistics.
-        seed: of order and augmentation.
+        seed: of order, augmentation and dropout.
         augmentation: arguments of `AugmentConfig`.
-        normalization: {"mean": [...], "std": [...]}, raw values to the network's input.
         label_weight: of the cross-entropy with the labels.
+        label_smoothing: mass taken from the true class.
+        class_weights: one a class, which weighs its samples; empty for equal ones.
         soft_weight: lambda, of the soft targets; 0 where there is no teacher.
         temperature: tau.
         tau_squared: multiply the soft term by tau^2.
-        from_logits: whether the network ends in logits, not in a softmax.
+        deterministic: bit-equal results on the same machine, somewhat slower.
     """
 
     quantized: bool
@@ -47,13 +52,14 @@ class Job:
     batch_size: int
     freeze_norm_after: int
     seed: int
-    augmentation: dict[str, Any]
-    normalization: dict[str, Any]
+    augmentation: dict[str, Any] = field(default_factory=dict)
     label_weight: float = 1.0
+    label_smoothing: float = 0.0
+    class_weights: tuple[float, ...] = ()
     soft_weight: float = 0.0
     temperature: float = 3.0
     tau_squared: bool = False
-    from_logits: bool = True
+    deterministic: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,33 +69,45 @@ class Outcome:
     Attributes:
         best_epoch: counted from 1; 0 is the network before any training.
         accuracy: share of the validation part, of the converted file of that epoch.
-        agreement: share of the validation part on which the trained network and its converted
-            file choose the same class.
+        trained_accuracy: the same of the network that was converted.
+        agreement: share of the validation part on which the two choose the same class.
         max_difference_steps: largest difference of an output between the two, in steps of the
             file's output; 0 for a float file.
-        history: one row an epoch.
-        float_difference: largest difference of an output between Keras 3 and the rebuilt
-            network, before anything else.
+        rebuilt_difference: largest difference of an output between Keras 3 and the rebuilt
+            network, before anything else, as a share of the largest output.
+        history: one row an epoch; "seconds" is what it took, the measuring included.
     """
 
     best_epoch: int
     accuracy: float
+    trained_accuracy: float
     agreement: float
     max_difference_steps: float
-    float_difference: float
+    rebuilt_difference: float
     history: list[dict[str, float]] = field(default_factory=list)
 
 
 def write_job(job: Job, folder: Path) -> None:
     """Writes job.json."""
-    (folder / JOB).write_text(json.dumps(asdict(job), indent=1))
+    write_aside(folder / JOB, json.dumps(asdict(job), indent=1).encode())
 
 
 def read_job(folder: Path) -> Job:
     """Reads job.json."""
-    return Job(**json.loads((folder / JOB).read_text()))
+    plain = json.loads((folder / JOB).read_text())
+    return Job(**plain | {"class_weights": tuple(plain["class_weights"])})
 
 
 def read_outcome(folder: Path) -> Outcome:
     """Reads result.json."""
     return Outcome(**json.loads((folder / RESULT).read_text()))
+
+
+def write_aside(path: Path, content: bytes) -> None:
+    """Writes a file so that it is there whole or not at all."""
+    aside = path.with_name(path.name + ".tmp")
+    with aside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(aside, path)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -15,16 +17,37 @@ from typing import IO, Any
 from pipeline.qat.blueprint import CarryError
 from pipeline.qat.job import RESULT, Outcome, read_outcome
 
+NEEDED = {
+    "tensorflow_model_optimization": "tensorflow-model-optimization>=0.8,<0.9",
+    "tf_keras": "tf_keras>=2.21,<2.22",
+}
 _LAST_LINES = 15
-_GRACE_S = 10.0
+_GRACE_S = 5.0
 
 
 class QatError(RuntimeError):
-    """The quantizer's process failed."""
+    """The quantizer's process cannot start, or failed."""
+
+
+def require_packages() -> None:
+    """Refuses to begin what could not be ended.
+
+    Raises:
+        QatError: a package is missing; the text has the command that installs it.
+    """
+    missing = [need for name, need in NEEDED.items() if importlib.util.find_spec(name) is None]
+    if missing:
+        words = " ".join(f"'{need}'" for need in missing)
+        raise QatError(
+            f"quantization-aware fine-tuning needs {' and '.join(missing)}: "
+            f"{sys.executable} -m pip install {words}"
+        )
 
 
 def launch(module: str, folder: Path, listen: Callable[[dict[str, Any]], None]) -> Outcome:
     """Does the job of a folder in a process of its own; goes on from its checkpoint.
+
+    Whatever ends this call early, Ctrl-C among it, ends the process.
 
     Args:
         module: what `python -m` runs there.
@@ -41,11 +64,17 @@ def launch(module: str, folder: Path, listen: Callable[[dict[str, Any]], None]) 
     words = [sys.executable, "-m", module, str(folder)]
     environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1"}
     with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        words,
+        stdin=subprocess.PIPE,  # the process ends when this end is closed
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
     ) as process:
-        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         said: deque[str] = deque(maxlen=_LAST_LINES)
-        drain = threading.Thread(target=said.extend, args=(process.stderr,), daemon=True)
+        drain = threading.Thread(target=_listen_aside, args=(process.stderr, said), daemon=True)
         drain.start()
         try:
             refused = _follow(process.stdout, listen)
@@ -62,6 +91,13 @@ def launch(module: str, folder: Path, listen: Callable[[dict[str, Any]], None]) 
             f"lines:\n{''.join(said).strip()}\nthe same command goes on from its last epoch"
         )
     return read_outcome(folder)
+
+
+def _listen_aside(lines: IO[str], last: deque[str]) -> None:
+    """What libraries print goes to the log; its end is kept for an error."""
+    for line in lines:
+        last.append(line)
+        logging.getLogger("hintlite.qat").info(line.rstrip())
 
 
 def _follow(lines: IO[str], listen: Callable[[dict[str, Any]], None]) -> str | None:

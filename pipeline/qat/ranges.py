@@ -12,6 +12,7 @@ import numpy as np
 import tf_keras
 
 from pipeline.qat.blueprint import Array
+from pipeline.qat.trained import variables_by_name
 
 _BATCH = 64
 # Names that tfmot gives to the variables of activation quantizers.
@@ -20,9 +21,6 @@ _ENDINGS = ("output_min", "post_activation_min", "quantize_layer_min")
 
 def start_ranges(quantized: tf_keras.Model, model: tf_keras.Model, samples: Array) -> None:
     """Sets every activation range to the smallest and largest value seen in `samples`.
-
-    Kernels start at plus and minus their own largest absolute value, a channel where they are
-    quantized by channel: before the first training step tfmot has no range for them either.
 
     Args:
         quantized: from `with_fake_quantization`; its ranges are changed.
@@ -35,8 +33,21 @@ def start_ranges(quantized: tf_keras.Model, model: tf_keras.Model, samples: Arra
         name = model.input_names[0] if inner is None else inner.name
         if name in seen:
             _assign(layer, *seen[name])
+    refresh_kernels(quantized)
+
+
+def refresh_kernels(quantized: tf_keras.Model) -> None:
+    """Sets the ranges of kernels to what they are now.
+
+    That is plus and minus the largest absolute value, of each channel where kernels are quantized
+    by channel. tfmot does so within a training step, before that step changes the kernel: what is
+    converted afterwards would be clipped by a hair.
+    """
+    for layer in quantized.layers:
+        found = variables_by_name(layer)
         for kernel in ("kernel", "depthwise_kernel"):
-            _start_kernel(layer, kernel)
+            if f"{kernel}_min" in found:
+                _refresh(found[kernel], found[f"{kernel}_min"], found[f"{kernel}_max"])
 
 
 def observed_ranges(model: tf_keras.Model, samples: Array) -> dict[str, tuple[float, float]]:
@@ -60,19 +71,10 @@ def _assign(layer: Any, low: float, high: float) -> None:
             variable.assign(max(high, low + np.finfo(np.float32).eps))
 
 
-def _start_kernel(layer: Any, kernel: str) -> None:
+def _refresh(kernel: Any, low: Any, high: Any) -> None:
     # The attribute of the layer is the fake-quantized kernel; the variable is the kernel itself.
-    found = {_last_part(variable.name): variable for variable in layer.variables}
-    low, high = found.get(f"{kernel}_min"), found.get(f"{kernel}_max")
-    if low is None or high is None:
-        return
-    weights = np.abs(found[kernel].numpy())
+    weights = np.abs(kernel.numpy())
     axes = tuple(range(weights.ndim - 1)) if low.shape == weights.shape[-1:] else None
     largest = np.broadcast_to(weights.max(axis=axes), low.shape)
     high.assign(largest)
     low.assign(-largest)
-
-
-def _last_part(name: str) -> str:
-    """ "stage1_conv1/kernel:0" -> "kernel"."""
-    return name.partition(":")[0].rpartition("/")[2]

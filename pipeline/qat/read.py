@@ -42,8 +42,8 @@ SAME: dict[str, tuple[str, ...]] = {
     "Flatten": (),
     "Reshape": ("target_shape",),
     "Permute": ("dims",),
-    "Dropout": ("rate", "seed"),
-    "SpatialDropout2D": ("rate", "seed"),
+    "Dropout": ("rate", "noise_shape"),
+    "SpatialDropout2D": ("rate",),
 }
 ACTIVATIONS = {
     **{name: name for name in ("linear", "relu", "relu6", "softmax", "sigmoid", "tanh")},
@@ -142,7 +142,9 @@ def _steps(node: Any, layer: Any, inputs: list[str], path: str) -> list[Step]:
     if special is not None:
         return special(node, name, inputs)
     if kind not in SAME or not type(layer).__module__.startswith("keras."):
-        raise _refusal(kind, path, HINTS.get(kind, "replace it by layers that are"))
+        raise _refusal(
+            kind, path, HINTS.get(kind, "replace it by layers that can be, which docs/qat.md lists")
+        )
     config = layer.get_config()
     if config.get("data_format", "channels_last") != "channels_last":
         raise _refusal(kind, path, "build it with data_format='channels_last'")
@@ -267,8 +269,7 @@ def affine(name: str, before: str, scale: Array, offset: Array) -> Step:
 
 def _refusal(kind: str, path: str, advice: str) -> CarryError:
     return CarryError(
-        f"layer {path!r} ({kind}) cannot be fine-tuned quantization-aware: {advice}; post-training "
-        "quantization (--method ptq) needs no such change"
+        f"layer {path!r} ({kind}) cannot be fine-tuned with quantization in the loop: {advice}"
     )
 
 

@@ -41,7 +41,7 @@ def _fill(layer: Any, step: Step) -> None:
     given = [weight.shape for weight in step.weights]
     if shapes != given:
         raise CarryError(
-            f"layer {step.name!r} ({step.kind}) has weights of shapes {given} in Keras 3, but takes "
-            f"{shapes} in tf_keras: it cannot be carried over"
+            f"layer {step.name!r} ({step.kind}) has weights of shapes {given} in Keras 3, but "
+            f"takes {shapes} in tf_keras: it cannot be carried over"
         )
     layer.set_weights(list(step.weights))
