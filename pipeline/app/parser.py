@@ -19,6 +19,7 @@ from jsonargparse.typing import PositiveInt
 from pipeline.app.compare import percent
 from pipeline.app.device_options import check_options
 from pipeline.app.fit_options import check_fit, fit_parser
+from pipeline.app.qat_options import check_qat, qat_parser
 from pipeline.app.target_name import target_name
 from pipeline.app.wrong_use import WrongUseError
 from pipeline.config import ETHOS_U, TARGETS, NetworkConfig, RunConfig
@@ -35,6 +36,7 @@ EXAMPLES = """examples:
   hintlite tune tune.yaml                         settings, searched on validation data
   hintlite inspect model.tflite                   operators, parameters, MACs, tensors
   hintlite fit runs/mine --board nano33ble        does it fit; if not, what would
+  hintlite qat mine.keras --data photos/          fine-tune any Keras 3 model for INT8
   hintlite predict runs/mine picture.png          the deployed file's answer
   hintlite cache runs                             what the teachers' cached outputs take
   hintlite compare before.json after.json         what changed; a gate for CI
@@ -58,7 +60,8 @@ STAGE_EXAMPLES = {
     "run": "hintlite run runs/fashion --data.source fashion_mnist --training.epochs 16",
     "teacher": "hintlite teacher runs/mine --teacher_training.epochs 30",
     "distill": "hintlite distill runs/mine --kd.temperature 4",
-    "quantize": "hintlite quantize runs/mine --data.calibration_samples 512",
+    "quantize": "hintlite quantize runs/mine --data.calibration_samples 512\n"
+    "  hintlite quantize runs/mine --method qat --qat.epochs 4",
     "evaluate": "hintlite evaluate runs/mine",
     "bundle": "hintlite bundle runs/mine\n  hintlite bundle runs/mine --mcu c --name digits\n"
     "  hintlite bundle runs/mine --mcu tflm --name digits --strip\n"
@@ -77,6 +80,8 @@ STAGE_EXAMPLES = {
 }
 
 
+# Shorter words for settings that a stage is mostly about.
+SHORT = {"quantize": {"--method": "--quantize.method"}}
 KEEP = ("models", "all", "nothing")  # of a study's finished run
 DEFAULT_NAME = "network"  # of the C interface
 SWITCHES = (
@@ -137,18 +142,21 @@ def parse(argv: list[str]) -> Command:
         SystemExit: --help, --version or --print_config was answered.
     """
     top, parsers = _grammar(argv[0] if argv else "")
-    argv, notes = _with_stored_settings(argv)
+    argv, notes = _with_stored_settings(_in_full(argv))
     arguments = top.parse_args(argv)
     name = arguments.subcommand
     options = dict(vars(arguments[name]))
     if name not in STAGES:
-        if name == "fit":
-            check_fit(options)
+        if name in CHECKS:
+            CHECKS[name](options)
         return Command(name, options)
     config = _config(parsers[name], arguments[name])
     own = {key: value for key, value in options.items() if key not in asdict(config)}
     _refuse_idle(own)
     return Command(name, own, config, notes)
+
+
+CHECKS = {"fit": check_fit, "qat": check_qat}  # of options, before anything is loaded
 
 
 def config_from(settings: Mapping[str, Any]) -> RunConfig:
@@ -227,6 +235,7 @@ def _grammar(command: str) -> tuple[Parser, dict[str, Parser]]:
         "report": _report(),
         "inspect": _inspect(),
         "fit": fit_parser(_parser),
+        "qat": qat_parser(_parser),
         "predict": _predict(),
         "cache": _cache(),
         "compare": _compare(),
@@ -248,7 +257,8 @@ def _parser(description: str, examples: str, usage: str) -> Parser:
 
 def _stage_parser(name: str, full: bool) -> Parser:
     run = {"run": "[RUN]", "bundle": "RUN|MODEL", "benchmark": "RUN|MODEL"}.get(name, "RUN")
-    usage = f"{name} {run} [--config FILE] [--verbose] [--SETTING VALUE ...]"
+    short = "".join(f" [{word} VALUE]" for word in SHORT.get(name, ()))
+    usage = f"{name} {run}{short} [--config FILE] [--verbose] [--SETTING VALUE ...]"
     parser = _parser(STAGES[name], STAGE_EXAMPLES[name], usage)
     parser.add_argument(
         "run",
@@ -549,6 +559,13 @@ def _with_stored_settings(argv: list[str]) -> tuple[list[str], tuple[str, ...]]:
             note = f"settings: {stored}, changed by the flags given here"
             return [argv[0], "--config", str(stored), *argv[1:]], (note,)
     return argv, ()
+
+
+def _in_full(argv: list[str]) -> list[str]:
+    """With the settings' own names in place of a stage's shorter words."""
+    names = SHORT.get(argv[0] if argv else "", {})
+    words = (word.partition("=") for word in argv)
+    return [names.get(word, word) + sign + value for word, sign, value in words]
 
 
 def _names_config(argv: list[str]) -> bool:
