@@ -45,7 +45,7 @@ def with_statistics(model):
             n = layer.gamma.shape[0]
             layer.set_weights(
                 [
-                    random.uniform(0.5, 1.5, n),
+                    random.uniform(0.5, 1.5, n) * random.choice([-1, 1], n),
                     random.normal(0, 0.2, n),
                     random.normal(0, 0.2, n),
                     random.uniform(0.5, 2.0, n),

@@ -128,7 +128,7 @@ def test_a_bound_on_the_conversion_fails_the_stage(finished_run, tmp_path):
     ],
 )
 def test_each_broken_bound_of_the_conversion_is_a_sentence(agreement, steps, words):
-    outcome = Outcome(1, 0.9, 0.9, agreement, steps, 0.0)
+    outcome = Outcome(1, 0.9, 0.3, 0.9, agreement, steps, 0.0)
     failures = conversion_failures(outcome, QATConfig())
     assert len(failures) == len(words)
     assert all(word in failure for word, failure in zip(words, failures, strict=True))

@@ -92,6 +92,8 @@ def test_the_best_epoch_is_judged_by_the_converted_file(tuned, data):
     folder, outcome, _ = tuned
     best = max(row["accuracy"] for row in outcome.history)
     assert outcome.accuracy == best == outcome.history[outcome.best_epoch]["accuracy"]
+    losses = {row["epoch"]: row["val_loss"] for row in outcome.history if row["accuracy"] == best}
+    assert outcome.best_epoch == min(losses, key=losses.get)  # between equals the lower loss
     found = Runner(folder / MODEL).predict(data.normalized(data.validation)).argmax(axis=1)
     assert np.mean(found == data.labels[data.validation]) == pytest.approx(best)
 

@@ -69,6 +69,7 @@ def judge(
         *conversion_failures(tuned.outcome, config),
     ]
     report = checked.to_dict() | {"ok": not failures, "failures": failures}
+    report["bounds"]["max_accuracy_drop"] = bounds.max_accuracy_drop / 100
     report["figures"] = asdict(figures)
     report["qat"] = {
         "validation_accuracy": _accuracies(figures, before, control),

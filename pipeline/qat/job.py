@@ -69,7 +69,8 @@ class Outcome:
     Attributes:
         best_epoch: counted from 1; 0 is the network before any training.
         accuracy: share of the validation part, of the converted file of that epoch.
-        trained_accuracy: the same of the network that was converted.
+        val_loss: mean cross-entropy of that file's outputs there.
+        trained_accuracy: share of the validation part, of the network that was converted.
         agreement: share of the validation part on which the two choose the same class.
         max_difference_steps: largest difference of an output between the two, in steps of the
             file's output; 0 for a float file.
@@ -80,6 +81,7 @@ class Outcome:
 
     best_epoch: int
     accuracy: float
+    val_loss: float
     trained_accuracy: float
     agreement: float
     max_difference_steps: float
