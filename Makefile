@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: demo test test-slow emulated lint format figures clean help
+.PHONY: demo test test-slow emulated lint format figures results clean help
 
 help:  ## the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,11 @@ figures: $(READY)  ## the README's figures, into docs/results
 	$(BIN)/python -m benchmarks.dev.distill_throughput --out docs/results/throughput.json
 	$(BIN)/python -m benchmarks.dev.cortex_m_reference --out docs/results/cortex_m.json
 	$(BIN)/python -m benchmarks.dev.flatbuffer_fuzz --out docs/results/flatbuffer_fuzz.json
+
+results: $(READY)  ## the studies of docs/results, hours to days: goes on from the runs that are there
+	@set -e; for study in headline fitnet1 depth; do \
+	  $(BIN)/hintlite study configs/results/$$study.yaml --jobs 2 \
+	    --folder runs/results/$$study --results docs/results/runs; done
 
 clean:  ## what `make` has set up
 	rm -rf $(VENV) build *.egg-info

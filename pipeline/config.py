@@ -234,8 +234,8 @@ class HintConfig:
             hint phase, as the paper does.
     """
 
-    epochs: int = 5
-    learning_rate: float = 2e-3
+    epochs: int = 4
+    learning_rate: float = 5e-3
     pairs: dict[str, str] = field(default_factory=dict)
     regressor: str = "paper"
     keep_weight: float = 0.0
@@ -565,7 +565,7 @@ class RunConfig:
             widths=(8, 16, 20), depths=(4, 5, 4), times_fewer=10.4
         )
     )
-    training: TrainingConfig = field(default_factory=TrainingConfig)
+    training: TrainingConfig = field(default_factory=lambda: TrainingConfig(learning_rate=5e-3))
     arms: tuple[str, ...] = ("scratch", "kd", "hint+kd")
     deploy: str = "best"
     hint: HintConfig = field(default_factory=HintConfig)

@@ -11,6 +11,7 @@ from keras import ops
 
 from models.fold import folded
 from models.taps import subnetwork
+from pipeline.batch_norm import with_fast_batch_norm
 from pipeline.methods.base import Batch, Phase, Schedule, Tensor
 
 CACHED = "teacher:"  # key prefix of teacher outputs that come with the batch
@@ -20,9 +21,10 @@ class Distiller(keras.Model):
     """Runs one phase of one method; it knows no method by name.
 
     The student runs once a step, no deeper than the phase's deepest tap: batch-norm statistics
-    move in training only, and only in the part that is trained. The teacher runs in inference
-    mode, as a copy with its batch normalization folded; it is neither tracked nor saved nor
-    trained, and does not run at all if the batch brings its taps under the keys "teacher:<tap>".
+    move in training only, and only in the part that is trained, and are taken by operations that
+    suit thin networks (pipeline/batch_norm.py). The teacher runs in inference mode, as a copy with
+    its batch normalization folded; it is neither tracked nor saved nor trained, and does not run at
+    all if the batch brings its taps under the keys "teacher:<tap>".
     Works with `fit`, `evaluate`, callbacks, `tf.data`, class and sample weights, gradient
     clipping, mixed precision and the student's own regularizers.
 
@@ -53,7 +55,7 @@ class Distiller(keras.Model):
                 "but no teacher was given: pass teacher=..."
             )
         self.phase = phase
-        self.student = subnetwork(student, sorted(phase.student_taps))
+        self.student = with_fast_batch_norm(subnetwork(student, sorted(phase.student_taps)))
         self.extras = list(phase.extras)
         # A plain function, out of the reach of Keras' tracking: the teacher is no part of this.
         self._teach = _inference(teacher, phase) if phase.teacher_taps else None

@@ -34,7 +34,7 @@ def test_reads_the_reference_model():
     ]
     assert graph.tensors[graph.input].shape == (1, 28, 28, 1)
     assert graph.tensors[graph.output].scale == 1 / 256
-    assert graph.operators[1].option("StrideH") == 2
+    assert graph.operators[1].option("stride_h") == 2
 
 
 def test_reads_tensors_constants_and_options():
@@ -44,7 +44,7 @@ def test_reads_tensors_constants_and_options():
     assert weights.scales == pytest.approx((0.1, 0.2))
     np.testing.assert_array_equal(weights.data, [[0, 1, 2, 3], [4, 5, 6, 7]])
     assert graph.operators[0].inputs == (0, 1, -1)
-    assert graph.operators[0].option("FusedActivationFunction") == 1
+    assert graph.operators[0].options["fused_activation_function"] == "RELU"
 
 
 def test_drops_operators_that_only_compute_shapes():
@@ -90,7 +90,7 @@ def outcome(content: bytes) -> str:
 def test_a_file_that_was_cut_off_is_refused():
     found = [outcome(TINY[:length]) for length in range(0, len(TINY) - 200, 7)]
     assert "exported" not in found
-    assert sum("is damaged or no TFLite file" in text for text in found) > len(found) // 2
+    assert sum("is damaged" in text for text in found) > len(found) // 2
     assert outcome(TINY) == "exported"
 
 
@@ -106,9 +106,9 @@ def test_a_wrong_byte_gives_another_model_or_a_refusal():
 
 
 def test_the_cause_of_the_damage_is_named():
-    with pytest.raises(ExportError, match=r"damaged or no TFLite file \(error: unpack_from") as got:
+    with pytest.raises(ExportError, match=r"The model is damaged: .* \(unpack_from") as got:
         read_model(TINY[:20])
-    assert type(got.value.__cause__).__name__ == "error"
+    assert type(got.value.__cause__).__name__ == "ModelError"
 
 
 def with_code(number: int) -> bytes:
@@ -139,5 +139,5 @@ def test_a_tensor_that_does_not_exist_is_refused(inputs, outputs):
     builder = ModelBuilder()
     x, y = builder.tensor([1, 4], 0.5), builder.tensor([1, 4], 0.5)
     builder.operator("RELU", inputs, outputs)
-    with pytest.raises(ExportError, match=r"operator 0 \(RELU\) names tensors .*the model has 2"):
+    with pytest.raises(ExportError, match=r"operator 0 \(RELU\)"):
         read_model(builder.finish([x], [y]))

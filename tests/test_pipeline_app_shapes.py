@@ -20,7 +20,8 @@ from pipeline.app.cli import main
 from pipeline.data.sources import cifar
 from pipeline.data.sources.dispatch import SOURCES
 
-pytestmark = pytest.mark.slow  # each trains, converts, evaluates and benchmarks four files
+# Each trains, converts, evaluates and benchmarks four files.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 TINY = {
     "arms": ["hint+kd"],

@@ -51,8 +51,8 @@ def test_the_base_comes_first_and_processes_share_the_trials(begin):
     one, other = begin(), begin()
     first, second = one.take(), other.take()
     assert [first.number, second.number] == [0, 1]
-    assert first.settings["training"]["learning_rate"] == 2e-3
-    assert first.settings["hint"]["epochs"] == 5
+    assert first.settings["training"]["learning_rate"] == 5e-3
+    assert first.settings["hint"]["epochs"] == 4
     drawn = second.settings["training"]["learning_rate"]
     assert 0.001 <= drawn <= 0.01
     assert one.elsewhere() == other.elsewhere() == 1

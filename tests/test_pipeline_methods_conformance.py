@@ -152,7 +152,8 @@ def test_losses_are_finite_and_their_gradients_reach_student_and_extras(arm, dat
     for phase in phases.values():
         distiller = case.distiller(phase)
         inputs, labels = case.batch()
-        with tf.GradientTape() as tape:
+        taught = distiller.teacher_taps(inputs)
+        with tf.GradientTape(persistent=True) as tape:
             means, _ = distiller.losses_of(inputs, labels, None, training=True)
             total = distiller.total(means)
         assert total.shape == ()
@@ -165,6 +166,10 @@ def test_losses_are_finite_and_their_gradients_reach_student_and_extras(arm, dat
             assert gradient is not None, variable.path
             assert np.isfinite(gradient).all(), variable.path
             assert np.any(gradient), variable.path
+        distiller.optimizer.apply(tape.gradient(total, variables), variables)
+        # The copy of the teacher that the step runs is as it was, statistics included.
+        for name, tap in distiller.teacher_taps(inputs).items():
+            np.testing.assert_array_equal(tap, taught[name])
 
 
 @pytest.mark.parametrize("arm", ARMS)

@@ -19,7 +19,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.dev.machine import processor
+from benchmarks.machine import processor
 from models.presets import NetworkConfig
 from models.student import build_student
 from pipeline.app.console import Terminal

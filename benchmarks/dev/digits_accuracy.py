@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from benchmarks.dev.machine import processor
+from benchmarks.machine import processor
 from pipeline.app.console import LOG, Terminal, logged
 from pipeline.app.context import TEACHER, Context, commit
 from pipeline.app.folder import RunFolder

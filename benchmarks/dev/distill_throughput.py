@@ -29,7 +29,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.dev.machine import processor
+from benchmarks.machine import processor
 from models.cost import count_macs
 from models.presets import NetworkConfig
 from models.student import build_student
@@ -102,7 +102,10 @@ def one_batch(pair: Pair) -> tf.data.Dataset:
     rng = np.random.default_rng(0)
     x = rng.random((BATCH, *SHAPE), dtype=np.float32)
     y = rng.integers(0, CLASSES, BATCH)
-    return tf.data.Dataset.from_tensors((x, y)).repeat()
+    options = tf.data.Options()
+    # Else the end of `fit` waits for the tuning thread, which sleeps for up to a minute.
+    options.autotune.enabled = False
+    return tf.data.Dataset.from_tensors((x, y)).repeat().with_options(options)
 
 
 def cached_batches(pair: Pair) -> tf.data.Dataset:

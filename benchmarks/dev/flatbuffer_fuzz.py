@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.dev.machine import processor
+from benchmarks.machine import processor
 from deploy.c_export.export import lower_network
 from deploy.c_export.graph import ExportError
 from deploy.flatbuffer import read_model

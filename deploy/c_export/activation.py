@@ -16,12 +16,12 @@ from deploy.c_export.fixed_point import (
 )
 from deploy.c_export.graph import Array, ExportError, Operator, Tensor
 
-# Schema code -> (least, most) in real numbers; None: the end of int8.
-_FUSED: dict[int, tuple[float | None, float | None]] = {
-    0: (None, None),
-    1: (0.0, None),
-    2: (-1.0, 1.0),
-    3: (0.0, 6.0),
+# Name in the schema -> (least, most) in real numbers; None: the end of int8.
+_FUSED: dict[object, tuple[float | None, float | None]] = {
+    "NONE": (None, None),
+    "RELU": (0.0, None),
+    "RELU_N1_TO_1": (-1.0, 1.0),
+    "RELU6": (0.0, 6.0),
 }
 
 
@@ -35,7 +35,7 @@ def fused_range(operator: Operator, out: Tensor) -> tuple[int, int]:
     """The clamp that a fused activation means.
 
     Args:
-        operator: has the option `FusedActivationFunction`.
+        operator: has the option `fused_activation_function`.
         out: the output tensor.
 
     Returns:
@@ -44,10 +44,10 @@ def fused_range(operator: Operator, out: Tensor) -> tuple[int, int]:
     Raises:
         ExportError: an activation other than none, RELU, RELU_N1_TO_1 and RELU6.
     """
-    code = operator.option("FusedActivationFunction")
-    if code not in _FUSED:
-        raise ExportError(f"fused activation {code}; the nearest supported form is RELU or RELU6")
-    least, most = _FUSED[code]
+    name = operator.options["fused_activation_function"]
+    if name not in _FUSED:
+        raise ExportError(f"fused activation {name}; the nearest supported form is RELU or RELU6")
+    least, most = _FUSED[name]
     lower = -128 if least is None else max(-128, _quantized(least, out))
     upper = 127 if most is None else min(127, _quantized(most, out))
     return min(lower, 127), max(upper, -128)
@@ -71,7 +71,7 @@ def _relu6(source: Tensor, out: Tensor, operator: Operator) -> Callable[[int], i
 
 def _leaky_relu(source: Tensor, out: Tensor, operator: Operator) -> Callable[[int], int]:
     single = np.float32(source.scale) / np.float32(out.scale)
-    slope = np.float32(source.scale) * np.float32(operator.options["Alpha"]) / np.float32(out.scale)
+    slope = np.float32(source.scale) * np.float32(operator.number("alpha")) / np.float32(out.scale)
     above, below = quantize_multiplier(float(single)), quantize_multiplier(float(slope))
 
     def value(x: int) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from deploy.graph import Options
 
 Array = npt.NDArray[Any]
 
@@ -61,11 +62,18 @@ class Operator:
     kind: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    options: Mapping[str, float] = field(default_factory=dict)
+    options: Options = field(default_factory=dict)
 
     def option(self, name: str) -> int:
-        """An integer option by the schema's name."""
-        return int(self.options[name])
+        """An integer option by the schema's name, as in `stride_h`."""
+        return int(self.number(name))
+
+    def number(self, name: str) -> float:
+        """A numeric option."""
+        value = self.options[name]
+        if isinstance(value, str | tuple):
+            raise ExportError(f"{self.kind} has {name} {value!r}, expected a number")
+        return value
 
 
 @dataclass(frozen=True)

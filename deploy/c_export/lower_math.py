@@ -131,7 +131,7 @@ def softmax(graph: Graph, operator: Operator) -> Step:
             f"rows of {out.shape[-1]} values, the most is {_SOFTMAX_LONGEST}; the nearest "
             "supported form ends before SOFTMAX: its input has the same order"
         )
-    beta = float(operator.options["Beta"])
+    beta = operator.number("beta")
     real = min(beta * source.scale * 2.0 ** (31 - _SOFTMAX_INTEGER_BITS), 2.0**31 - 1.0)
     if real <= 1.0:
         raise ExportError("the input's scale times beta is too small; recalibrate the model")

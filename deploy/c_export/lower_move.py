@@ -15,7 +15,7 @@ def pool(graph: Graph, operator: Operator) -> Step:
     """AVERAGE_POOL_2D and MAX_POOL_2D."""
     source, out = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
     check_dimensions(source, out)
-    kernel_h, kernel_w = operator.option("FilterHeight"), operator.option("FilterWidth")
+    kernel_h, kernel_w = operator.option("filter_height"), operator.option("filter_width")
     least, most = fused_range(operator, out)
     params: dict[str, Value] = {
         "in_h": source.shape[1],
@@ -25,10 +25,10 @@ def pool(graph: Graph, operator: Operator) -> Step:
         "out_w": out.shape[2],
         "kernel_h": kernel_h,
         "kernel_w": kernel_w,
-        "stride_h": operator.option("StrideH"),
-        "stride_w": operator.option("StrideW"),
-        "pad_top": padding_before(operator, source.shape[1], out.shape[1], kernel_h, "H"),
-        "pad_left": padding_before(operator, source.shape[2], out.shape[2], kernel_w, "W"),
+        "stride_h": operator.option("stride_h"),
+        "stride_w": operator.option("stride_w"),
+        "pad_top": padding_before(operator, source.shape[1], out.shape[1], kernel_h, "h"),
+        "pad_left": padding_before(operator, source.shape[2], out.shape[2], kernel_w, "w"),
         "batches": source.shape[0],
         "out_min": least,
         "out_max": most,
@@ -74,9 +74,9 @@ def _ending_dense(axes: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
 def concatenation(graph: Graph, operator: Operator) -> Step:
     """CONCATENATION: each input is copied to its place; TFLM converts no scales here."""
     out = graph.tensors[operator.outputs[0]]
-    if operator.option("FusedActivationFunction") != 0:
+    if operator.options["fused_activation_function"] != "NONE":
         raise ExportError("the nearest supported form has no fused activation")
-    axis = operator.option("Axis") % len(out.shape)
+    axis = operator.option("axis") % len(out.shape)
     row = math.prod(out.shape[axis:])
     calls, offset = [], 0
     for index in operator.inputs:

@@ -9,7 +9,7 @@ from deploy.c_export.calls import Call, Constant, Step, Value
 from deploy.c_export.fixed_point import quantize_multiplier
 from deploy.c_export.graph import Array, ExportError, Graph, Operator, Tensor
 
-_SAME, _LARGEST = 0, 32767
+_LARGEST = 32767
 
 
 def _weights(graph: Graph, operator: Operator) -> Tensor:
@@ -53,10 +53,11 @@ def _factor_fields(factors: list[tuple[int, int]], channels: int) -> dict[str, V
 
 def padding_before(operator: Operator, size: int, out: int, kernel: int, axis: str) -> int:
     """Padding at the top or the left: half of what SAME needs, rounded down."""
-    if operator.option("Padding") != _SAME:
+    if operator.options["padding"] != "SAME":
         return 0
-    dilation = int(operator.options.get(f"Dilation{axis}Factor", 1))
-    reach = (out - 1) * operator.option(f"Stride{axis}") + (kernel - 1) * dilation + 1
+    factor = f"dilation_{axis}_factor"  # pools have none
+    dilation = operator.option(factor) if factor in operator.options else 1
+    reach = (out - 1) * operator.option(f"stride_{axis}") + (kernel - 1) * dilation + 1
     return max(reach - size, 0) // 2
 
 
@@ -81,12 +82,12 @@ def _geometry(
         "out_w": out.shape[2],
         "kernel_h": kernel[0],
         "kernel_w": kernel[1],
-        "stride_h": operator.option("StrideH"),
-        "stride_w": operator.option("StrideW"),
-        "dilation_h": operator.option("DilationHFactor"),
-        "dilation_w": operator.option("DilationWFactor"),
-        "pad_top": padding_before(operator, source.shape[1], out.shape[1], kernel[0], "H"),
-        "pad_left": padding_before(operator, source.shape[2], out.shape[2], kernel[1], "W"),
+        "stride_h": operator.option("stride_h"),
+        "stride_w": operator.option("stride_w"),
+        "dilation_h": operator.option("dilation_h_factor"),
+        "dilation_w": operator.option("dilation_w_factor"),
+        "pad_top": padding_before(operator, source.shape[1], out.shape[1], kernel[0], "h"),
+        "pad_left": padding_before(operator, source.shape[2], out.shape[2], kernel[1], "w"),
         "batches": source.shape[0],
     }
 
@@ -166,7 +167,7 @@ def dense(graph: Graph, operator: Operator) -> Step:
     """FULLY_CONNECTED with weights [out_c, inputs]."""
     source, out = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
     weights = _weights(graph, operator)
-    if operator.option("WeightsFormat") != 0:
+    if operator.options["weights_format"] != "DEFAULT":
         raise ExportError("the nearest supported form has weights in the default format")
     assert weights.data is not None
     rows, row_bytes = _rows(weights.data)

@@ -6,6 +6,7 @@ with sample weights as a third part where they are given. "index" is a row of th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,6 +19,9 @@ from pipeline.data.augment import GENERATOR, PLAIN, augment, drawn_views
 from pipeline.data.checks import DataError
 from pipeline.data.normalization import Normalization
 from pipeline.data.training_data import TrainingData
+
+# Batches made at the same time, and batches kept ready.
+PARALLEL, PREFETCHED = max(2, os.cpu_count() or 1), 4
 
 
 class Lookup(Protocol):
@@ -87,7 +91,8 @@ def training_batches(  # noqa: PLR0913 - the settings of one training, each by i
         return store.element(rows, views, lambda images: augment(images, augmentation, key))
 
     order = _order(indices, batch_size, seed, range(initial_epoch, epochs), steps)
-    return _finished(order.map(batch, tf.data.AUTOTUNE), steps * max(epochs - initial_epoch, 0))
+    made = order.map(batch, num_parallel_calls=PARALLEL)
+    return _finished(made, steps * max(epochs - initial_epoch, 0))
 
 
 def evaluation_batches(
@@ -120,7 +125,8 @@ def evaluation_batches(
         wanted = rows[step * batch_size : (step + 1) * batch_size]
         return store.element(wanted, tf.fill(tf.shape(wanted), PLAIN), lambda raw: raw)
 
-    return _finished(tf.data.Dataset.range(steps).map(batch, tf.data.AUTOTUNE), steps)
+    made = tf.data.Dataset.range(steps).map(batch, num_parallel_calls=PARALLEL)
+    return _finished(made, steps)
 
 
 def _order(
@@ -143,8 +149,11 @@ def _order(
 def _finished(dataset: tf.data.Dataset, length: int) -> tf.data.Dataset:
     options = tf.data.Options()
     options.deterministic = True
+    # Its thread sleeps for up to a minute and is waited for when an iterator ends: it made the end
+    # of each training, and of each validation, up to twice as long.
+    options.autotune.enabled = False
     counted = dataset.apply(tf.data.experimental.assert_cardinality(length))
-    return counted.with_options(options).prefetch(tf.data.AUTOTUNE)
+    return counted.with_options(options).prefetch(PREFETCHED)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from benchmarks.machine import processor
 from pipeline.app.context import Context
 from pipeline.app.folder import Stage, write_whole
 from pipeline.app.stages.quantize import file_name, precisions
@@ -17,7 +18,8 @@ def stage(context: Context) -> Stage:
     return Stage(
         name=NAME,
         version=1,
-        settings=context.settings("benchmark"),
+        # A run folder that is copied to another machine is measured again there.
+        settings=context.settings("benchmark") | {"processor": processor()},
         inputs=tuple(f"quantize/{model}" for model in context.models),
         libraries=("ai-edge-litert", "numpy"),
         work=lambda folder: _work(context, folder),

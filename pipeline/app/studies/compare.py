@@ -58,7 +58,11 @@ def _over_teachers(
 
 
 def adjusted(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows with their adjusted p and a verdict; those without p are not counted."""
+    """The rows with their adjusted p and a verdict.
+
+    Those without a p value are not counted: too few pairs test nothing, and pairs that all differ
+    by the same amount would come first in Holm's order and leave the others' factors as they are.
+    """
     known = [row["p"] for row in rows if row["p"] is not None]
     corrected = iter(holm(known))
     return [

@@ -8,20 +8,34 @@ from typing import Any
 from pipeline.app.stages.quantize import FLOAT, INT8
 from pipeline.app.studies.plan import Plan
 from pipeline.app.studies.records import Records
-from pipeline.app.studies.statistics import LEAST
+from pipeline.app.studies.statistics import LEAST, least_difference
+
+# Parts of an arm that train in a phase before the task, or as long: -> the settings of that phase.
+PHASED = {
+    **dict.fromkeys(("hint", "random_hint", "hint_labels", "output_only"), "hint"),
+    "fsp": "fsp",
+}
 
 
-def doubts(plan: Plan, records: Records, runs: Sequence[dict[str, Any]]) -> list[str]:
+def doubts(
+    plan: Plan,
+    records: Records,
+    runs: Sequence[dict[str, Any]],
+    compared: Sequence[dict[str, Any]] = (),
+) -> list[str]:
     """Sentences about what weakens the comparison; none if nothing does.
 
     Args:
         plan: the study's runs.
         records: what is there of it.
         runs: its finished runs, as the report shows them.
+        compared: the comparisons of one precision, which are corrected for their number.
     """
     used = [records.students[run["id"]] for run in runs]
     found = [
         *_few(plan),
+        *_passes(plan),
+        *_power(compared),
         *_unshared(plan),
         *_teachers(used),
         *_several("the test samples", (r["test_sha256"] for r in used)),
@@ -52,6 +66,44 @@ def _few(plan: Plan) -> list[str]:
             "are rather too narrow."
         )
     return lines
+
+
+def _passes(plan: Plan) -> list[str]:
+    """Whether the control without hints trains as long as the arms that it is a control of."""
+    epochs: dict[str, set[int]] = {}
+    controls = set()
+    for run in plan.runs:
+        parts = run.config.arms[0].split("+")
+        phases = {PHASED[part] for part in parts if part in PHASED}
+        if phases:
+            before = sum(getattr(run.config, phase).epochs for phase in phases)
+            epochs.setdefault(run.arm, set()).add(run.config.training.epochs + before)
+        if "output_only" in parts:
+            controls.add(run.arm)
+    longest = {arm: max(counts) for arm, counts in epochs.items()}
+    if not controls or len(set(longest.values())) == 1:
+        return []
+    each = ", ".join(f"{arm} {count}" for arm, count in longest.items())
+    return [
+        f"Not the same number of training epochs: {each}. A difference between {min(controls)} "
+        "and an arm with hints may be one of training time."
+    ]
+
+
+def _power(compared: Sequence[dict[str, Any]]) -> list[str]:
+    """How large a difference must be before so few pairs can tell it."""
+    pairs = [row["n"] for row in compared if row["n"] >= LEAST]
+    if not pairs:
+        return []
+    deviations = least_difference(min(pairs), len(pairs))
+    if deviations <= 1:
+        return []
+    return [
+        f"{len(pairs)} comparisons over as few as {min(pairs)} pairs: after the correction for "
+        "their number the clearest one is called real from a mean difference of "
+        f"{deviations:.1f} standard deviations of its pairs on. Smaller ones may exist and need "
+        "more seeds."
+    ]
 
 
 def _unshared(plan: Plan) -> list[str]:

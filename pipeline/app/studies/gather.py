@@ -72,7 +72,7 @@ def weights_sha256(context: Context) -> str:
 
 def machine() -> dict[str, Any]:
     """The machine that this process runs on."""
-    from benchmarks.dev.machine import processor
+    from benchmarks.machine import processor
 
     return {
         "processor": processor(),

@@ -116,10 +116,20 @@ def holm(probabilities: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _quantile(freedom: int) -> float:
+def least_difference(pairs: int, comparisons: int) -> float:
+    """The mean difference, in standard deviations of the pairs, that the strictest test asks for.
+
+    Args:
+        pairs: of one comparison, at least 2.
+        comparisons: among which Holm's first step divides the bound.
+    """
+    return _quantile(pairs - 1, comparisons) / math.sqrt(pairs)
+
+
+def _quantile(freedom: int, comparisons: int = 1) -> float:
     from scipy.stats import t
 
-    return float(t.ppf((1 + CONFIDENCE) / 2, freedom))
+    return float(t.ppf(1 - (1 - CONFIDENCE) / (2 * comparisons), freedom))
 
 
 def _two_sided(value: float, freedom: int) -> float:

@@ -59,7 +59,7 @@ def summary(study: Study, plan: Plan, results: Path) -> dict[str, Any]:
         "drops": _drops(runs, present, study.compare_with),
         "runs": runs,
         "missing": [f"{run.arm}, seed {run.seed}, teacher {run.teacher_seed}" for run in missing],
-        "doubts": doubts(plan, records, runs),
+        "doubts": doubts(plan, records, runs, against[INT8]),
         "findings": [*_headline(arms, teachers), *findings(against, runs, len(plan.runs))],
     }
 
