@@ -22,7 +22,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from benchmarks.dev.machine import processor
+from benchmarks.machine import processor
 from pipeline.app.context import commit
 from pipeline.app.folder import write_whole
 
