@@ -3,7 +3,8 @@
 Each with random weights and the smallest input that it allows, for one short epoch on enlarged
 digits of scikit-learn. What is asked is whether a network is carried over, becomes full INT8, and
  computes in the file what it computed in training; accuracy says nothing here, and the bounds on
-it are off. Networks that the file has already, made by the same commit, are passed over.
+it are off. Networks that the file has already, from this machine and these libraries, are passed
+over; to measure one again, delete its row.
 
     python -m benchmarks.dev.qat_networks --out docs/results/qat_networks.json
 """
@@ -76,7 +77,8 @@ def measure(network: Network) -> dict[str, Any]:
             words, cwd=folder, capture_output=True, text=True, check=False, timeout=3600
         )
         seconds = round(time.monotonic() - begun, 1)
-    row = {"network": network.name, "side": network.side, "parameters": parameters}
+    row: dict[str, Any] = {"network": network.name, "side": network.side, "parameters": parameters}
+    row["commit"] = commit()
     if done.returncode:
         said = done.stderr.rpartition("hintlite: ")[2].strip()
         return row | {"full_int8": False, "refusal": said, "seconds": seconds}
@@ -123,7 +125,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="names of networks; all by default")
     options = parser.parse_args()
     facts = _facts()
-    rows = _known(options.out, facts["commit"])
+    rows = _known(options.out, facts)
     for network in NETWORKS:
         if network.name in rows or (options.only and network.name not in options.only):
             continue
@@ -138,19 +140,18 @@ def _facts() -> dict[str, Any]:
     return {
         "command": "python -m benchmarks.dev.qat_networks",
         "options": " ".join(OPTIONS),
-        "commit": commit(),
         "machine": processor(),
         "system": platform.platform(),
         "versions": {name: metadata.version(name) for name in LIBRARIES},
     }
 
 
-def _known(path: Path, made_by: str | None) -> dict[str, dict[str, Any]]:
-    """Name -> row of a file of the same commit."""
+def _known(path: Path, facts: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Name -> row of a file that was made under the same conditions."""
     if not path.exists():
         return {}
     content = json.loads(path.read_text())
-    if content["commit"] != made_by:
+    if any(content.get(name) != value for name, value in facts.items()):
         return {}
     return {row["network"]: row for row in content["networks"]}
 
