@@ -13,6 +13,7 @@ SHAPE, CLASSES = (8, 8, 1), 10
 def every_layer():
     """Small, with every layer that can be carried over, as if it had been trained."""
     layers = keras.layers
+    keras.backend.clear_session()  # layers are named alike each time
     keras.utils.set_random_seed(5)
     image = keras.Input(SHAPE)
     x = layers.Rescaling(2.0, -1.0)(image)
