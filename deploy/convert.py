@@ -52,7 +52,7 @@ def to_float32(model: Any) -> bytes:
         ConversionError: the network has another form, holds weights that are not finite, or uses
             an operation that TFLite does not have.
     """
-    return _convert(_converter(model))
+    return run_converter(_converter(model))
 
 
 def to_float16(model: Any) -> bytes:
@@ -65,7 +65,7 @@ def to_float16(model: Any) -> bytes:
     converter = _converter(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_types = [tf.float16]
-    return _convert(converter)
+    return run_converter(converter)
 
 
 def to_dynamic_range(model: Any) -> bytes:
@@ -77,7 +77,7 @@ def to_dynamic_range(model: Any) -> bytes:
 
     converter = _converter(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    return _convert(converter)
+    return run_converter(converter)
 
 
 def to_int8(model: Any, calibration: NDArray[np.float32]) -> bytes:
@@ -107,7 +107,7 @@ def to_int8(model: Any, calibration: NDArray[np.float32]) -> bytes:
     converter.representative_dataset = lambda: ([sample[np.newaxis]] for sample in calibration)
     converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.int8
-    content = _convert(converter)
+    content = run_converter(converter)
     require_full_int8(content)
     return content
 
@@ -133,7 +133,7 @@ def _converter(model: Any) -> Any:
     return tf.lite.TFLiteConverter.from_concrete_functions([concrete], holder)
 
 
-def _convert(converter: Any) -> bytes:
+def run_converter(converter: Any) -> bytes:
     """Run the converter with its remarks going to the log instead of to the terminal."""
     from tensorflow.lite.python.convert_phase import ConverterError
 

@@ -25,7 +25,7 @@ def load_keras_file(
         FileNotFoundError: there is no such file.
         ValueError: it cannot be loaded, or does not fit the data.
     """
-    network = with_taps(_load(str(config.path)), config.taps)
+    network = with_taps(read_keras_file(str(config.path)), config.taps)
     shape, units = tuple(network.inputs[0].shape[1:]), network.output["logits"].shape[-1]
     if shape != tuple(input_shape):
         raise ValueError(
@@ -40,7 +40,16 @@ def load_keras_file(
     return network
 
 
-def _load(path: str) -> keras.Model:
+def read_keras_file(path: str) -> keras.Model:
+    """Load a .keras file in safe mode: no code in it is run.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it cannot be loaded.
+    """
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}; expected a model saved as .keras.")
     try:

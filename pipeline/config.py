@@ -24,6 +24,7 @@ TARGETS = (
     "tflm",
     *ETHOS_U,
 )
+QUANTIZE_METHODS = ("ptq", "qat")  # of quantize.method
 SOURCES = ("digits", "fashion_mnist", "mnist", "cifar10", "cifar100", "folder", "npz")
 
 
@@ -407,6 +408,8 @@ class QuantizeConfig:
     """INT8 conversion, and what the result must satisfy on the validation part.
 
     Args:
+        method: of the students; "ptq" calibrates after training, "qat" fine-tunes with quantization
+            in the loop (settings qat). The teacher is always calibrated.
         min_agreement: share of validation samples on which INT8 and float choose the same class.
         max_float_error: largest difference of a logit between Keras and the float .tflite,
             relative to the range of the logits.
@@ -415,6 +418,7 @@ class QuantizeConfig:
         dynamic_range: also write a file with int8 weights and float activations.
     """
 
+    method: str = "ptq"
     min_agreement: float = 0.95
     max_float_error: float = 1e-3
     max_accuracy_drop: float = 3.0
@@ -422,7 +426,8 @@ class QuantizeConfig:
     dynamic_range: bool = False
 
     def __post_init__(self) -> None:
-        """Refuses bounds outside their range."""
+        """Refuses unknown methods, and bounds outside their range."""
+        _one_of("quantize.method", self.method, QUANTIZE_METHODS)
         require(
             0 <= self.min_agreement <= 1,
             f"quantize.min_agreement is a share, 0 to 1; got {self.min_agreement}",
@@ -434,6 +439,55 @@ class QuantizeConfig:
         require(
             0 <= self.max_accuracy_drop <= 100,
             f"quantize.max_accuracy_drop counts points, 0 to 100; got {self.max_accuracy_drop}",
+        )
+
+
+@dataclass(frozen=True)
+class QATConfig:
+    """Fine-tuning with quantization in the loop, for `quantize.method: qat` (docs/qat.md).
+
+    Batch size, label smoothing, class weights and augmentation are those of the training before;
+    temperature and weights of the soft targets are those of `kd`, lambda being kd.weight_end.
+
+    Args:
+        epochs: passes over the training part; the control takes as many.
+        learning_rate: of Adam at the start; it decays to 0 on a cosine. Low, since the network is
+            trained already: a tenth to a quarter of the training's.
+        freeze_norm_after: epochs after which batch normalization keeps its statistics, scale and
+            offset, as they will be in the file (Krishnamoorthi 2018, arXiv 1806.08342, section 4).
+        soft_targets: "as_arm" goes on with the teacher's soft targets where the arm has kd,
+            "always" and "never" whatever the arm.
+        control: also fine-tune the float student as long, with the same losses and rate.
+        max_difference_steps: largest difference of an output between the fake-quantized network
+            and the converted file on validation data, in steps of the file's output.
+        min_conversion_agreement: share of validation samples on which these two choose the same
+            class.
+    """
+
+    epochs: int = 4
+    learning_rate: float = 5e-4
+    freeze_norm_after: int = 2
+    soft_targets: str = "as_arm"
+    control: bool = True
+    max_difference_steps: float = 8.0
+    min_conversion_agreement: float = 0.98
+
+    def __post_init__(self) -> None:
+        """Refuses counts, rates and bounds that cannot work."""
+        require(self.epochs >= 1, f"qat.epochs must be 1 or more; got {self.epochs}")
+        require(self.learning_rate > 0, f"qat.learning_rate must be above 0: {self.learning_rate}")
+        require(
+            self.freeze_norm_after >= 0,
+            f"qat.freeze_norm_after counts epochs, 0 or more; got {self.freeze_norm_after}",
+        )
+        _one_of("qat.soft_targets", self.soft_targets, ("as_arm", "always", "never"))
+        require(
+            self.max_difference_steps > 0,
+            f"qat.max_difference_steps must be above 0; got {self.max_difference_steps}",
+        )
+        require(
+            0 <= self.min_conversion_agreement <= 1,
+            f"qat.min_conversion_agreement is a share, 0 to 1; got {self.min_conversion_agreement}",
         )
 
 
@@ -491,6 +545,7 @@ class RunConfig:
         crd: settings of contrastive representation distillation.
         reviewkd: settings of knowledge review.
         quantize: INT8 conversion and its bounds.
+        qat: fine-tuning with quantization in the loop.
         bundle_samples: validation samples that travel with the model.
         benchmark: how latency is measured.
     """
@@ -522,6 +577,7 @@ class RunConfig:
     crd: CRDConfig = field(default_factory=CRDConfig)
     reviewkd: ReviewKDConfig = field(default_factory=ReviewKDConfig)
     quantize: QuantizeConfig = field(default_factory=QuantizeConfig)
+    qat: QATConfig = field(default_factory=QATConfig)
     bundle_samples: int = 16
     benchmark: BenchmarkConfig = field(default_factory=BenchmarkConfig)
 
@@ -559,6 +615,7 @@ class RunConfig:
 
 __all__ = [
     "ETHOS_U",
+    "QUANTIZE_METHODS",
     "TARGETS",
     "AttentionConfig",
     "AugmentConfig",
@@ -571,6 +628,7 @@ __all__ = [
     "JointHintConfig",
     "KDConfig",
     "NetworkConfig",
+    "QATConfig",
     "QuantizeConfig",
     "ReviewKDConfig",
     "RunConfig",

@@ -12,6 +12,8 @@ PRECISIONS = {
     "float32": "float32",
     "float16": "float16",
     "dynamic_range": "dynamic range",
+    "float32_control": "float32, trained on",
+    "int8_ptq": "INT8, calibrated",
     "int8": "INT8",
 }
 

@@ -122,6 +122,12 @@ def _fit(command: Command) -> int:
     return fit(command.options)
 
 
+def _qat(command: Command) -> int:
+    from pipeline.app.qat_command import qat
+
+    return qat(command.options)
+
+
 def _predict(command: Command) -> int:
     from pipeline.app.show import predict
 
@@ -159,6 +165,7 @@ COMMANDS: dict[str, Callable[[Command], int]] = {
     "report": _report,
     "inspect": _inspect,
     "fit": _fit,
+    "qat": _qat,
     "predict": _predict,
     "cache": _cache,
     "compare": _compare,

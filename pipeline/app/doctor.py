@@ -23,6 +23,8 @@ EXTRAS = {  # package -> extra
     "tensorboard": "tensorboard",
     "ray": "cluster",
     "optuna": "tune",
+    "tensorflow-model-optimization": "qat",
+    "tf_keras": "qat",
 }
 
 

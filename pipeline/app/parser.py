@@ -20,6 +20,7 @@ from pipeline.app.compare import percent
 from pipeline.app.device_options import check_options
 from pipeline.app.explain_options import add_explain, check_explain
 from pipeline.app.fit_options import check_fit, fit_parser
+from pipeline.app.qat_options import check_qat, qat_parser
 from pipeline.app.target_name import target_name
 from pipeline.app.wrong_use import WrongUseError
 from pipeline.config import ETHOS_U, TARGETS, NetworkConfig, RunConfig
@@ -36,6 +37,7 @@ EXAMPLES = """examples:
   hintlite tune tune.yaml                         settings, searched on validation data
   hintlite inspect model.tflite                   operators, parameters, MACs, tensors
   hintlite fit runs/mine --board nano33ble        does it fit; if not, what would
+  hintlite qat mine.keras --data photos/          fine-tune any Keras 3 model for INT8
   hintlite predict runs/mine picture.png          the deployed file's answer
   hintlite cache runs                             what the teachers' cached outputs take
   hintlite compare before.json after.json         what changed; a gate for CI
@@ -60,6 +62,7 @@ STAGE_EXAMPLES = {
     "teacher": "hintlite teacher runs/mine --teacher_training.epochs 30",
     "distill": "hintlite distill runs/mine --kd.temperature 4",
     "quantize": "hintlite quantize runs/mine --data.calibration_samples 512\n"
+    "  hintlite quantize runs/mine --method qat --qat.epochs 4\n"
     "  hintlite quantize runs/mine --explain\n"
     "  hintlite quantize float.tflite int8.tflite --explain --samples samples.npz",
     "evaluate": "hintlite evaluate runs/mine",
@@ -80,6 +83,8 @@ STAGE_EXAMPLES = {
 }
 
 
+# Shorter words for settings that a stage is mostly about.
+SHORT = {"quantize": {"--method": "--quantize.method"}}
 KEEP = ("models", "all", "nothing")  # of a study's finished run
 DEFAULT_NAME = "network"  # of the C interface
 SWITCHES = (
@@ -140,18 +145,21 @@ def parse(argv: list[str]) -> Command:
         SystemExit: --help, --version or --print_config was answered.
     """
     top, parsers = _grammar(argv[0] if argv else "")
-    argv, notes = _with_stored_settings(argv)
+    argv, notes = _with_stored_settings(_in_full(argv))
     arguments = top.parse_args(argv)
     name = arguments.subcommand
     options = dict(vars(arguments[name]))
     if name not in STAGES:
-        if name == "fit":
-            check_fit(options)
+        if name in CHECKS:
+            CHECKS[name](options)
         return Command(name, options)
     config = _config(parsers[name], arguments[name])
     own = {key: value for key, value in options.items() if key not in asdict(config)}
     _refuse_idle(own)
     return Command(name, own, config, notes)
+
+
+CHECKS = {"fit": check_fit, "qat": check_qat}  # of options, before anything is loaded
 
 
 def config_from(settings: Mapping[str, Any]) -> RunConfig:
@@ -230,6 +238,7 @@ def _grammar(command: str) -> tuple[Parser, dict[str, Parser]]:
         "report": _report(),
         "inspect": _inspect(),
         "fit": fit_parser(_parser),
+        "qat": qat_parser(_parser),
         "predict": _predict(),
         "cache": _cache(),
         "compare": _compare(),
@@ -251,7 +260,8 @@ def _parser(description: str, examples: str, usage: str) -> Parser:
 
 def _stage_parser(name: str, full: bool) -> Parser:
     run = {"run": "[RUN]", "bundle": "RUN|MODEL", "benchmark": "RUN|MODEL"}.get(name, "RUN")
-    usage = f"{name} {run} [--config FILE] [--verbose] [--SETTING VALUE ...]"
+    short = "".join(f" [{word} VALUE]" for word in SHORT.get(name, ()))
+    usage = f"{name} {run}{short} [--config FILE] [--verbose] [--SETTING VALUE ...]"
     parser = _parser(STAGES[name], STAGE_EXAMPLES[name], usage)
     parser.add_argument(
         "run",
@@ -554,6 +564,13 @@ def _with_stored_settings(argv: list[str]) -> tuple[list[str], tuple[str, ...]]:
             note = f"settings: {stored}, changed by the flags given here"
             return [argv[0], "--config", str(stored), *argv[1:]], (note,)
     return argv, ()
+
+
+def _in_full(argv: list[str]) -> list[str]:
+    """With the settings' own names in place of a stage's shorter words."""
+    names = SHORT.get(argv[0] if argv else "", {})
+    words = (word.partition("=") for word in argv)
+    return [names.get(word, word) + sign + value for word, sign, value in words]
 
 
 def _names_config(argv: list[str]) -> bool:

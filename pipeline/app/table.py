@@ -8,7 +8,14 @@ from typing import Any
 
 from pipeline.app.context import TEACHER, Context
 from pipeline.app.stages import benchmark, bundle, evaluate
-from pipeline.app.stages.quantize import FLOAT, INT8, file_name
+from pipeline.app.stages.quantize import (
+    FLOAT,
+    FLOAT_CONTROL,
+    INT8,
+    INT8_PTQ,
+    file_name,
+    precisions,
+)
 
 TITLES = {"scratch": "student alone", "kd": "student, KD", "hint+kd": "student, hints + KD"}
 
@@ -19,7 +26,7 @@ class Row:
 
     Attributes:
         model: "teacher" or the arm.
-        precision: float32 or int8.
+        precision: float32 or int8; where int8 was fine-tuned, also float32_control and int8_ptq.
         parameters: of the Keras network.
         macs: multiply-accumulates of one inference.
         bytes: of the .tflite file.
@@ -51,7 +58,7 @@ def rows(context: Context) -> list[Row]:
     return [
         _row(context, model, precision, metrics[f"{model}:{precision}"], baseline)
         for model in context.models
-        for precision in (FLOAT, INT8)
+        for precision in precisions(context, model)
     ]
 
 
@@ -142,6 +149,8 @@ def _remarks(context: Context, lines: list[Row]) -> list[str]:
         f"the teacher; accuracy on {samples} test samples, seen once; latency measured on this "
         f"host, {context.config.benchmark.threads} thread(s), speed-up over the float teacher",
     ]
+    if any(row.precision == INT8_PTQ for row in lines):
+        remarks.append(_about_fine_tuning(lines))
     doubtful = [row for row in lines if row.verdict != "valid"]
     if doubtful:
         remarks.append(
@@ -156,6 +165,16 @@ def _remarks(context: Context, lines: list[Row]) -> list[str]:
         f"report: {context.folder.path / 'report.html'}",
     ]
     return remarks
+
+
+def _about_fine_tuning(lines: list[Row]) -> str:
+    text = (
+        f"the students' {INT8} was fine-tuned with quantization in the loop, {INT8_PTQ} is the "
+        "same student calibrated only"
+    )
+    if any(row.precision == FLOAT_CONTROL for row in lines):
+        text += f", {FLOAT_CONTROL} was trained on as long without quantization"
+    return text
 
 
 def _doubt(context: Context, row: Row) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import keras
 
     from pipeline.app.context import Context
+    from pipeline.cache import CachedTap
     from pipeline.data.batches import Lookup
     from pipeline.methods.base import Method
 
@@ -41,10 +42,17 @@ def cached_taps(context: Context, method: Method, teacher: keras.Model) -> dict[
     if mode(context.config) == "live":
         context.terminal.say(f"teacher: evaluated in every step, since {_why_live(context.config)}")
         return {}
-    return _open(context, teacher, taps)
+    return dict(_open(context, teacher, taps))
 
 
-def _open(context: Context, teacher: keras.Model, taps: set[str]) -> dict[str, Lookup]:
+def cached_tap(context: Context, teacher: keras.Model, tap: str) -> CachedTap | None:
+    """One tap of the teacher, cached; None where the teacher is evaluated live."""
+    if mode(context.config) == "live":
+        return None
+    return _open(context, teacher, {tap}).get(tap)
+
+
+def _open(context: Context, teacher: keras.Model, taps: set[str]) -> dict[str, CachedTap]:
     from pipeline.cache import open_taps
     from pipeline.data.augment import views
 
@@ -63,7 +71,7 @@ def _open(context: Context, teacher: keras.Model, taps: set[str]) -> dict[str, L
         _note(bar, folder, ", ".join(found.cached), found.size_bytes, bool(found.computed))
     for reason in found.left_out.values():
         context.terminal.say(f"teacher: evaluated in the steps that need it, since {reason}")
-    return dict(found.cached)
+    return found.cached
 
 
 def _note(bar: Bar, folder: CacheFolder, taps: str, size_bytes: int, computed: bool) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.machine import processor
 from pipeline.app.context import Context
 from pipeline.app.folder import Stage, write_whole
-from pipeline.app.stages.quantize import FLOAT, INT8, file_name
+from pipeline.app.stages.quantize import file_name, precisions
 
 NAME = "benchmark"
 
@@ -43,7 +43,7 @@ def _work(context: Context, folder: Path) -> None:
         warmup_s=config.warmup_s,
         min_runs=config.min_runs,
     )
-    pairs = [(model, precision) for model in context.models for precision in (FLOAT, INT8)]
+    pairs = [(model, each) for model in context.models for each in precisions(context, model)]
     with context.terminal.task("benchmark on this host") as bar:
         for done, (model, precision) in enumerate(pairs):
             bar.update(done, len(pairs), f"{model} {precision}", line=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.app.context import TEACHER, Context, commit
 from pipeline.app.folder import versions
 from pipeline.app.stages import evaluate
-from pipeline.app.stages.quantize import FLOAT, INT8, file_name
+from pipeline.app.stages.quantize import FLOAT, INT8, file_name, precisions
 from pipeline.app.studies.progress import Progress
 from pipeline.app.studies.records import SCHEMA, record_id
 
@@ -86,18 +86,25 @@ def machine() -> dict[str, Any]:
 
 def _accuracy(context: Context, model: str) -> dict[str, Any]:
     """On validation data, and on test data."""
-    figures = _json(context.file(f"quantize/{model}", "verify.json"))["figures"]
+    verified = _json(context.file(f"quantize/{model}", "verify.json"))
+    figures = verified["figures"]
     tested = _json(context.file(evaluate.NAME, "metrics.json"))
     return {
         "validation": {
             FLOAT: figures["float_accuracy"],
             INT8: figures["int8_accuracy"],
-            "agreement": figures["agreement"],
+            "agreement": _agreement(verified),
         },
-        "test": {precision: tested[f"{model}:{precision}"] for precision in (FLOAT, INT8)},
+        "test": {p: tested[f"{model}:{p}"] for p in precisions(context, model)},
         "test_sha256": context.folder.record(evaluate.NAME)["settings"]["test"],
         "fingerprint": context.data.fingerprint,
     }
+
+
+def _agreement(verified: dict[str, Any]) -> float:
+    """With the same weights in float: fine-tuned ones where the file was fine-tuned."""
+    own = verified.get("qat", {}).get("against_its_own_weights")
+    return float((own or verified["figures"])["agreement"])
 
 
 def _size(context: Context, model: str) -> dict[str, Any]:

@@ -1,0 +1,160 @@
+"""Ten networks of `keras.applications`, which nobody here designed, through `hintlite qat`.
+
+Each with random weights and the smallest input that it allows, for one short epoch on enlarged
+digits of scikit-learn. What is asked is whether a network is carried over, becomes full INT8, and
+ computes in the file what it computed in training; accuracy says nothing here, and the bounds on
+it are off. Networks that the file has already, from this machine and these libraries, are passed
+over; to measure one again, delete its row.
+
+    python -m benchmarks.dev.qat_networks --out docs/results/qat_networks.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine import processor
+from pipeline.app.context import commit
+from pipeline.app.folder import write_whole
+
+SAMPLES = 320
+OPTIONS = (
+    *("--data", "samples.npz", "--normalization", "signed", "--epochs", "1"),
+    *("--learning_rate", "1e-4", "--batch_size", "32", "--freeze_norm_after", "0"),
+    *("--calibration_samples", "64", "--min_agreement", "0", "--max-drop", "100"),
+    *("--max_difference_steps", "1e9", "--min_conversion_agreement", "0", "--json"),
+)
+LIBRARIES = ("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "ai-edge-litert")
+
+
+@dataclass(frozen=True)
+class Network:
+    """One of keras.applications.
+
+    Args:
+        name: of its function there.
+        side: height and width of the smallest input, in pixels.
+        more: further arguments.
+    """
+
+    name: str
+    side: int = 32
+    more: tuple[tuple[str, Any], ...] = ()
+
+
+NETWORKS = (
+    Network("MobileNet"),
+    Network("MobileNetV2"),
+    Network("MobileNetV3Small"),
+    Network("EfficientNetB0"),
+    Network("ResNet50"),
+    Network("ResNet50V2"),
+    Network("DenseNet121"),
+    Network("Xception", side=71),
+    Network("VGG16"),
+    Network("ConvNeXtTiny"),
+)
+
+
+def measure(network: Network) -> dict[str, Any]:
+    """What became of one network."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        parameters = _write(network, folder)
+        words = [sys.executable, "-m", "pipeline", "qat", "model.keras", *OPTIONS]
+        begun = time.monotonic()
+        done = subprocess.run(
+            words, cwd=folder, capture_output=True, text=True, check=False, timeout=3600
+        )
+        seconds = round(time.monotonic() - begun, 1)
+    row: dict[str, Any] = {"network": network.name, "side": network.side, "parameters": parameters}
+    row["commit"] = commit()
+    if done.returncode:
+        said = done.stderr.rpartition("hintlite: ")[2].strip()
+        return row | {"full_int8": False, "refusal": said, "seconds": seconds}
+    record = json.loads(done.stdout)
+    qat = record["qat"]
+    return row | {
+        "full_int8": True,
+        "refusal": None,
+        "rebuilt_difference": qat["rebuilt_difference"],
+        "max_difference_steps": qat["max_difference_steps"],
+        "agreement": qat["agreement"],
+        "best_epoch": qat["best_epoch"],
+        "history": qat["history"],
+        "bytes": record["bytes"]["int8"],
+        "seconds": seconds,
+    }
+
+
+def _write(network: Network, folder: Path) -> int:
+    """model.keras and samples.npz; returns the network's parameters."""
+    import keras
+    import numpy as np
+    from sklearn.datasets import load_digits
+
+    keras.utils.set_random_seed(0)
+    shape = (network.side, network.side, 3)
+    build = getattr(keras.applications, network.name)
+    model = build(weights=None, input_shape=shape, classes=10, **dict(network.more))
+    model.save(folder / "model.keras")
+    digits = load_digits()
+    images = (digits.images[:SAMPLES] * (255 / 16)).astype(np.uint8)
+    rows = np.arange(network.side) * 8 // network.side
+    large = images[:, rows][:, :, rows, np.newaxis].repeat(3, axis=-1)
+    np.savez(folder / "samples.npz", x=large, y=digits.target[:SAMPLES])
+    parameters: int = model.count_params()
+    keras.backend.clear_session()
+    return parameters
+
+
+def main() -> None:
+    """Measures every network that the file does not have, and writes after each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--only", nargs="*", help="names of networks; all by default")
+    options = parser.parse_args()
+    facts = _facts()
+    rows = _known(options.out, facts)
+    for network in NETWORKS:
+        if network.name in rows or (options.only and network.name not in options.only):
+            continue
+        rows[network.name] = row = measure(network)
+        print(row["network"], row["refusal"] or f"{row['max_difference_steps']:.1f} steps")
+        order = [n.name for n in NETWORKS if n.name in rows]
+        content = facts | {"networks": [rows[name] for name in order]}
+        write_whole(options.out, json.dumps(content, indent=1) + "\n")
+
+
+def _facts() -> dict[str, Any]:
+    return {
+        "command": "python -m benchmarks.dev.qat_networks",
+        "options": " ".join(OPTIONS),
+        "machine": processor(),
+        "system": platform.platform(),
+        "versions": {name: metadata.version(name) for name in LIBRARIES},
+    }
+
+
+def _known(path: Path, facts: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Name -> row of a file that was made under the same conditions."""
+    if not path.exists():
+        return {}
+    content = json.loads(path.read_text())
+    if any(content.get(name) != value for name, value in facts.items()):
+        return {}
+    return {row["network"]: row for row in content["networks"]}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,271 @@
+"""`hintlite qat`: a functional Keras 3 model of the user's own, fine-tuned for INT8."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.app.console import LOG, Terminal, logged
+from pipeline.app.context import CONVERSION_LIBRARIES, StageError, fresh_session
+from pipeline.app.folder import RunError, RunFolder, Stage, write_whole
+from pipeline.app.qat import Tuned, fine_tune_job
+from pipeline.app.qat_judge import Before, judge, sentence
+from pipeline.app.qat_options import data_config, qat_config, quantize_config
+from pipeline.app.stages.quantize import FLOAT, FLOAT_CONTROL, INT8, INT8_PTQ
+
+if TYPE_CHECKING:
+    import keras
+
+    from pipeline.data.training_data import TrainingData
+    from pipeline.qat.job import Job
+
+NAME = "model"  # folder in --out that holds the outcome
+RECORD, NETWORK = "qat.json", "fine_tuned.keras"
+WORK = "work"
+# They choose what is shown, not what is done.
+_SHOWING = ("verbose", "json", "out", "model", "teacher", "config")
+
+
+def qat(options: Mapping[str, Any]) -> int:
+    """Fine-tunes a model and writes the folder; goes on where it was stopped.
+
+    Args:
+        options: of the command, already checked.
+
+    Raises:
+        RunError: model and data do not fit.
+        CarryError: a layer cannot be carried over; the text names it.
+        StageError: the outcome breaks a bound.
+    """
+    model = Path(options["model"])
+    out = Path(options["out"] or model.with_name(f"{model.stem}_qat"))
+    folder, terminal = RunFolder(out), Terminal()
+    with folder.lock(), logged(out / LOG, options["verbose"]):
+        with terminal.task("loading TensorFlow"):
+            _prepare(options)
+        with fresh_session(options["seed"]):
+            job = _Work(options, terminal)
+            job.check()
+            if not folder.complete(job.stage()):
+                terminal.say(f"{out / NAME}: up to date")
+    _show(out / NAME, options["json"])
+    return 0
+
+
+def _prepare(options: Mapping[str, Any]) -> None:
+    from pipeline.qat.launch import require_packages
+
+    require_packages()
+    import tensorflow as tf
+
+    tf.get_logger().setLevel("INFO")
+
+
+class _Work:
+    """One fine-tuning of one file.
+
+    Args:
+        options: of the command.
+        terminal: shows progress.
+    """
+
+    def __init__(self, options: Mapping[str, Any], terminal: Terminal) -> None:
+        self.options, self.terminal = options, terminal
+        self.path = Path(options["model"])
+        self.network = _single_output(self.path)
+        self.teacher = _teacher(options["teacher"])
+        self.shape = tuple(self.network.inputs[0].shape[1:])
+        self.qat, self.bounds = qat_config(options), quantize_config(options)
+
+    def check(self) -> None:
+        """Reads the data, and refuses what could not be ended.
+
+        Raises:
+            CarryError: a layer of the network.
+            RunError: data of another form.
+        """
+        from pipeline.qat.read import read
+
+        read(self.network)
+        self.data = _data(self.options, self.shape)
+        networks = {str(self.path): self.network}
+        if self.teacher is not None:
+            networks[self.options["teacher"]] = self.teacher
+        for name, network in networks.items():
+            _check_fit(name, network, self.data)
+
+    def stage(self) -> Stage:
+        """What decides the outcome, and the work."""
+        files = {"model": self.path}
+        if self.options["teacher"]:
+            files["teacher"] = Path(self.options["teacher"])
+        kept = {key: value for key, value in self.options.items() if key not in _SHOWING}
+        hashed = {key: hashlib.sha256(path.read_bytes()).hexdigest() for key, path in files.items()}
+        return Stage(
+            name=NAME,
+            version=1,
+            settings={**kept, "files": hashed, "fingerprint": self.data.fingerprint},
+            inputs=(),
+            libraries=(*CONVERSION_LIBRARIES, "tf_keras", "tensorflow-model-optimization"),
+            work=self.fill,
+            resumes=True,
+        )
+
+    def fill(self, folder: Path) -> None:
+        """Fills the folder of the outcome."""
+        from pipeline.qat.prepare import save_teacher, write_shared
+
+        shared = folder / WORK
+        before = self._before()
+        write_shared(shared, self.network, self.data, None)
+        if self.teacher is not None:
+            save_teacher(self.teacher, shared)
+        tune = partial(fine_tune_job, self.terminal, shared)
+        tuned = tune("qat", self._job(), "INT8 in the loop")
+        control = None
+        if self.qat.control:
+            control = tune("control", replace(self._job(), quantized=False), "float, trained on")
+        report = judge(self.data, before, tuned, control, self.bounds, self.qat)
+        if report["failures"]:
+            raise StageError(
+                f"the INT8 file of {self.path} is not good enough after fine-tuning:\n  "
+                + "\n  ".join(report["failures"])
+                + "\nchange --epochs or --learning_rate, or the bounds"
+            )
+        self._write(before, tuned, control, report, folder)
+        shutil.rmtree(shared)
+
+    def _before(self) -> Before:
+        from deploy.convert import to_float32, to_int8
+        from deploy.verify import Bounds, verify
+
+        data = self.data
+        with self.terminal.task("INT8 by calibration") as bar:
+            files = {
+                FLOAT: to_float32(self.network),
+                INT8: to_int8(self.network, data.normalized(data.calibration)),
+            }
+            bar.update(1, 2, "verifying")
+            calibrated = verify(
+                self.network,
+                (files[FLOAT], files[INT8]),
+                data.normalized(data.validation),
+                data.labels[data.validation],
+                bounds=Bounds(self.bounds.min_agreement),
+            )
+        return Before(self.network, files, calibrated)
+
+    def _job(self) -> Job:
+        from pipeline.qat.job import Job
+
+        options = self.options
+        names = ("epochs", "learning_rate", "batch_size", "freeze_norm_after", "seed")
+        return Job(
+            quantized=True,
+            **{name: options[name] for name in names},
+            augmentation={"flip": options["flip"], "shift": options["shift"]},
+            soft_weight=options["soft_weight"] if self.teacher is not None else 0.0,
+            temperature=options["temperature"],
+            deterministic=options["deterministic"],
+        )
+
+    def _write(
+        self,
+        before: Before,
+        tuned: Tuned,
+        control: Tuned | None,
+        report: dict[str, Any],
+        folder: Path,
+    ) -> None:
+        files = {FLOAT: before.files[FLOAT], INT8_PTQ: before.files[INT8], INT8: tuned.content}
+        if control is not None:
+            files[FLOAT_CONTROL] = control.content
+        names = {precision: f"{self.path.stem}_{precision}.tflite" for precision in files}
+        for precision, content in files.items():
+            (folder / names[precision]).write_bytes(content)
+        aside = folder / "writing.keras"
+        tuned.network().save(aside)
+        aside.replace(folder / NETWORK)
+        record = {
+            "model": self.path.name,
+            "files": names,
+            "bytes": {precision: len(content) for precision, content in files.items()},
+            "classes": list(self.data.class_names),
+            "normalization": self.data.normalization.to_dict(),
+            "job": asdict(self._job()),
+            **report,
+        }
+        write_whole(folder / RECORD, json.dumps(record, indent=1))
+
+
+def _single_output(path: Path) -> keras.Model:
+    """The model of a file; its logits where it has several outputs and calls one of them so."""
+    from models.graph import named_outputs
+    from models.keras_file import read_keras_file
+    from models.taps import LOGITS, logits_only
+
+    model = read_keras_file(str(path))
+    return logits_only(model) if LOGITS in named_outputs(model) else model
+
+
+def _teacher(path: str | None) -> keras.Model | None:
+    from models.keras_file import read_keras_file
+    from models.taps import with_taps
+
+    return None if path is None else with_taps(read_keras_file(path), {})
+
+
+def _data(options: Mapping[str, Any], shape: tuple[int, ...]) -> TrainingData:
+    from pipeline.data.load import load_training
+    from pipeline.data.normalization import Normalization
+
+    data = load_training(data_config(options, shape))
+    if options["normalization"] not in ("raw", "signed"):
+        return data
+    channels = data.input_shape[-1]
+    if options["normalization"] == "raw":
+        return replace(data, normalization=Normalization((0.0,) * channels, (1.0,) * channels))
+    if data.raw_max is None:
+        raise RunError(
+            f"{options['data']}: --normalization signed needs whole numbers from 0 to 255; these "
+            "are floating point: scale them to -1..1 in the file and give --normalization raw"
+        )
+    half = (data.raw_max / 2,) * channels
+    return replace(data, normalization=Normalization(half, half))
+
+
+def _check_fit(name: str, network: keras.Model, data: TrainingData) -> None:
+    """Refuses a network for other images or classes."""
+    output = network.output["logits"] if isinstance(network.output, dict) else network.output
+    shape, units = tuple(network.inputs[0].shape[1:]), output.shape[-1]
+    if shape != data.input_shape:
+        raise RunError(
+            f"{name} takes images of shape {shape}, but the data has {data.input_shape}: give "
+            "data of that size (the images of a folder are resized)"
+        )
+    if len(output.shape) != 2 or units != len(data.class_names):
+        raise RunError(
+            f"{name} gives {tuple(output.shape)}, but the data has {len(data.class_names)} "
+            "classes: expected [batch, classes]"
+        )
+
+
+def _show(place: Path, as_json: bool) -> None:
+    record = json.loads((place / RECORD).read_text())
+    if as_json:
+        print(json.dumps(record, indent=1))
+        return
+    qat, names = record["qat"], record["files"]
+    print(
+        f"{sentence(record)}\n"
+        f"file and fake-quantized network choose alike on {qat['agreement']:.2%} of it, at most "
+        f"{qat['max_difference_steps']:.1f} steps of the output apart\n"
+        f"full INT8, {record['bytes'][INT8]:,} bytes: {place / names[INT8]}\n"
+        f"record: {place / RECORD}"
+    )

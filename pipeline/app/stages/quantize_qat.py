@@ -1,0 +1,171 @@
+"""The quantize stage by fine-tuning: a student with quantization in the loop, and its control."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.app.context import Context, StageError
+from pipeline.app.folder import write_whole
+from pipeline.app.qat import Tuned, fine_tune_job
+from pipeline.app.qat_judge import Before, judge, sentence
+from pipeline.app.stages.quantize import FLOAT_CONTROL, INT8, INT8_PTQ, file_name
+from pipeline.app.teacher_taps import cached_tap, mode
+from pipeline.methods import method_names
+
+if TYPE_CHECKING:
+    import keras
+
+    from pipeline.qat.job import Job
+
+WORK = "work"  # in the stage's folder while it is being filled
+
+
+@dataclass(frozen=True, eq=False)
+class Student:
+    """A trained student.
+
+    Attributes:
+        arm: its method.
+        before: the network, and what calibration makes of it.
+    """
+
+    arm: str
+    before: Before
+
+
+def has_soft_targets(context: Context, arm: str) -> bool:
+    """Whether the fine-tuning goes on with the teacher's soft targets."""
+    wanted = context.config.qat.soft_targets
+    return wanted == "always" or (wanted == "as_arm" and "kd" in method_names(arm))
+
+
+def settings(context: Context, arm: str) -> dict[str, Any]:
+    """What decides the outcome beside the settings of `quantize`."""
+    found = context.settings("qat", "seed") | context.samples()
+    training = asdict(context.config.training)
+    found["training"] = {
+        name: training[name] for name in ("batch_size", "label_smoothing", "class_weights")
+    }
+    found["soft_targets"] = None
+    if has_soft_targets(context, arm):
+        found["soft_targets"] = asdict(context.config.kd) | {
+            "teacher_outputs": mode(context.config)
+        }
+    return found
+
+
+def check_ready(network: keras.Model) -> None:
+    """Refuses, before any work, what could not be ended.
+
+    Args:
+        network: the student, input to logits.
+
+    Raises:
+        QatError: a package is missing.
+        CarryError: the student cannot be carried over; the text names the layer.
+    """
+    from pipeline.qat.launch import require_packages
+    from pipeline.qat.read import read
+
+    require_packages()
+    read(network)
+
+
+def fine_tune(context: Context, student: Student, folder: Path) -> None:
+    """Fills the stage's folder, going on where an earlier try was stopped.
+
+    Raises:
+        StageError: the outcome breaks a bound.
+        CarryError, QatError: see pipeline.app.qat.fine_tune_job.
+    """
+    shared, config = folder / WORK, context.config
+    _share(context, student, shared)
+    job = _job(context, student.arm)
+    title = f"{{}}, {student.arm}"
+    tuned = fine_tune_job(context.terminal, shared, "qat", job, title.format("INT8 in the loop"))
+    control = None
+    if config.qat.control:
+        float_job = replace(job, quantized=False)
+        control = fine_tune_job(
+            context.terminal, shared, "control", float_job, title.format("float, trained on")
+        )
+    report = judge(
+        context.data,
+        student.before,
+        tuned,
+        control,
+        config.quantize,
+        config.qat,
+    )
+    if report["failures"]:
+        raise StageError(
+            f"the INT8 file of {student.arm!r} is not good enough after fine-tuning:\n  "
+            + "\n  ".join(report["failures"])
+            + "\nchange qat.epochs or qat.learning_rate, or the bounds quantize.* and qat.*"
+        )
+    report["qat"]["soft_targets"] = job.soft_weight > 0
+    _write(student, tuned, control, report, folder)
+    context.terminal.say(f"{student.arm} {sentence(report)}")
+    shutil.rmtree(shared)
+
+
+def _share(context: Context, student: Student, shared: Path) -> None:
+    """Writes what the jobs read: network, samples, soft targets."""
+    import numpy as np
+
+    from pipeline.qat.prepare import save_teacher, write_shared
+
+    logits = None
+    if has_soft_targets(context, student.arm):
+        teacher = context.teacher()
+        cached = cached_tap(context, teacher, "logits")
+        if cached is not None:
+            logits = np.stack(cached.views)
+        else:
+            shared.mkdir(exist_ok=True)
+            save_teacher(teacher, shared)
+    write_shared(shared, student.before.network, context.data, logits)
+
+
+def _job(context: Context, arm: str) -> Job:
+    from pipeline.qat.job import Job
+    from pipeline.train import class_weights
+
+    config, data = context.config, context.data
+    qat, training, kd = config.qat, config.training, config.kd
+    balanced = class_weights(data) if training.class_weights == "balanced" else {}
+    soft = has_soft_targets(context, arm)
+    return Job(
+        quantized=True,
+        epochs=qat.epochs,
+        learning_rate=qat.learning_rate,
+        batch_size=training.batch_size,
+        freeze_norm_after=qat.freeze_norm_after,
+        seed=config.seed,
+        augmentation=asdict(config.data.augmentation),
+        label_weight=kd.label_weight if soft else 1.0,
+        label_smoothing=training.label_smoothing,
+        class_weights=tuple(balanced[i] for i in sorted(balanced)),
+        soft_weight=kd.weight_end if soft else 0.0,
+        temperature=kd.temperature,
+        tau_squared=kd.tau_squared,
+        deterministic=config.deterministic,
+    )
+
+
+def _write(
+    student: Student, tuned: Tuned, control: Tuned | None, report: dict[str, Any], folder: Path
+) -> None:
+    files = student.before.files | {INT8_PTQ: student.before.files[INT8], INT8: tuned.content}
+    if control is not None:
+        files[FLOAT_CONTROL] = control.content
+    for precision, content in files.items():
+        (folder / file_name(student.arm, precision)).write_bytes(content)
+    aside = folder / "writing.keras"
+    tuned.network().save(aside)
+    aside.replace(folder / "student_qat.keras")
+    write_whole(folder / "verify.json", json.dumps(report, indent=1))

@@ -1,0 +1,1 @@
+"""Quantization-aware fine-tuning of Keras 3 networks, through tf_keras and tfmot."""

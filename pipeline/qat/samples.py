@@ -1,0 +1,69 @@
+"""The samples of a fine-tuning as files, and as what training batches are made of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from pipeline.data.normalization import Normalization
+from pipeline.data.training_data import TrainingData
+from pipeline.qat.blueprint import Array
+
+_ARRAYS = ("images", "labels", "train", "validation", "calibration", "source_rows")
+_LOGITS = "teacher_logits.npy"
+_ABOUT = "samples.json"
+
+
+class LogitsByView:
+    """The teacher's logits for every image in every view; a Lookup of pipeline/data/batches.py.
+
+    Args:
+        logits: float [views, n, classes]; one view only where augmentation leaves images alone.
+    """
+
+    def __init__(self, logits: Array) -> None:
+        self.logits = tf.constant(logits, tf.float32)
+
+    def __len__(self) -> int:
+        return int(self.logits.shape[1])
+
+    def gather(self, rows: Any, views: Any) -> Any:
+        """The rows int64 [b], each in its view int32 [b], as [b, classes]."""
+        return tf.gather_nd(self.logits, tf.stack([tf.cast(views, rows.dtype), rows], axis=1))
+
+
+def save_samples(data: TrainingData, teacher_logits: Array | None, folder: Path) -> None:
+    """Writes the samples of a run for the quantizer's process.
+
+    Args:
+        data: training, validation and calibration samples.
+        teacher_logits: float [views, n, classes], or None.
+        folder: the job's.
+    """
+    for name in _ARRAYS:
+        np.save(folder / f"{name}.npy", getattr(data, name), allow_pickle=False)
+    if teacher_logits is not None:
+        np.save(folder / _LOGITS, teacher_logits, allow_pickle=False)
+    about = {"normalization": data.normalization.to_dict(), "class_names": data.class_names}
+    (folder / _ABOUT).write_text(json.dumps({**about, "fingerprint": data.fingerprint}))
+
+
+def load_samples(folder: Path) -> tuple[TrainingData, LogitsByView | None]:
+    """Reads what `save_samples` wrote."""
+    arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in _ARRAYS}
+    about = json.loads((folder / _ABOUT).read_text())
+    data = TrainingData(
+        **arrays,
+        class_names=tuple(about["class_names"]),
+        normalization=Normalization.from_dict(about["normalization"]),
+        raw_max=None,
+        test_rows=np.empty(0, np.int64),
+        fingerprint=about["fingerprint"],
+    )
+    path = folder / _LOGITS
+    logits = LogitsByView(np.load(path, allow_pickle=False)) if path.exists() else None
+    return data, logits

@@ -1,0 +1,96 @@
+"""The quantizer's process: reads a job's folder, fine-tunes, leaves a file and figures there.
+
+What turns a network into a file and what runs a file are handed in (see pipeline.app.qat_process):
+this package knows neither converter nor interpreter.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from pipeline.data.training_data import TrainingData
+from pipeline.qat import blueprint as plans
+from pipeline.qat.annotate import with_fake_quantization
+from pipeline.qat.blueprint import Blueprint, CarryError
+from pipeline.qat.finetune import Teach
+from pipeline.qat.fit_rules import suited
+from pipeline.qat.job import read_job
+from pipeline.qat.ranges import start_ranges
+from pipeline.qat.rebuild import rebuild
+from pipeline.qat.running import Running, Tools
+from pipeline.qat.samples import load_samples
+
+COMPARE = "compare.npz"
+TEACHER = "teacher"
+SAME = 1e-5  # largest difference between Keras 3 and the rebuilt network, a share of the outputs
+
+
+def work(folder: Path, tools: Tools) -> None:
+    """Fine-tunes the network of a job's folder, going on from its checkpoint if there is one.
+
+    The best epoch is the one whose *converted* file does best on the validation part; the network
+    before any training counts as epoch 0.
+
+    Args:
+        folder: the job's, in the folder that it shares with other jobs (pipeline.qat.job).
+        tools: what else the process needs.
+
+    Raises:
+        CarryError: the network cannot be carried over, or computes something else there.
+        TuningError: the training diverged.
+    """
+    shared, job = folder.parent, read_job(folder)
+    tf_keras.utils.set_random_seed(job.seed)
+    if job.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    blueprint = plans.load(shared)
+    data, soft = load_samples(shared)
+    plain = rebuild(blueprint)
+    difference = _compared(plain, shared / COMPARE)
+    tools.tell({"what": "carried", "difference": difference})
+    if job.quantized:
+        blueprint = suited(blueprint)
+        plain = _quantized(blueprint, data)
+    run = Running(folder, job, data, soft, tools)
+    run.prepare(plain, blueprint, _teacher(shared / TEACHER))
+    run.all_epochs()
+    run.finish(difference)
+
+
+def _compared(plain: tf_keras.Model, path: Path) -> float:
+    """Largest difference between Keras 3 and the rebuilt network, a share of the outputs' size."""
+    with np.load(path, allow_pickle=False) as file:
+        inputs, expected = file["inputs"], file["outputs"]
+    found = plain(inputs, training=False).numpy()
+    difference = float(np.max(np.abs(found - expected)) / max(np.max(np.abs(expected)), 1.0))
+    if not difference <= SAME:
+        raise CarryError(
+            f"the network computes something else under tf_keras: the outputs differ by "
+            f"{difference:.2g} of their size, expected at most {SAME:.0e}; a layer's settings are "
+            "not carried over: please report the network"
+        )
+    return difference
+
+
+def _quantized(blueprint: Blueprint, data: TrainingData) -> tf_keras.Model:
+    plain = rebuild(blueprint)
+    model = with_fake_quantization(plain, blueprint)
+    start_ranges(model, plain, data.normalized(data.calibration))
+    return model
+
+
+def _teacher(folder: Path) -> Teach | None:
+    """The teacher's function; None where there is none, or where its logits are at hand."""
+    if not folder.is_dir():
+        return None
+    loaded: Any = tf.saved_model.load(str(folder))
+
+    def teach(images: Any) -> Any:
+        return loaded.logits(images)  # held by this function: else its variables would be gone
+
+    return teach

@@ -1,0 +1,121 @@
+"""From Keras 3 to plain data: what is carried over, what is refused and with which words."""
+
+import keras
+import numpy as np
+import pytest
+from qat_networks import CLASSES, SHAPE, every_layer, maxout_student, tiny, with_statistics
+
+from pipeline.qat import blueprint as plans
+from pipeline.qat.blueprint import CarryError
+from pipeline.qat.fit_rules import suited
+from pipeline.qat.prepare import restore
+from pipeline.qat.read import read
+
+IMAGES = np.random.default_rng(0).uniform(0, 1, (5, *SHAPE)).astype(np.float32)
+
+
+def outputs(model):
+    return np.asarray(model(IMAGES, training=False))
+
+
+def ending(layer, shape=SHAPE):
+    image = keras.Input(shape)
+    x = keras.layers.Conv2D(4, 3)(image)
+    return keras.Model(image, keras.layers.Flatten()(layer(x)))
+
+
+@pytest.mark.parametrize("build", [every_layer, maxout_student, tiny])
+def test_there_and_back_again_computes_the_same(build, tmp_path):
+    model = build()
+    plans.save(read(model), tmp_path)
+    assert np.max(np.abs(outputs(restore(plans.load(tmp_path))) - outputs(model))) <= 1e-5
+
+
+@pytest.mark.parametrize("build", [every_layer, maxout_student, tiny])
+def test_keras_2_computes_the_same(build):
+    from pipeline.qat.rebuild import rebuild
+
+    model = build()
+    found = rebuild(read(model))(IMAGES, training=False).numpy()
+    assert np.max(np.abs(found - outputs(model))) <= 1e-5
+    assert np.ptp(outputs(model)) > 1e-3  # the comparison is not one of constants
+
+
+def test_a_lone_batch_normalization_becomes_an_equal_depthwise_convolution():
+    model = every_layer()
+    plan = suited(read(model))
+    kinds = {step.name: step.kind for step in plan.steps}
+    assert kinds["lone"] == "DepthwiseConv2D"
+    assert list(kinds.values()).count("BatchNormalization") == 2  # those behind convolutions stay
+    assert np.max(np.abs(outputs(restore(plan)) - outputs(model))) <= 1e-5
+
+
+def test_its_slope_and_offset_are_those_of_the_formula():
+    image = keras.Input(SHAPE)
+    norm = keras.layers.BatchNormalization(epsilon=0.5, name="norm")
+    model = with_statistics(keras.Model(image, keras.layers.Flatten()(norm(image))))
+    gamma, beta, mean, variance = norm.get_weights()
+    (step,) = [step for step in suited(read(model)).steps if step.name == "norm"]
+    slope = gamma / np.sqrt(variance + 0.5)
+    np.testing.assert_allclose(step.weights[0].ravel(), slope, rtol=1e-6)
+    np.testing.assert_allclose(step.weights[1], beta - mean * slope, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (keras.layers.LayerNormalization(name="ln"), ("'ln'", "LayerNormal", "BatchNormalization")),
+        (keras.layers.Conv2DTranspose(2, 3, name="up"), ("'up'", "Conv2DTranspose", "docs/qat.md")),
+        (keras.layers.Activation("gelu", name="act"), ("'act'", "gelu", "relu6")),
+        (keras.layers.Conv2D(2, 1, activation="elu", name="c"), ("'c'", "elu", "hard_swish")),
+        (keras.layers.PReLU(name="slope"), ("'slope'", "PReLU", "LeakyReLU")),
+    ],
+)
+def test_a_refused_layer_is_named_with_its_type_and_what_to_do(layer, words):
+    with pytest.raises(CarryError) as caught:
+        read(ending(layer))
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_a_refused_layer_in_a_nested_model_is_named_with_its_place():
+    image = keras.Input(SHAPE)
+    inside = keras.Sequential([keras.Input(SHAPE), keras.layers.UnitNormalization(name="unit")])
+    inside.name = "base"
+    model = keras.Model(image, keras.layers.Flatten()(inside(image)))
+    with pytest.raises(CarryError, match=r"base/unit.*UnitNormalization"):
+        read(model)
+
+
+def test_a_layer_of_the_users_own_is_refused():
+    class Conv2D(keras.layers.Conv2D):  # the same name as a known layer
+        def call(self, x):
+            return 2 * super().call(x)
+
+    with pytest.raises(CarryError, match="'mine'"):
+        read(ending(Conv2D(2, 1, name="mine")))
+
+
+def test_one_set_of_weights_in_two_places_is_refused():
+    image = keras.Input(SHAPE)
+    twice = keras.layers.Conv2D(1, 3, padding="same", name="twice")
+    model = keras.Model(image, keras.layers.Flatten()(twice(twice(image))))
+    with pytest.raises(CarryError, match=r"'twice'.*two|'twice'.*twice"):
+        read(model)
+
+
+def test_a_batch_normalization_of_vectors_is_refused_where_no_convolution_can_stand():
+    image = keras.Input(SHAPE)
+    x = keras.layers.Flatten()(image)
+    model = keras.Model(image, keras.layers.BatchNormalization(name="late")(x))
+    with pytest.raises(CarryError, match=r"'late'.*flatten.*behind"):
+        suited(read(model))
+
+
+def test_several_outputs_and_open_sizes_are_refused():
+    image = keras.Input(SHAPE)
+    x = keras.layers.Flatten()(image)
+    with pytest.raises(CarryError, match="2 outputs"):
+        read(keras.Model(image, [x, x]))
+    wide = keras.Input((None, None, 1))
+    with pytest.raises(CarryError, match="fixed size"):
+        read(keras.Model(wide, keras.layers.Conv2D(CLASSES, 1)(wide)))
