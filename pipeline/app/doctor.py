@@ -23,6 +23,7 @@ EXTRAS = {  # package -> extra
     "tensorboard": "tensorboard",
     "ray": "cluster",
     "optuna": "tune",
+    "ai-edge-quantizer": "ptq",
 }
 
 
