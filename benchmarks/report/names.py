@@ -13,6 +13,8 @@ PRECISIONS = {
     "float16": "float16",
     "dynamic_range": "dynamic range",
     "int8": "INT8",
+    "int16x8": "INT16x8",
+    "mixed": "mixed",
 }
 
 

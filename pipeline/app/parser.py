@@ -58,7 +58,9 @@ STAGE_EXAMPLES = {
     "run": "hintlite run runs/fashion --data.source fashion_mnist --training.epochs 16",
     "teacher": "hintlite teacher runs/mine --teacher_training.epochs 30",
     "distill": "hintlite distill runs/mine --kd.temperature 4",
-    "quantize": "hintlite quantize runs/mine --data.calibration_samples 512",
+    "quantize": "hintlite quantize runs/mine --data.calibration_samples 512\n"
+    "  hintlite quantize runs/mine --quantize.ranges mse --quantize.equalize true\n"
+    "  hintlite quantize runs/mine --method mixed --max-drop 0.3",
     "evaluate": "hintlite evaluate runs/mine",
     "bundle": "hintlite bundle runs/mine\n  hintlite bundle runs/mine --mcu c --name digits\n"
     "  hintlite bundle runs/mine --mcu tflm --name digits --strip\n"
@@ -77,6 +79,8 @@ STAGE_EXAMPLES = {
 }
 
 
+# Short forms of settings, where a command is mostly about them.
+SHORT = {"quantize": {"--method": "--quantize.method", "--max-drop": "--quantize.max_drop"}}
 KEEP = ("models", "all", "nothing")  # of a study's finished run
 DEFAULT_NAME = "network"  # of the C interface
 SWITCHES = (
@@ -137,6 +141,7 @@ def parse(argv: list[str]) -> Command:
         SystemExit: --help, --version or --print_config was answered.
     """
     top, parsers = _grammar(argv[0] if argv else "")
+    argv = _written_out(argv)
     argv, notes = _with_stored_settings(argv)
     arguments = top.parse_args(argv)
     name = arguments.subcommand
@@ -536,6 +541,16 @@ def _doctor() -> Parser:
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     return parser
+
+
+def _written_out(argv: list[str]) -> list[str]:
+    """The command line with the short forms of settings replaced by the settings' names."""
+    short = SHORT.get(argv[0] if argv else "", {})
+    words = []
+    for word in argv:
+        name, sign, value = word.partition("=")
+        words.append(short.get(name, name) + sign + value)
+    return words
 
 
 def _with_stored_settings(argv: list[str]) -> tuple[list[str], tuple[str, ...]]:

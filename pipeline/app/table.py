@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.app.context import TEACHER, Context
 from pipeline.app.stages import benchmark, bundle, evaluate
-from pipeline.app.stages.quantize import FLOAT, INT8, file_name
+from pipeline.app.stages.quantize import FLOAT, file_name, quantized
 
 TITLES = {"scratch": "student alone", "kd": "student, KD", "hint+kd": "student, hints + KD"}
 
@@ -51,7 +51,7 @@ def rows(context: Context) -> list[Row]:
     return [
         _row(context, model, precision, metrics[f"{model}:{precision}"], baseline)
         for model in context.models
-        for precision in (FLOAT, INT8)
+        for precision in (FLOAT, quantized(context, model))
     ]
 
 
@@ -151,7 +151,7 @@ def _remarks(context: Context, lines: list[Row]) -> list[str]:
     arm = bundle.chosen_arm(context)
     device = context.folder.path / bundle.DEVICE
     remarks += [
-        f"model:  {device / file_name(arm, INT8)}  ({arm})",
+        f"model:  {device / file_name(arm, quantized(context, arm))}  ({arm})",
         f"bundle: {device}",
         f"report: {context.folder.path / 'report.html'}",
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.app.context import Context
 from pipeline.app.folder import Stage, write_whole
-from pipeline.app.stages.quantize import FLOAT, INT8, file_name
+from pipeline.app.stages.quantize import FLOAT, file_name, quantized
 
 NAME = "benchmark"
 
@@ -41,7 +41,11 @@ def _work(context: Context, folder: Path) -> None:
         warmup_s=config.warmup_s,
         min_runs=config.min_runs,
     )
-    pairs = [(model, precision) for model in context.models for precision in (FLOAT, INT8)]
+    pairs = [
+        (model, precision)
+        for model in context.models
+        for precision in (FLOAT, quantized(context, model))
+    ]
     with context.terminal.task("benchmark on this host") as bar:
         for done, (model, precision) in enumerate(pairs):
             bar.update(done, len(pairs), f"{model} {precision}", line=True)

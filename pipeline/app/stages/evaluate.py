@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.app.context import Context
 from pipeline.app.folder import Stage, write_whole
 from pipeline.app.stages.data import NAME as DATA
-from pipeline.app.stages.quantize import FLOAT, INT8, file_name
+from pipeline.app.stages.quantize import FLOAT, file_name, quantized
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +54,11 @@ def _work(context: Context, test: Labelled, folder: Path) -> None:
 
     images = context.data.normalization.apply(test.images)
     arrays = {"labels": test.labels, "rows": test.rows}
-    pairs = [(model, precision) for model in context.models for precision in (FLOAT, INT8)]
+    pairs = [
+        (model, precision)
+        for model in context.models
+        for precision in (FLOAT, quantized(context, model))
+    ]
     with context.terminal.task("evaluation on the test part") as bar:
         for done, (model, precision) in enumerate(pairs):
             bar.update(done, len(pairs), f"{model} {precision}", line=True)
