@@ -106,11 +106,15 @@ def require_full_int8(content: bytes) -> None:
             "does there: replace that layer (ReLU, ReLU6, batch normalization after a "
             "convolution, Add, Maximum, pooling, Dense and convolutions all have one)."
         )
-    _require_live_tensors(model)
+    require_live_tensors(model)
 
 
-def _require_live_tensors(model: Model) -> None:
-    """A tensor that calibration saw as 0 throughout has no usable scale; XNNPACK refuses it."""
+def require_live_tensors(model: Model) -> None:
+    """A tensor that calibration saw as 0 throughout has no usable scale; XNNPACK refuses it.
+
+    Raises:
+        ConversionError: names the operator and the tensor.
+    """
     for operator in model.main.operators:
         for index in operator.outputs:
             tensor = model.main.tensors[index]

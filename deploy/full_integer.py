@@ -40,13 +40,24 @@ def full_int8_faults(model: Model) -> tuple[Fault, ...]:
     Tensors of INT32, INT64 or BOOL (biases, shapes, indices) and INT4 weights are integer and
     allowed; inputs and outputs of the model must be INT8.
     """
-    faults = [fault for graph in model.graphs for fault in _operator_faults(graph)]
-    return (*faults, *_end_faults(model.main))
+    return full_integer_faults(model, "INT8")
 
 
-def _operator_faults(graph: Graph) -> Iterator[Fault]:
+def full_integer_faults(model: Model, activations: str) -> tuple[Fault, ...]:
+    """As `full_int8_faults`, for a file whose inputs and outputs have another integer type.
+
+    Args:
+        model: the file.
+        activations: "INT8", or "INT16", which is then allowed within the file too.
+    """
+    allowed = INTEGER_DTYPES | {activations}
+    faults = [fault for graph in model.graphs for fault in _operator_faults(graph, allowed)]
+    return (*faults, *_end_faults(model.main, activations))
+
+
+def _operator_faults(graph: Graph, allowed: frozenset[str]) -> Iterator[Fault]:
     for operator in graph.operators:
-        tensor = _first_foreign_tensor(graph, operator)
+        tensor = _first_foreign_tensor(graph, operator, allowed)
         if operator.custom or operator.name.startswith("Flex"):
             problem = "is a custom operator, for which a plain TFLite runtime has no kernel"
             tensor = None
@@ -54,7 +65,8 @@ def _operator_faults(graph: Graph) -> Iterator[Fault]:
             continue
         else:
             problem = (
-                f"works on {tensor.dtype}: its tensor {tensor.index} '{tensor.name}' is not INT8"
+                f"works on {tensor.dtype}: its tensor {tensor.index} '{tensor.name}' is not "
+                f"{'INT8' if 'INT16' not in allowed else 'integer'}"
             )
         yield Fault(
             operator_index=operator.index,
@@ -65,23 +77,25 @@ def _operator_faults(graph: Graph) -> Iterator[Fault]:
         )
 
 
-def _first_foreign_tensor(graph: Graph, operator: Operator) -> Tensor | None:
+def _first_foreign_tensor(
+    graph: Graph, operator: Operator, allowed: frozenset[str]
+) -> Tensor | None:
     # Outputs first: their names carry the layer's name, that of an input often "tfl.dequantize".
     for index in (*operator.outputs, *operator.inputs):
-        if index >= 0 and graph.tensors[index].dtype not in INTEGER_DTYPES:
+        if index >= 0 and graph.tensors[index].dtype not in allowed:
             return graph.tensors[index]
     return None
 
 
-def _end_faults(graph: Graph) -> Iterator[Fault]:
+def _end_faults(graph: Graph, activations: str) -> Iterator[Fault]:
     for what, indices in (("input", graph.inputs), ("output", graph.outputs)):
         for position, index in enumerate(indices):
             tensor = graph.tensors[index]
-            if tensor.dtype != "INT8":
+            if tensor.dtype != activations:
                 yield Fault(
                     operator_index=None,
                     operator=f"The model's {what} {position}",
                     tensor_index=index,
                     tensor=tensor.name,
-                    problem=f"('{tensor.name}') is {tensor.dtype}, expected INT8",
+                    problem=f"('{tensor.name}') is {tensor.dtype}, expected {activations}",
                 )

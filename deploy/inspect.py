@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.flatbuffer import read_model
-from deploy.full_integer import full_int8_faults
+from deploy.full_integer import full_int8_faults, full_integer_faults
 from deploy.graph import Graph, Model, ModelError, Operator, Options, Signature, Tensor
 from deploy.lifetimes import model_lifetimes
 from deploy.macs import count_operator_macs
@@ -74,7 +74,8 @@ class ArenaInfo:
 class ModelInfo:
     """A whole file. `tensors`, `inputs` and `outputs` are those of the main graph.
 
-    `precision` is "int8" (full integer), "float16" (weights), "dynamic_range" (integer weights,
+    `precision` is "int8" (full integer), "int16x8" (the
+    same with INT16 activations), "float16" (weights), "dynamic_range" (integer weights,
     float activations), "float32", or "mixed". `arena` is None where memory cannot be planned (open
     sizes, several graphs).
     """
@@ -199,6 +200,8 @@ def _precision(model: Model, full_int8: bool) -> str:
     activations = {tensor.dtype for tensor in tensors if not tensor.constant}
     if full_int8:
         return "int8"
+    if not full_integer_faults(model, "INT16"):
+        return "int16x8"
     if activations & {"INT8", "UINT8", "INT16"}:
         return "mixed"
     if "FLOAT16" in weights:

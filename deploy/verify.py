@@ -9,10 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deploy.flatbuffer import read_model
+from deploy.full_integer import full_integer_faults
 from deploy.graph import Array
 from deploy.inspect import inspect
 from deploy.runtime import Progress, Runner
 from deploy.weights import check_weights
+
+# What the second file must be, as messages write it.
+WORDS = {"int8": "INT8", "int16x8": "INT16x8", "mixed": "Mixed"}
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ class Verification:
         return {"ok": self.ok, **asdict(self)}
 
 
-def verify(
+def verify(  # noqa: PLR0913 - keyword arguments, one for each thing that may differ
     student: Any,
     files: tuple[bytes, bytes],
     samples: NDArray[np.float32],
@@ -96,6 +101,8 @@ def verify(
     bounds: Bounds | None = None,
     kernels: str = "xnnpack",
     progress: Progress | None = None,
+    form: str = "int8",
+    clipped: bool = False,
 ) -> Verification:
     """Compare Keras, the float32 file and the INT8 file on validation data.
 
@@ -108,6 +115,9 @@ def verify(
         bounds: what to keep to; default `Bounds()`.
         kernels: that both files run on, see `Runner`.
         progress: called with (samples done, samples in all) while the INT8 file runs.
+        form: what the second file must be: "int8" or "int16x8" (integers throughout), or "mixed"
+            (any precision an operator).
+        clipped: see `check_weights`.
 
     Raises:
         ValueError: no samples, or another number of labels than of samples.
@@ -121,10 +131,10 @@ def verify(
     limits = bounds or Bounds()
     failures = [
         f"{name} file: {problem}"
-        for name, content in zip(("Float32", "INT8"), files, strict=True)
-        for problem in check_weights(content, student, forbidden)
+        for name, content in zip(("Float32", WORDS[form]), files, strict=True)
+        for problem in check_weights(content, student, forbidden, clipped)
     ]
-    failures += [f"INT8 file: {reason}" for reason in inspect(files[1]).not_int8_reasons]
+    failures += [f"{WORDS[form]} file: {reason}" for reason in _form_faults(files[1], form)]
     figures = None
     if all(_fits(content, student) for content in files):
         runners = [Runner(content, kernels) for content in files]
@@ -137,6 +147,14 @@ def verify(
         )
         failures += bound_failures(figures, limits, len(samples))
     return Verification(len(samples), kernels, limits, figures, tuple(failures))
+
+
+def _form_faults(content: bytes, form: str) -> tuple[str, ...]:
+    """Why a file is not of the form that it should have."""
+    if form == "mixed":
+        return ()
+    activations = {"int8": "INT8", "int16x8": "INT16"}[form]
+    return tuple(str(fault) for fault in full_integer_faults(read_model(content), activations))
 
 
 def _fits(content: bytes, student: Any) -> bool:

@@ -21,6 +21,7 @@ from deploy.inspect import is_parameter
 
 # Rounding takes half a step; after quantization-aware training, clipping can take as much again.
 TOLERANCE_STEPS = 1.0
+_LARGEST = {"INT4": 7, "INT8": 127}
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,7 @@ def check_weights(
     content: bytes,
     student: Any,
     forbidden: Mapping[str, Array | Sequence[Array]] | None = None,
+    clipped: bool = False,
 ) -> tuple[str, ...]:
     """Prove that a file holds the student's weights, each at its place, and nothing else.
 
@@ -57,6 +59,8 @@ def check_weights(
             layouts, by a name for the message. Kernels are compared by the direction of each
             output channel, so that a folded batch normalization does not hide one. Leave out
             what the student rightly shares.
+        clipped: the ranges of quantized weights were chosen narrower than the weights, as OCTAV
+            and MSE do: the largest and the smallest integer stand for anything beyond them too.
 
     Returns:
         One sentence a problem; empty for a clean file.
@@ -68,7 +72,7 @@ def check_weights(
     model, reference = read_model(content), read_model(to_float32(student))
     found, wanted = weighted_operators(model.main), weighted_operators(reference.main)
     problems = [*_end_problems(model, reference), *_count_problems(model, found, wanted)]
-    problems += _operator_problems(found, wanted)
+    problems += _operator_problems(found, wanted, clipped)
     problems += find_forbidden(model, forbidden or {})
     return tuple(problems)
 
@@ -140,7 +144,7 @@ def _constants_by_tensor(graph: Graph) -> dict[int, Tensor]:
 
 
 def _operator_problems(
-    found: list[WeightedOperator], wanted: list[WeightedOperator]
+    found: list[WeightedOperator], wanted: list[WeightedOperator], clipped: bool
 ) -> Iterator[str]:
     """Match the file's operators with the student's, by values and by place in the graph."""
     owners: set[int] = set()  # the student's operators whose weights were found
@@ -150,7 +154,7 @@ def _operator_problems(
         equal = [
             i
             for i in range(len(wanted))
-            if i not in owners and _same_constants(operator, wanted[i])
+            if i not in owners and _same_constants(operator, wanted[i], clipped)
         ]
         placed = [i for i in equal if i in here]
         owners.update((placed or equal)[:1])
@@ -181,12 +185,14 @@ def _at_the_same_place(
     return [i for i in free if wanted[i].parents == parents]
 
 
-def _same_constants(found: WeightedOperator, wanted: WeightedOperator) -> bool:
-    apart = _steps_apart(found, wanted)
+def _same_constants(found: WeightedOperator, wanted: WeightedOperator, clipped: bool) -> bool:
+    apart = _steps_apart(found, wanted, clipped)
     return apart is not None and apart <= TOLERANCE_STEPS
 
 
-def _steps_apart(found: WeightedOperator, wanted: WeightedOperator) -> float | None:
+def _steps_apart(
+    found: WeightedOperator, wanted: WeightedOperator, clipped: bool = False
+) -> float | None:
     """Largest difference in steps of the stored numbers; None where the shapes differ.
 
     A bias of zeros may be missing on either side: the converter drops it.
@@ -200,12 +206,14 @@ def _steps_apart(found: WeightedOperator, wanted: WeightedOperator) -> float | N
     pairs = list(zip(ours, theirs, strict=False))
     if any(a.shape != b.shape for a, b in pairs):
         return None
-    return max(_difference_in_steps(a, b) for a, b in pairs)
+    return max(_difference_in_steps(a, b, clipped) for a, b in pairs)
 
 
-def _difference_in_steps(found: Tensor, wanted: Tensor) -> float:
+def _difference_in_steps(found: Tensor, wanted: Tensor, clipped: bool) -> float:
     """Largest |found - wanted| in steps of what the found tensor can represent."""
     real = wanted.real_values()
+    if clipped and found.dtype in _LARGEST:
+        real = _within(found, real)
     largest = float(np.max(np.abs(real), initial=0.0))
     if found.quantization is not None:
         step: Array = found.broadcast_quantization()[0]
@@ -214,6 +222,24 @@ def _difference_in_steps(found: Tensor, wanted: Tensor) -> float:
     # Float arithmetic of the folding leaves about 1e-7 of the largest value.
     step = np.maximum(step, 1e-6 * largest + 1e-30)
     return float(np.max(np.abs(found.real_values() - real) / step, initial=0.0))
+
+
+def _within(found: Tensor, real: Array) -> Array:
+    """Real values cut off at the largest integers that the found tensor uses, channel by channel.
+
+    A channel that uses no integer at an end of the type was not cut off there.
+    """
+    scales, zero_points = found.broadcast_quantization()
+    if zero_points.any():
+        return real
+    stored, end = found.values().astype(np.float64), _LARGEST[found.dtype]
+    axes = tuple(axis for axis, size in enumerate(scales.shape) if size == 1)
+    highest, lowest = stored.max(axis=axes, keepdims=True), stored.min(axis=axes, keepdims=True)
+    return np.clip(
+        real,
+        np.where(lowest <= -end, scales * lowest, -np.inf),
+        np.where(highest >= end, scales * highest, np.inf),
+    )
 
 
 def _nearest(found: WeightedOperator, wanted: list[WeightedOperator]) -> str:

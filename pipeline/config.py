@@ -24,7 +24,7 @@ TARGETS = (
     "tflm",
     *ETHOS_U,
 )
-QUANTIZE_METHODS = ("ptq", "qat")  # of quantize.method
+QUANTIZE_METHODS = ("ptq", "qat", "mixed")  # of quantize.method
 SOURCES = ("digits", "fashion_mnist", "mnist", "cifar10", "cifar100", "folder", "npz")
 
 
@@ -408,26 +408,45 @@ class QuantizeConfig:
     """INT8 conversion, and what the result must satisfy on the validation part.
 
     Args:
-        method: of the students; "ptq" calibrates after training, "qat" fine-tunes with quantization
-            in the loop (settings qat). The teacher is always calibrated.
         min_agreement: share of validation samples on which INT8 and float choose the same class.
         max_float_error: largest difference of a logit between Keras and the float .tflite,
             relative to the range of the logits.
         max_accuracy_drop: largest loss of validation accuracy from float to INT8, in points.
         float16: also write a float16 file (phones, GPU delegates).
         dynamic_range: also write a file with int8 weights and float activations.
+        method: of the students; "ptq" calibrates after training, "qat" fine-tunes with quantization
+            in the loop (settings qat), "mixed" takes the smallest file found within max_drop, with
+            a precision for each operator. The teacher is always calibrated.
+        ranges: of activations, from the calibration samples: minmax, percentile or mse.
+        percentile: the share of a tensor's values that the range of this name holds, in percent.
+        weight_ranges: minmax, octav (Sakr et al. 2022) or mse.
+        activations: "int8", or "int16" (with 8-bit weights: int16x8).
+        weights_bits: 8, or 4 for convolutions and dense layers; depthwise ones keep 8.
+        equalize: even out the ranges of channels from layer to layer first (Nagel et al. 2019).
+        relu6: with equalize: "skip" pairs with a ReLU6 between them, or "replace" it by ReLU,
+            which is refused where it changes the network.
+        max_drop: of "mixed": largest loss of validation accuracy from float, in points.
+        scan_samples: of "mixed": validation samples on which each operator is tried alone.
     """
 
-    method: str = "ptq"
     min_agreement: float = 0.95
     max_float_error: float = 1e-3
     max_accuracy_drop: float = 3.0
     float16: bool = False
     dynamic_range: bool = False
+    method: str = "ptq"
+    ranges: str = "minmax"
+    percentile: float = 99.99
+    weight_ranges: str = "minmax"
+    activations: str = "int8"
+    weights_bits: int = 8
+    equalize: bool = False
+    relu6: str = "skip"
+    max_drop: float = 0.5
+    scan_samples: int = 1000
 
     def __post_init__(self) -> None:
-        """Refuses unknown methods, and bounds outside their range."""
-        _one_of("quantize.method", self.method, QUANTIZE_METHODS)
+        """Refuses bounds outside their range, and ways that do not exist."""
         require(
             0 <= self.min_agreement <= 1,
             f"quantize.min_agreement is a share, 0 to 1; got {self.min_agreement}",
@@ -440,6 +459,9 @@ class QuantizeConfig:
             0 <= self.max_accuracy_drop <= 100,
             f"quantize.max_accuracy_drop counts points, 0 to 100; got {self.max_accuracy_drop}",
         )
+        from pipeline.quantize_checks import check_quantize
+
+        check_quantize(self)
 
 
 @dataclass(frozen=True)

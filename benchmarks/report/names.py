@@ -15,6 +15,8 @@ PRECISIONS = {
     "float32_control": "float32, trained on",
     "int8_ptq": "INT8, calibrated",
     "int8": "INT8",
+    "int16x8": "INT16x8",
+    "mixed": "mixed",
 }
 
 

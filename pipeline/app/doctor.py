@@ -25,6 +25,7 @@ EXTRAS = {  # package -> extra
     "optuna": "tune",
     "tensorflow-model-optimization": "qat",
     "tf_keras": "qat",
+    "ai-edge-quantizer": "ptq",
 }
 
 

@@ -63,6 +63,8 @@ STAGE_EXAMPLES = {
     "distill": "hintlite distill runs/mine --kd.temperature 4",
     "quantize": "hintlite quantize runs/mine --data.calibration_samples 512\n"
     "  hintlite quantize runs/mine --method qat --qat.epochs 4\n"
+    "  hintlite quantize runs/mine --method mixed --max-drop 0.3\n"
+    "  hintlite quantize runs/mine --quantize.ranges mse --quantize.equalize true\n"
     "  hintlite quantize runs/mine --explain\n"
     "  hintlite quantize float.tflite int8.tflite --explain --samples samples.npz",
     "evaluate": "hintlite evaluate runs/mine",
@@ -84,7 +86,7 @@ STAGE_EXAMPLES = {
 
 
 # Shorter words for settings that a stage is mostly about.
-SHORT = {"quantize": {"--method": "--quantize.method"}}
+SHORT = {"quantize": {"--method": "--quantize.method", "--max-drop": "--quantize.max_drop"}}
 KEEP = ("models", "all", "nothing")  # of a study's finished run
 DEFAULT_NAME = "network"  # of the C interface
 SWITCHES = (

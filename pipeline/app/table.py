@@ -15,6 +15,7 @@ from pipeline.app.stages.quantize import (
     INT8_PTQ,
     file_name,
     precisions,
+    quantized,
 )
 
 TITLES = {"scratch": "student alone", "kd": "student, KD", "hint+kd": "student, hints + KD"}
@@ -160,7 +161,7 @@ def _remarks(context: Context, lines: list[Row]) -> list[str]:
     arm = bundle.chosen_arm(context)
     device = context.folder.path / bundle.DEVICE
     remarks += [
-        f"model:  {device / file_name(arm, INT8)}  ({arm})",
+        f"model:  {device / file_name(arm, quantized(context, arm))}  ({arm})",
         f"bundle: {device}",
         f"report: {context.folder.path / 'report.html'}",
     ]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report.facts.choice import chosen_arm
-from benchmarks.report.facts.table import FLOAT, INT8
+from benchmarks.report.facts.table import DEPLOYED, FLOAT
 from benchmarks.report.run_files import TEACHER, RunFiles
 
 PERCENTILES = (50, 90, 99, 100)
@@ -28,7 +28,7 @@ def confusion(run: RunFiles, predictions: Mapping[str, np.ndarray]) -> list[dict
             "counts": matrix(predictions["labels"], predictions[f"{model}:{precision}"]).tolist(),
         }
         for model in (TEACHER, chosen_arm(run))
-        for precision in (FLOAT, INT8)
+        for precision in (FLOAT, *DEPLOYED)
         if f"{model}:{precision}" in predictions
     ]
 
@@ -65,7 +65,7 @@ def quantization(run: RunFiles, predictions: Mapping[str, np.ndarray]) -> list[d
     """What INT8 changes against float, one entry a model: test part, and verification."""
     changes = []
     for model in run.models:
-        names = [f"{model}:{FLOAT}", f"{model}:{INT8}"]
+        names = [f"{model}:{FLOAT}", _deployed(predictions, model)]
         test = None
         if all(name in predictions for name in names):
             test = change(predictions["labels"], *(predictions[name] for name in names))
@@ -73,6 +73,12 @@ def quantization(run: RunFiles, predictions: Mapping[str, np.ndarray]) -> list[d
         if test or verify:
             changes.append({"model": model, "test": test, "verify": verify})
     return changes
+
+
+def _deployed(predictions: Mapping[str, np.ndarray], model: str) -> str:
+    """The name of the predictions of a model's file beside float."""
+    names = [f"{model}:{precision}" for precision in DEPLOYED]
+    return next((name for name in names if name in predictions), names[0])
 
 
 def change(labels: np.ndarray, before: np.ndarray, after: np.ndarray) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from benchmarks.report.names import PRECISIONS
 from benchmarks.report.run_files import TEACHER, RunFiles
 
 FLOAT, INT8 = "float32", "int8"
+DEPLOYED = (INT8, "int16x8", "mixed")  # one of them stands beside float
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.report import formats
-from benchmarks.report.facts.table import FLOAT, INT8
+from benchmarks.report.facts.table import DEPLOYED, FLOAT
 from benchmarks.report.markup import join, paragraph, part
-from benchmarks.report.names import model_title
+from benchmarks.report.names import model_title, precision_title
 from benchmarks.report.run_files import TEACHER
 from benchmarks.report.section import Report, Section
 
@@ -20,12 +20,14 @@ def render(reports: Sequence[Report]) -> Section | None:
     if len(reports) != 1:
         return None
     facts = reports[0].facts
-    student = _row(facts, facts["chosen"], INT8)
+    rows = (_row(facts, facts["chosen"], precision) for precision in DEPLOYED)
+    student = next((row for row in rows if row is not None), None)
     teacher = _row(facts, TEACHER, FLOAT)
     if student is None or teacher is None:
         return None
     title = model_title(student["model"])
-    sentence = f"The deployed model is the INT8 file of “{title}”, {_choice(facts)}."
+    word = precision_title(student["precision"])
+    sentence = f"The deployed model is the {word} file of “{title}”, {_choice(facts)}."
     cards = _cards(student, teacher)
     return (
         Section("summary", "In short", join(paragraph(sentence), part("cards", entries=cards)))

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.app.context import Context, commit
-from pipeline.app.folder import Stage
+from pipeline.app.folder import RunError, Stage
 from pipeline.app.stages.data import NAME as DATA
-from pipeline.app.stages.quantize import INT8, file_name
+from pipeline.app.stages.quantize import INT8, file_name, quantized
 
 NAME = "bundle"
 DEVICE = "bundle/device"  # the folder that is copied to a device
@@ -45,6 +45,23 @@ def chosen_arm(context: Context) -> str:
     return max(config.arms, key=accuracy)
 
 
+def int8_model(device: Path) -> Path:
+    """The full-INT8 student of a bundle.
+
+    Raises:
+        RunError: the bundle holds a student of another precision.
+    """
+    found = next(device.glob(f"*_{INT8}.tflite"), None)
+    if found is None:
+        others = ", ".join(sorted(path.name for path in device.glob("*.tflite"))) or "no model"
+        raise RunError(
+            f"{device} holds {others}, expected a full-INT8 student: microcontrollers, NPUs and "
+            "the files for phones are made from INT8 alone; set quantize.method to ptq and "
+            "quantize.activations to int8, then bundle again"
+        )
+    return found
+
+
 def _work(context: Context, folder: Path) -> None:
     import benchmarks.bench_tflite
     from deploy.bundle import write_bundle
@@ -52,7 +69,7 @@ def _work(context: Context, folder: Path) -> None:
     data, config = context.data, context.config
     arm = chosen_arm(context)
     rows = samples(data.labels, data.validation, config.bundle_samples)
-    name = file_name(arm, INT8)
+    name = file_name(arm, quantized(context, arm))
     with context.terminal.task("bundle") as bar:
         write_bundle(
             folder / Path(DEVICE).name,

@@ -34,7 +34,7 @@ def stage(context: Context, options: Mapping[str, Any]) -> Stage:
 
 
 def _work(context: Context, options: Mapping[str, Any], folder: Path) -> None:
-    model = next((context.folder.path / bundle.DEVICE).glob("*_int8.tflite"))
+    model = bundle.int8_model(context.folder.path / bundle.DEVICE)
     kind = options["mcu"]
     with context.terminal.task("plain C" if kind == PLAIN_C else "TensorFlow Lite Micro") as bar:
         bar.note = write_sources(kind, model, folder / options["name"], options)

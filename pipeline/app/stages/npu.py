@@ -81,6 +81,7 @@ def _work(
     folder: Path,
 ) -> None:
     device = context.folder.path / bundle.DEVICE
+    bundle.int8_model(device)
     if config is not None:
         (folder / CONFIG).write_bytes(config)
         options = {**options, "vela_config": str(folder / CONFIG)}
@@ -113,7 +114,7 @@ def estimate(
 
 
 def _model_name(model: Path) -> str:
-    return model.name if model.is_file() else next(model.glob("*_int8.tflite")).name
+    return model.name if model.is_file() else bundle.int8_model(model).name
 
 
 def compiled_name(model: str) -> str:

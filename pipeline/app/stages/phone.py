@@ -33,6 +33,7 @@ def _work(context: Context, arm: str, folder: Path) -> None:
     from deploy.phone import fits, phone_files
 
     data = context.data
+    bundle.int8_model(context.folder.path / bundle.DEVICE)
     with context.terminal.task("files for a phone") as bar:
         bar.update(0, 4, "converting")
         models = _models(context, arm)

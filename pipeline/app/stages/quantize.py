@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,35 +17,49 @@ from pipeline.app.context import (
     load_network,
 )
 from pipeline.app.folder import Stage, write_whole
+from pipeline.app.stages import post_training
 from pipeline.app.stages.data import NAME as DATA
+from pipeline.app.stages.post_training import FLOAT, INT8, MIXED, Converted
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
 
     from deploy.verify import Verification
+    from pipeline.app.console import Bar
 
-FLOAT, INT8 = "float32", "int8"
+__all__ = [
+    "FLOAT",
+    "FLOAT_CONTROL",
+    "INT8",
+    "INT8_PTQ",
+    "METHODS",
+    "file_name",
+    "precisions",
+    "quantized",
+    "stages",
+]
+
 # For comparison with a fine-tuned student: calibrated only, and trained on as long in float.
 INT8_PTQ, FLOAT_CONTROL = "int8_ptq", "float32_control"
 
 
 @dataclass(frozen=True)
 class Method:
-    """A way from a trained student to INT8; METHODS names them.
+    """A way from a trained student to the file that is deployed; METHODS names them.
 
     Attributes:
         work: fills the folder of a model's stage.
         settings: what decides the outcome beside the settings of `quantize`.
-        extra: precisions of the files that it makes beside float32 and INT8.
-        libraries: packages whose versions decide the outcome.
+        extra: precisions of the files that it makes beside the float one and the deployed one.
+        libraries: packages whose versions decide the outcome, beside those of a conversion.
         resumes: an interrupted try is gone on with.
     """
 
     work: Callable[[Context, str, Path], None]
     settings: Callable[[Context, str], dict[str, Any]] = lambda context, arm: {}
     extra: Callable[[Context], tuple[str, ...]] = lambda context: ()
-    libraries: tuple[str, ...] = CONVERSION_LIBRARIES
+    libraries: tuple[str, ...] = ()
     resumes: bool = False
 
 
@@ -54,9 +68,14 @@ def file_name(model: str, precision: str) -> str:
     return f"{TEACHER if model == TEACHER else 'student'}_{precision}.tflite"
 
 
+def quantized(context: Context, model: str) -> str:
+    """The precision of the file of a model that is deployed beside the float one."""
+    return post_training.quantized(context.config.quantize, model)
+
+
 def precisions(context: Context, model: str) -> tuple[str, ...]:
-    """Of the files of a model that are evaluated: float32 and INT8 are always among them."""
-    return (FLOAT, *_method(context, model).extra(context), INT8)
+    """Of the files of a model that are evaluated: float first, the deployed one last."""
+    return (FLOAT, *_method(context, model).extra(context), quantized(context, model))
 
 
 def stages(context: Context) -> list[Stage]:
@@ -72,7 +91,7 @@ def _stage(context: Context, model: str) -> Stage:
         version=1,
         settings=_settings(context, model),
         inputs=(DATA, *trained),
-        libraries=method.libraries,
+        libraries=_libraries(context, model),
         work=lambda folder: method.work(context, model, folder),
         resumes=method.resumes,
     )
@@ -83,32 +102,33 @@ def _method(context: Context, model: str) -> Method:
 
 
 def _settings(context: Context, model: str) -> dict[str, Any]:
-    settings = context.settings("quantize")
-    if _method(context, model) is METHODS["ptq"]:
-        settings["quantize"].pop("method")  # younger than the first runs, which meant this one
-    return settings | _method(context, model).settings(context, model)
+    own = post_training.settings(context.config.quantize, model)
+    more = _method(context, model).settings(context, model)
+    return context.settings("quantize") | {"quantize": own} | more
+
+
+def _libraries(context: Context, model: str) -> tuple[str, ...]:
+    plain = post_training.by_converter(context.config.quantize, model)
+    chosen = () if plain else ("ai-edge-quantizer",)
+    return (*CONVERSION_LIBRARIES, *chosen, *_method(context, model).libraries)
 
 
 def _calibrate(context: Context, model: str, folder: Path) -> None:
-    with fresh_session(0), context.terminal.task(f"INT8, {model}") as bar:
-        network = _network(context, model)
-        bar.update(0, 3, "converting")
-        files = _convert(context, network)
-        bar.update(2, 3, "verifying")
-        result = _verify(context, model, network, files)
-        if result.figures:
-            bar.note = (
-                f"chooses as float does on {result.figures.agreement:.2%} of the validation part, "
-                f"{len(files[INT8]):,} bytes"
-            )
+    word = _word(quantized(context, model))
+    with fresh_session(0), context.terminal.task(f"{word}, {model}") as bar:
+        made, result = _calibrated(context, model, bar)
+    for note in made.notes:
+        context.terminal.say(f"{model}: {note}")
     if not result.ok:
         raise StageError(
-            f"the INT8 file of {model!r} is not good enough:\n  "
+            f"the {word} file of {model!r} is not good enough:\n  "
             + "\n  ".join(result.failures)
             + "\nraise data.calibration_samples, train longer, or change the bounds quantize.*"
         )
-    for precision, content in files.items():
-        (folder / file_name(model, precision)).write_bytes(content)
+    for kind, content in made.files.items():
+        (folder / file_name(model, kind)).write_bytes(content)
+    for name, text in made.records.items():
+        write_whole(folder / name, text)
     write_whole(folder / "verify.json", json.dumps(result.to_dict(), indent=1))
 
 
@@ -117,17 +137,40 @@ def _fine_tune(context: Context, model: str, folder: Path) -> None:
     from pipeline.app.stages import quantize_qat
 
     with fresh_session(0):
-        network = _network(context, model)
-        quantize_qat.check_ready(network)
+        quantize_qat.check_ready(_network(context, model))
         with context.terminal.task(f"INT8 by calibration, {model}") as bar:
-            bar.update(0, 2, "converting")
-            files = _convert(context, network)
-            bar.update(1, 2, "verifying")
-            calibrated = _verify(context, model, network, files)
-            if calibrated.figures:
-                bar.note = f"{calibrated.figures.int8_accuracy:.2%} on the validation part"
-        before = Before(network, files, calibrated, _forbidden(context, model))
+            made, calibrated = _calibrated(context, model, bar)
+        for note in made.notes:
+            context.terminal.say(f"{model}: {note}")
+        before = Before(made.network, made.files, calibrated, _forbidden(context, model))
         quantize_qat.fine_tune(context, quantize_qat.Student(model, before), folder)
+    for name, text in made.records.items():
+        write_whole(folder / name, text)
+
+
+def _calibrated(context: Context, model: str, bar: Bar) -> tuple[Converted, Verification]:
+    """The files of a model without further training, and how good the deployed one is."""
+    from pipeline.data.calibration import check_calibration
+
+    check_calibration(context.data)
+    network = _network(context, model)
+    bar.update(0, 3, "converting")
+    mixed = context.config.quantize.method == MIXED
+    convert = post_training.convert_mixed if mixed else post_training.convert
+    made = convert(context, model, network, bar)
+    made = replace(made, files=made.files | _others(context, made.network))
+    bar.update(2, 3, "verifying")
+    result = _verify(context, model, made)
+    if result.figures:
+        bar.note = (
+            f"chooses as float does on {result.figures.agreement:.2%} of the validation part, "
+            f"{len(made.files[made.quantized]):,} bytes"
+        )
+    return made, result
+
+
+def _word(precision: str) -> str:
+    return precision.upper() if precision == INT8 else precision
 
 
 def _network(context: Context, model: str) -> keras.Model:
@@ -139,14 +182,12 @@ def _network(context: Context, model: str) -> keras.Model:
     return load_network(context.file(f"distill/{model}", "student.keras"))
 
 
-def _convert(context: Context, network: keras.Model) -> dict[str, bytes]:
-    from deploy.convert import to_dynamic_range, to_float16, to_float32, to_int8
+def _others(context: Context, network: keras.Model) -> dict[str, bytes]:
+    """The files beside the two that every run has, where they are asked for."""
+    from deploy.convert import to_dynamic_range, to_float16
 
-    data, config = context.data, context.config.quantize
-    files = {
-        FLOAT: to_float32(network),
-        INT8: to_int8(network, data.normalized(data.calibration)),
-    }
+    config = context.config.quantize
+    files = {}
     if config.float16:
         files["float16"] = to_float16(network)
     if config.dynamic_range:
@@ -154,15 +195,13 @@ def _convert(context: Context, network: keras.Model) -> dict[str, bytes]:
     return files
 
 
-def _verify(
-    context: Context, model: str, network: keras.Model, files: dict[str, bytes]
-) -> Verification:
+def _verify(context: Context, model: str, made: Converted) -> Verification:
     from deploy.verify import Bounds, verify
 
     data, config = context.data, context.config.quantize
     return verify(
-        network,
-        (files[FLOAT], files[INT8]),
+        made.network,
+        (made.files[FLOAT], made.files[made.quantized]),
         data.normalized(data.validation),
         data.labels[data.validation],
         bounds=Bounds(
@@ -171,6 +210,8 @@ def _verify(
             max_accuracy_drop=config.max_accuracy_drop / 100,
         ),
         forbidden=_forbidden(context, model),
+        form=made.quantized,
+        clipped=made.clipped,
     )
 
 
@@ -200,11 +241,12 @@ def _qat_extra(context: Context) -> tuple[str, ...]:
 # The values of the setting quantize.method (QUANTIZE_METHODS in pipeline/config.py).
 METHODS: dict[str, Method] = {
     "ptq": Method(_calibrate),
+    "mixed": Method(_calibrate),
     "qat": Method(
         work=_fine_tune,
         settings=_qat_settings,
         extra=_qat_extra,
-        libraries=(*CONVERSION_LIBRARIES, "tf_keras", "tensorflow-model-optimization"),
+        libraries=("tf_keras", "tensorflow-model-optimization"),
         resumes=True,
     ),
 }

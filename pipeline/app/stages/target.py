@@ -47,11 +47,11 @@ def _work(context: Context, target: str, folder: Path) -> None:
     from benchmarks.targets.tflm_arena import smallest_arena
 
     device = context.folder.path / bundle.DEVICE
+    model = bundle.int8_model(device)
     with context.terminal.task(f"{target}, emulated") as bar:
         bar.update(0, 2, "compiling and counting instructions")
         result = CortexMTarget(target).run(device, BenchmarkRequest())
         bar.update(1, 2, "the arena of TensorFlow Lite Micro")
-        model = next(device.glob("*_int8.tflite"))
         arena = {"tflm_arena_bytes_x86_64": smallest_arena(model)}
         result = replace(result, raw={**result.raw, **arena})
         bar.note = f"{result.raw['instructions_per_inference']:,} instructions an inference"

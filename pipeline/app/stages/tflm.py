@@ -29,8 +29,10 @@ def stage(context: Context) -> Stage:
 
 
 def _work(context: Context, folder: Path) -> None:
+    device = context.folder.path / bundle.DEVICE
+    bundle.int8_model(device)
     with context.terminal.task("TensorFlow Lite Micro, simulated") as bar:
-        result = measure(context.folder.path / bundle.DEVICE)
+        result = measure(device)
         bar.note = f"{result['raw']['tflm_arena_bytes_x86_64']:,} bytes of arena on this host"
     write_whole(folder / RESULT, json.dumps(result, indent=1))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pipeline.app.stages.post_training import quantized
 from pipeline.app.stages.quantize import FLOAT, INT8
 from pipeline.app.studies.plan import Plan
 from pipeline.app.studies.records import Records
@@ -44,6 +45,7 @@ def doubts(
         *_several("the machine", (r["machine"]["processor"] for r in used)),
         *_several("the number of threads", (str(r["machine"].get("threads")) for r in used)),
         *_bounds(plan, records),
+        *_other_precisions(plan),
     ]
     if any(str(r["commit"]).endswith("+changes") for r in used):
         found.append("Some runs were made from a source tree with uncommitted changes.")
@@ -173,3 +175,16 @@ def _bounds(plan: Plan, records: Records) -> list[str]:
         "INT8 files that `hintlite run` would refuse by quantize.min_agreement or "
         f"quantize.max_accuracy_drop: {'; '.join(refused)}."
     ]
+
+
+def _other_precisions(plan: Plan) -> list[str]:
+    """Arms whose deployed file is not INT8, though it stands in that column."""
+    others = {
+        run.arm: precision
+        for run in plan.runs
+        if (precision := quantized(run.config.quantize, run.arm)) != INT8
+    }
+    if not others:
+        return []
+    named = ", ".join(f"{arm} ({precision})" for arm, precision in others.items())
+    return [f"Under INT8 stands a file of another precision for: {named}."]

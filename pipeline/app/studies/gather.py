@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.app.context import TEACHER, Context, commit
 from pipeline.app.folder import versions
 from pipeline.app.stages import evaluate
-from pipeline.app.stages.quantize import FLOAT, INT8, file_name, precisions
+from pipeline.app.stages.quantize import FLOAT, INT8, file_name, precisions, quantized
 from pipeline.app.studies.progress import Progress
 from pipeline.app.studies.records import SCHEMA, record_id
 
@@ -89,13 +89,17 @@ def _accuracy(context: Context, model: str) -> dict[str, Any]:
     verified = _json(context.file(f"quantize/{model}", "verify.json"))
     figures = verified["figures"]
     tested = _json(context.file(evaluate.NAME, "metrics.json"))
+    # A study's columns are two: float, and the file that is deployed, of whatever precision; what
+    # was made for comparison keeps its name.
+    names = {name: name for name in precisions(context, model)[:-1]}
+    names[INT8] = quantized(context, model)
     return {
         "validation": {
             FLOAT: figures["float_accuracy"],
             INT8: figures["int8_accuracy"],
             "agreement": _agreement(verified),
         },
-        "test": {p: tested[f"{model}:{p}"] for p in precisions(context, model)},
+        "test": {column: tested[f"{model}:{name}"] for column, name in names.items()},
         "test_sha256": context.folder.record(evaluate.NAME)["settings"]["test"],
         "fingerprint": context.data.fingerprint,
     }
@@ -111,7 +115,8 @@ def _size(context: Context, model: str) -> dict[str, Any]:
     from deploy.inspect import inspect
 
     place = f"quantize/{model}"
-    files = {p: context.file(place, file_name(model, p)) for p in (FLOAT, INT8)}
+    names = {FLOAT: FLOAT, INT8: quantized(context, model)}
+    files = {column: context.file(place, file_name(model, name)) for column, name in names.items()}
     summaries = [_json(context.file(stage, "summary.json")) for stage in _trainings(context, model)]
     return {
         "parameters": sum(summary["parameters"] for summary in summaries),

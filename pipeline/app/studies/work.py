@@ -16,7 +16,8 @@ from pipeline.app.context import TEACHER as TEACHER_MODEL
 from pipeline.app.context import Context
 from pipeline.app.folder import RunError, RunFolder, hashes, write_whole
 from pipeline.app.parser import KEEP
-from pipeline.app.stages.quantize import INT8, file_name
+from pipeline.app.stages.post_training import QUANTIZED
+from pipeline.app.stages.quantize import file_name
 from pipeline.app.studies.layout import Layout
 from pipeline.app.studies.plan import short, student_identity, teacher_identity
 from pipeline.app.studies.progress import Reporter
@@ -123,8 +124,10 @@ def tidy(task: Task) -> None:
     kept = {
         f"distill/{arm}/student.keras": "student.keras",
         f"distill/{arm}/history.csv": "history.csv",
-        f"quantize/{arm}/{file_name(arm, INT8)}": file_name(arm, INT8),
     }
+    for precision in QUANTIZED:
+        name = file_name(arm, precision)
+        kept[f"quantize/{arm}/{name}"] = name
     if task.keep == "models":
         models = task.layout.models(task.id)
         models.mkdir(parents=True, exist_ok=True)

@@ -6,9 +6,13 @@ import os
 import shutil
 from pathlib import Path
 
+from pipeline.app.stages.post_training import QUANTIZED
 from pipeline.app.tuning.layout import Layout
 
-KEPT = ("distill/*/student.keras", "distill/*/history.csv", "quantize/*/student_int8.tflite")
+KEPT = (
+    *("distill/*/student.keras", "distill/*/history.csv"),
+    *(f"quantize/*/student_{precision}.tflite" for precision in QUANTIZED),
+)
 
 
 def keep_best(layout: Layout, number: int, origin: int) -> None:

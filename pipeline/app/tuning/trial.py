@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.app.console import LOG, logged
 from pipeline.app.context import Context
 from pipeline.app.folder import BusyError, RunFolder
-from pipeline.app.stages.quantize import INT8 as INT8_FILE
-from pipeline.app.stages.quantize import file_name
+from pipeline.app.stages.quantize import file_name, quantized
 from pipeline.app.studies.progress import Reporter
 from pipeline.app.tuning.definition import INT8
 from pipeline.app.tuning.task import TEACHER, TrialTask
@@ -126,7 +125,7 @@ def _student(task: TrialTask, context: Context, teacher: Path) -> Facts:
     if task.objective == INT8:
         verified = json.loads(context.file(f"quantize/{arm}", "verify.json").read_text())
         facts[INT8] = verified["figures"]["int8_accuracy"]
-        file = context.file(f"quantize/{arm}", file_name(arm, INT8_FILE))
+        file = context.file(f"quantize/{arm}", file_name(arm, quantized(context, arm)))
         facts["bytes"] = file.stat().st_size
     return facts
 

@@ -1,0 +1,1 @@
+"""Post-training quantization beyond the converter's own: ranges, precisions, mixed files."""
