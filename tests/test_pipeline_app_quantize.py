@@ -37,7 +37,7 @@ def test_short_forms_are_the_settings():
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"method": "magic"}, "method must be one of ptq, mixed"),
+        ({"method": "magic"}, "method must be one of ptq, qat, mixed"),
         ({"ranges": "median"}, "ranges must be one of minmax, percentile, mse"),
         ({"weight_ranges": "best"}, "weight_ranges must be one of minmax, octav, mse"),
         ({"activations": "int4"}, "activations must be one of int8, int16"),
@@ -46,6 +46,7 @@ def test_short_forms_are_the_settings():
         ({"max_drop": -1.0}, "max_drop counts points"),
         ({"scan_samples": 0}, "scan_samples must be 1 or more"),
         ({"method": "mixed", "weights_bits": 4}, "chooses the precision of each operator itself"),
+        ({"method": "qat", "activations": "int16"}, "8-bit weights and activations alone"),
         ({"relu6": "replace"}, "goes with quantize.equalize"),
     ],
 )
