@@ -10,7 +10,13 @@ from ptq_networks import require_edge_quantizer
 from deploy.inspect import inspect
 from pipeline.app.cli import main
 from pipeline.app.parser import parse
-from pipeline.app.stages.post_training import EQUALIZED, quantized, require_unchanged, settings
+from pipeline.app.stages.post_training import (
+    CHOICE,
+    EQUALIZED,
+    quantized,
+    require_unchanged,
+    settings,
+)
 from pipeline.config import QuantizeConfig, SettingsError
 
 require_edge_quantizer()
@@ -111,12 +117,20 @@ def test_int16_goes_through_the_line_and_microcontrollers_refuse_it(run, capfd):
     assert manifest["models"]["student_int16x8.tflite"]["precision"] == "int16x8"
     for command in (["bundle", str(run), "--mcu", "c"], ["bundle", str(run), "--mcu", "tflm"]):
         assert main(command) == 1
-        assert "expected a full-INT8 student" in capfd.readouterr().err
+        assert "expected student_int8.tflite, from which alone" in capfd.readouterr().err
     assert main(["bundle", str(run), "--phone"]) == 1
     assert "set quantize.method to ptq" in capfd.readouterr().err
 
 
-def test_a_network_too_small_to_gain_by_mixing_is_told(run, capfd):
+def test_a_mixed_file_is_chosen_recorded_and_bundled(run, capfd):
     words = ["--quantize.activations", "int8", "--method", "mixed", "--max-drop", "0.3"]
-    assert main(["quantize", str(run), *words]) == 1
-    assert "No mixed file that is smaller" in capfd.readouterr().err
+    assert main(["quantize", str(run), *words]) == 0
+    assert "files tried" in capfd.readouterr().err
+    file = run / ARM / "student_mixed.tflite"
+    record = json.loads((run / ARM / CHOICE).read_text())
+    assert record["bytes"] == file.stat().st_size < record["float_bytes"]
+    assert record["accuracy"] >= record["float_accuracy"] - 0.003
+    figures = json.loads((run / ARM / "verify.json").read_text())["figures"]
+    assert figures["int8_accuracy"] == record["accuracy"]
+    assert main(["bundle", str(run)]) == 0
+    assert (run / "bundle/device/student_mixed.tflite").read_bytes() == file.read_bytes()

@@ -55,8 +55,8 @@ def int8_model(device: Path) -> Path:
     if found is None:
         others = ", ".join(sorted(path.name for path in device.glob("*.tflite"))) or "no model"
         raise RunError(
-            f"{device} holds {others}, expected a full-INT8 student: microcontrollers, NPUs and "
-            "the files for phones are made from INT8 alone; set quantize.method to ptq and "
+            f"{device} holds {others}, expected student_{INT8}.tflite, from which alone files for "
+            "microcontrollers, NPUs and phones are made: set quantize.method to ptq and "
             "quantize.activations to int8, then bundle again"
         )
     return found
