@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report.facts import (
+    devices,
     hints,
     histories,
     latency,
@@ -52,6 +53,7 @@ def collect(run: Path) -> dict[str, Any]:
         "per_class": predictions.per_class(matrices),
         "quantization": predictions.quantization(files, tested),
         "latency": latency.latencies(files),
+        "devices": devices.devices(files),
         "microcontrollers": microcontrollers.microcontrollers(files),
         "hints": hints.hint_errors(files),
         "machines": latency.machines(files),
@@ -59,11 +61,13 @@ def collect(run: Path) -> dict[str, Any]:
         "seeds": origin.seeds(files),
         "libraries": origin.libraries(files),
         "provenance": origin.provenance(files),
-        "reproduce": reproduce(run, files.targets),
+        "reproduce": reproduce(run, {name: files.record(name) for name in files.targets}),
         "repeat": repeat_command(run),
     }
     facts["unfinished"] = _unfinished(files)
-    facts["resume"] = resume_command(run, _unfinished_targets(files))
+    facts["resume"] = resume_command(
+        run, {name: files.record(name) for name in _unfinished_targets(files)}
+    )
     finite: dict[str, Any] = _finite(facts)
     return finite
 

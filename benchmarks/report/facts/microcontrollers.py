@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.report.facts.choice import MANIFEST
+from benchmarks.report.facts.devices import is_device
 from benchmarks.report.run_files import RunFiles
 
 RESULT = "result.json"
@@ -40,7 +41,11 @@ def microcontrollers(run: RunFiles) -> list[dict[str, Any]]:
         smaller).
     """
     results = [run.json(name, RESULT) for name in run.targets]
-    simulated = [each for each in results if each is not None and each["kind"] == SIMULATED]
+    simulated = [
+        each
+        for each in results
+        if each is not None and each["kind"] == SIMULATED and not is_device(each)
+    ]
     model = run.content("bundle", MODEL) if simulated else None
     arm = _arm(run) if simulated else None
     return [_entry(result, arm, model) for result in simulated]

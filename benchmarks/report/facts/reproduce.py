@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from benchmarks.report.run_files import TARGETS
 
@@ -34,45 +35,54 @@ FIGURES = (
 )
 
 
-def reproduce(run: Path, targets: Sequence[str]) -> list[dict[str, str]]:
+Records = Mapping[str, Mapping[str, Any] | None]  # stage of a target: what its stage.json says
+
+
+def reproduce(run: Path, targets: Records) -> list[dict[str, str]]:
     """One entry a figure: figure, files, command.
 
     Args:
         run: the run folder.
-        targets: names of the stages of targets.
+        targets: the stages of targets.
     """
     word = shlex.quote(str(run))
     *lines, page = (
         {"figure": figure, "files": files, "command": command.format(run=word)}
         for figure, files, command in FIGURES
     )
-    return [*lines, *(_target(run, stage) for stage in targets), page]
+    return [*lines, *(_target(run, *target) for target in targets.items()), page]
 
 
-def _target(run: Path, stage: str) -> dict[str, str]:
+def _target(run: Path, stage: str, record: Mapping[str, Any] | None) -> dict[str, str]:
     name = stage.removeprefix(f"{TARGETS}/")
+    device = "words" in _settings(record)
+    what = "latency, memory, accuracy" if device else "simulated instructions, code and memory"
     return {
-        "figure": f"simulated instructions, code and memory on {name}",
+        "figure": f"{what} on {name}",
         "files": f"{stage}/result.json, bundle/device/student_int8.tflite",
-        "command": target_command(run, stage),
+        "command": target_command(run, stage, record),
     }
 
 
-def target_command(run: Path, stage: str) -> str:
-    """The command that makes a target's stage."""
-    name = stage.removeprefix(f"{TARGETS}/")
-    return f"hintlite benchmark {shlex.quote(str(run))} --target {shlex.quote(name)}"
+def target_command(run: Path, stage: str, record: Mapping[str, Any] | None) -> str:
+    """The command that makes a target's stage; that of a device names its own words for it."""
+    words = _settings(record).get("words") or ["--target", stage.removeprefix(f"{TARGETS}/")]
+    return shlex.join(["hintlite", "benchmark", str(run), *map(str, words)])
 
 
-def resume_command(run: Path, targets: Sequence[str]) -> str:
+def _settings(record: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    return record["settings"] if record else {}
+
+
+def resume_command(run: Path, targets: Records) -> str:
     """The commands, a line each, that make whatever a run lacks.
 
     Args:
         run: the run folder.
-        targets: names of the stages of targets that must be made again.
+        targets: the stages of targets that must be made again.
     """
     commands = [f"hintlite run {shlex.quote(str(run))}"]
-    return "\n".join(commands + [target_command(run, stage) for stage in targets])
+    return "\n".join(commands + [target_command(run, *target) for target in targets.items()])
 
 
 def repeat_command(run: Path) -> str:

@@ -1,0 +1,1 @@
+"""A device that is reached with OpenSSH: its settings, the connection, the agent at its end."""
