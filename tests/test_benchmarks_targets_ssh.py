@@ -313,9 +313,10 @@ def test_nobody_there(server, bundle):
         SshTarget(device).run(bundle, FAST)
 
 
-def test_no_python_there(server, bundle):
+@pytest.mark.parametrize("python", ["no-such-python", "/etc/passwd"])  # absent; no program
+def test_no_python_there(server, bundle, python):
     with pytest.raises(BenchmarkError, match=r"sudo apt-get install -y python3"):
-        target(server, python="no-such-python").run(bundle, FAST)
+        target(server, python=python).run(bundle, FAST)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,12 @@ def refusal(device: Device, code: int, said: str) -> BenchmarkError:
         said: what it wrote to standard error.
     """
     where, last = device.name, _last(said)
+    if code in (126, 127):
+        return BenchmarkError(
+            f"{where}: {device.python!r} cannot be run there ({last}). Install Python with "
+            f"`{shlex.join([*ssh_words(device, plain=True), 'sudo apt-get install -y python3'])}`, "
+            "or name another one with --python"
+        )
     if CHANGED_KEY in said:
         return BenchmarkError(_changed(device))
     if UNKNOWN_KEY in said or "Host key verification failed" in said:
@@ -41,12 +47,6 @@ def refusal(device: Device, code: int, said: str) -> BenchmarkError:
     if "Could not resolve hostname" in said:
         return UnreachableError(
             f"{where}: no such host ({last}): is the name right, and the device on this network?"
-        )
-    if code in (126, 127):
-        return BenchmarkError(
-            f"{where}: {device.python!r} cannot be run there ({last}). Install Python with "
-            f"`{shlex.join([*ssh_words(device, plain=True), 'sudo apt-get install -y python3'])}`, "
-            "or name another one with --python"
         )
     if code == 255:
         return UnreachableError(
