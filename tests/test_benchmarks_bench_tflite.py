@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import hashlib
 import json
 import os
 import re
@@ -115,6 +116,20 @@ def test_every_field_is_required_and_described():
             assert schema["required"] == list(schema["properties"])
 
 
+def test_the_task_is_that_of_the_bundle_whatever_its_model(report, bundle):
+    task = json.loads((bundle / "manifest.json").read_text())["task"]
+    labels = hashlib.sha256("\n".join(task["labels"]).encode()).hexdigest()
+    with np.load(bundle / "samples.npz", allow_pickle=False) as file:
+        raw, known = file["inputs"], file["labels"]
+    told = b"|u1(12, 8, 8, 1)" + raw.tobytes() + b"<i8(12,)" + known.tobytes()
+    assert report["task"] == {
+        "labels_sha256": labels,
+        "classes": len(task["labels"]),
+        "input_shape": [8, 8, 1],
+        "samples_sha256": hashlib.sha256(told).hexdigest(),
+    }
+
+
 def test_the_report_is_about_this_run(report, bundle):
     assert report["nonce"] == "n 1"
     assert report["model"]["sha256"] == sha256(bundle / MODEL)
@@ -123,7 +138,7 @@ def test_the_report_is_about_this_run(report, bundle):
     assert report["model"]["inputs"][0]["shape"] == [1, 8, 8, 1]
     assert report["model"]["outputs"][0]["dtype"] == "int8"
     asked = {"threads": 1, "kernels": "xnnpack", "warmup_s": 0.02, "window_s": 0.05}
-    assert report["settings"] == {**asked, "windows": 5, "min_runs": 3}
+    assert report["settings"] == {**asked, "windows": 5, "min_runs": 3, "input": "samples"}
 
 
 def test_latency_hangs_together(report):
