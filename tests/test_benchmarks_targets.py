@@ -156,6 +156,7 @@ def test_the_host_measures_a_file_with_other_settings(tmp_path):
         "window_s": 0.01,
         "windows": 2,
         "min_runs": 1,
+        "input": "samples",
     }
     assert (got.raw["model"]["file"], got.accuracy) == ("-odd name.tflite", None)
 

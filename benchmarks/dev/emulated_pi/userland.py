@@ -1,0 +1,199 @@
+"""Debian's userland for Arm and TFLite runtimes in it, downloaded once and kept.
+
+    python -m benchmarks.dev.emulated_pi.userland
+
+makes all of them ready. They lie in ~/.cache/hintlite/emulated_pi (or below $XDG_CACHE_HOME); take
+that folder away to get newer packages. No root and no binfmt are needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+INSTALL = "apt-get install --no-install-recommends qemu-user-static qemu-user mmdebstrap arch-test"
+LIMIT_S = 900
+PYTHON = "python3.11"
+
+
+class UserlandError(RuntimeError):
+    """It cannot be made; the text says what is missing and what to do."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Debian's name of an architecture, and what is taken from it.
+
+    Args:
+        name: Debian's.
+        qemu: the part of QEMU's programs' names.
+        packages: to unpack.
+        tags: of wheels that run there, besides the plain ones (PEP 600; glibc 2.36).
+        library_folders: below the root, that the loader does not look into by itself.
+    """
+
+    name: str
+    qemu: str
+    packages: tuple[str, ...]
+    tags: tuple[str, ...]
+    library_folders: tuple[str, ...] = ()
+
+
+_PACKAGES = (PYTHON, "libstdc++6", "libgcc-s1", "zlib1g")
+ARCHITECTURES: Mapping[str, Architecture] = {
+    "arm64": Architecture(
+        "arm64",
+        "aarch64",
+        _PACKAGES,
+        (
+            "manylinux_2_34_aarch64",
+            "manylinux_2_28_aarch64",
+            "manylinux_2_27_aarch64",
+            "manylinux2014_aarch64",
+        ),
+    ),
+    "armhf": Architecture(
+        "armhf",
+        "arm",
+        (*_PACKAGES, "python3-numpy"),
+        ("manylinux_2_34_armv7l", "manylinux2014_armv7l"),
+        ("usr/lib/arm-linux-gnueabihf/blas", "usr/lib/arm-linux-gnueabihf/lapack"),
+    ),
+}
+RUNTIMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {  # by architecture; for pip
+    "arm64": {
+        "ai-edge-litert": ("ai-edge-litert", "numpy"),
+        "tflite-runtime": ("tflite-runtime==2.14.0", "numpy<2"),
+    },
+    "armhf": {"tflite-runtime": ("tflite-runtime==2.14.0",)},  # its numpy is Debian's
+}
+
+
+def missing_tools() -> list[str]:
+    """Programs that are needed and not there."""
+    wanted = ("mmdebstrap", "arch-test", "qemu-aarch64-static", "qemu-arm-static")
+    return [program for program in wanted if shutil.which(program) is None]
+
+
+def cache() -> Path:
+    """Where all is kept."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "hintlite" / "emulated_pi"
+
+
+def userland(architecture: str) -> Path:
+    """The root folder of a Debian (bookworm) of an architecture; made if it is not there yet.
+
+    Raises:
+        UserlandError: a tool is missing or failed.
+    """
+    recipe = ARCHITECTURES[architecture]
+
+    def make(folder: Path) -> None:
+        words = ["mmdebstrap", "--variant=extract", "--mode=auto", "--quiet"]
+        words += [f"--architectures={architecture}", f"--include={','.join(recipe.packages)}"]
+        # A source of its own: the host's sources may have no such architecture.
+        source = "deb http://deb.debian.org/debian bookworm main"
+        _run([*words, "bookworm", str(folder), source])
+
+    if missing := missing_tools():
+        raise UserlandError(f"missing: {', '.join(missing)}; {INSTALL}")
+    return _kept(f"{architecture}-{_key(recipe)}", make)
+
+
+def runtime(architecture: str, name: str) -> Path:
+    """A folder of Python packages with a TFLite runtime for an architecture; made if need be.
+
+    Raises:
+        UserlandError: pip failed.
+    """
+    packages = RUNTIMES[architecture][name]
+    tags = ARCHITECTURES[architecture].tags
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        words = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:"]
+        words += ["--disable-pip-version-check", "--no-input", "--python-version", "3.11"]
+        words += ["--implementation", "cp", "--abi", "cp311"]
+        words += [word for tag in tags for word in ("--platform", tag)]
+        words += ["--no-deps"] if architecture == "armhf" else []
+        with tempfile.TemporaryDirectory(dir=folder.parent) as wheels:
+            _run([*words, "--dest", wheels, *packages])
+            for wheel in Path(wheels).glob("*.whl"):
+                with zipfile.ZipFile(wheel) as archive:
+                    archive.extractall(folder)
+
+    return _kept(f"{architecture}-{name}-{_key((packages, tags))}", make)
+
+
+def _key(recipe: object) -> str:
+    return hashlib.sha256(repr(recipe).encode()).hexdigest()[:10]
+
+
+def _kept(name: str, make: Callable[[Path], None]) -> Path:
+    """A folder of the cache; made aside by `make` and then renamed, by one process at a time."""
+    place = cache() / name
+    with _lock(cache() / f"{name}.lock"):
+        if not place.is_dir():
+            aside = Path(tempfile.mkdtemp(prefix=f"{name}.partial-", dir=cache()))
+            try:
+                make(aside / "made")
+                (aside / "made").rename(place)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
+    return place
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    import fcntl
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _run(words: Sequence[str]) -> None:
+    try:
+        done = subprocess.run(
+            words, capture_output=True, text=True, check=False, timeout=LIMIT_S, errors="replace"
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UserlandError(f"{words[0]} took longer than {LIMIT_S} s: try again") from error
+    if done.returncode:
+        raise UserlandError(f"{words[0]} failed: {done.stderr.strip()[-2000:]}")
+
+
+def main() -> None:
+    """Makes everything ready, all at once, and says how long each part took."""
+
+    def made(make: Callable[[], Path]) -> str:
+        start = time.monotonic()
+        return f"{make()}: {time.monotonic() - start:.1f} s"
+
+    parts = [partial(userland, architecture) for architecture in RUNTIMES]
+    parts += [
+        partial(runtime, architecture, name)
+        for architecture, runtimes in RUNTIMES.items()
+        for name in runtimes
+    ]
+    with ThreadPoolExecutor(len(parts)) as pool:
+        for line in pool.map(made, parts):
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
