@@ -47,6 +47,7 @@ figures: $(READY)  ## the README's figures, into docs/results
 	$(BIN)/python -m benchmarks.dev.digits_accuracy --out docs/results/digits.json
 	$(BIN)/python -m benchmarks.dev.distill_throughput --out docs/results/throughput.json
 	$(BIN)/python -m benchmarks.dev.cortex_m_reference --out docs/results/cortex_m.json
+	$(BIN)/python -m benchmarks.dev.flatbuffer_fuzz --out docs/results/flatbuffer_fuzz.json
 
 clean:  ## what `make` has set up
 	rm -rf $(VENV) build *.egg-info

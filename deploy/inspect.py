@@ -10,8 +10,10 @@ from typing import Any
 
 from deploy.flatbuffer import read_model
 from deploy.full_integer import full_int8_faults
-from deploy.graph import Graph, Model, Operator, Options, Signature, Tensor
+from deploy.graph import Graph, Model, ModelError, Operator, Options, Signature, Tensor
+from deploy.lifetimes import model_lifetimes
 from deploy.macs import count_operator_macs
+from deploy.planner import greedy_plan, optimal_plan
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,33 @@ class OperatorInfo:
 
 
 @dataclass(frozen=True)
+class ArenaInfo:
+    """Memory of one inference for activations and scratch buffers, in an interpreter like TFLM's.
+
+    Attributes:
+        lower_bound_bytes: the largest sum of tensors that are live together.
+        greedy_bytes: the arena of TFLM's planner, greedy by size.
+        optimal_bytes: the smallest arena that an integer program found; None if not asked for.
+        optimal_gap: share of it that a better plan might still save; 0 if it is proven optimal.
+        peak_operator: index of the operator at which most is live; None if it is the input alone.
+        peak_tensors: indices of the tensors that are live then, the largest first.
+    """
+
+    lower_bound_bytes: int
+    greedy_bytes: int
+    optimal_bytes: int | None
+    optimal_gap: float | None
+    peak_operator: int | None
+    peak_tensors: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class ModelInfo:
     """A whole file. `tensors`, `inputs` and `outputs` are those of the main graph.
 
     `precision` is "int8" (full integer), "float16" (weights), "dynamic_range" (integer weights,
-    float activations), "float32", or "mixed".
+    float activations), "float32", or "mixed". `arena` is None where memory cannot be planned (open
+    sizes, several graphs).
     """
 
     file_bytes: int
@@ -71,6 +95,7 @@ class ModelInfo:
     precision: str
     is_full_int8: bool
     not_int8_reasons: tuple[str, ...]
+    arena: ArenaInfo | None
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain dicts, lists, numbers and strings, for JSON."""
@@ -90,7 +115,7 @@ class ModelInfo:
         ]
 
 
-def inspect(source: bytes | str | Path) -> ModelInfo:
+def inspect(source: bytes | str | Path, optimal: bool = False) -> ModelInfo:
     """Read any `.tflite` file.
 
     Parameters are the elements of constant weights and biases: constants that are floating point
@@ -99,6 +124,7 @@ def inspect(source: bytes | str | Path) -> ModelInfo:
 
     Args:
         source: the file's bytes, or its path.
+        optimal: also look for the smallest arena, which may take `planner.TIME_LIMIT_S`.
 
     Raises:
         ModelError: no TFLite model, truncated or damaged.
@@ -128,6 +154,25 @@ def inspect(source: bytes | str | Path) -> ModelInfo:
         precision=_precision(model, full_int8=not reasons),
         is_full_int8=not reasons,
         not_int8_reasons=reasons,
+        arena=_arena(model, optimal),
+    )
+
+
+def _arena(model: Model, optimal: bool) -> ArenaInfo | None:
+    try:
+        lifetimes = model_lifetimes(model)
+    except ModelError:
+        return None
+    best = optimal_plan(lifetimes) if optimal else None
+    step = lifetimes.peak_step
+    live = (buffer.tensor for buffer in lifetimes.live(step))
+    return ArenaInfo(
+        lower_bound_bytes=lifetimes.lower_bound_bytes,
+        greedy_bytes=greedy_plan(lifetimes).arena_bytes,
+        optimal_bytes=best.arena_bytes if best else None,
+        optimal_gap=best.gap if best else None,
+        peak_operator=step - 1 if step else None,
+        peak_tensors=tuple(index for index in live if index is not None),
     )
 
 

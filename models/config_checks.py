@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 _STAGED = ("widths", "depths", "activation", "batch_norm", "dropout", "l2", "times_fewer")
 FAMILY_FIELDS: dict[str, tuple[str, ...]] = {
-    "thin_deep": (*_STAGED, "residual", "block"),
+    "thin_deep": (*_STAGED, "residual", "block", "first_stride"),
     "fitnet": ("layers", "fc_units", "fc_pieces", "use_bias", "dropout", "l2"),
-    "resnet8": _STAGED,
+    "resnet8": (*_STAGED, "first_stride"),
     "ds_cnn": (*_STAGED, "stem_kernel", "stem_stride"),
     "keras_file": ("path", "taps"),
 }
@@ -110,10 +110,10 @@ def _check_stages(config: "NetworkConfig") -> None:
         raise ValueError(f"residual needs a stage of two convolutions, but depths is {depths}.")
     if config.family == "resnet8" and any(depth % 2 for depth in depths):
         raise ValueError(f"resnet8 is built of pairs of convolutions: make depths {depths} even.")
-    if min(*config.stem_kernel, config.stem_stride) < 1:
+    if min(*config.stem_kernel, config.stem_stride, config.first_stride) < 1:
         raise ValueError(
-            f"stem_kernel {config.stem_kernel} and stem_stride {config.stem_stride} must be at "
-            "least 1."
+            f"stem_kernel {config.stem_kernel}, stem_stride {config.stem_stride} and first_stride "
+            f"{config.first_stride} must be at least 1."
         )
 
 

@@ -47,7 +47,9 @@ def _thin_deep(config: NetworkConfig, number: int, width: int, depth: int) -> li
     while done < depth:
         pair = done >= singles
         name = f"stage{number}_{'pair' if pair else 'conv'}{len(steps) + 1}"
-        steps.append(Step(name, width, separable and not (first_plain and done == 0), pair))
+        stride = config.first_stride if number == 1 and done == 0 else 1
+        plain = first_plain and done == 0
+        steps.append(Step(name, width, separable and not plain, pair, stride))
         done += 2 if pair else 1
     return steps
 
@@ -82,3 +84,8 @@ def stem_kernel(config: NetworkConfig, input_shape: tuple[int, int, int]) -> tup
         height, width = config.stem_kernel
         return min(height, input_shape[0]), min(width, input_shape[1])
     return (3, 3) if config.family == "resnet8" else None
+
+
+def stem_stride(config: NetworkConfig) -> int:
+    """Step of the convolution before the stages, in pixels, for a family that has one."""
+    return config.stem_stride if config.family == "ds_cnn" else config.first_stride

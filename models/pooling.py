@@ -1,21 +1,12 @@
 """Max pools that keep their last, partial window."""
 
-import math
 from typing import Any
 
 import keras
 
+from models.pooling_sizes import missing_pixels
+
 Tensor = Any
-
-
-def pooled_size(size: int, pool: int, stride: int) -> int:
-    """Windows along one side where the last, partial window is kept: ceil((n - k) / s) + 1."""
-    return math.ceil(max(size - pool, 0) / stride) + 1
-
-
-def _missing(size: int, pool: int, stride: int) -> int:
-    """Pixels that the last window lacks."""
-    return (pooled_size(size, pool, stride) - 1) * stride + pool - size
 
 
 def partial_max_pool(x: Tensor, pool: int, stride: int, name: str) -> Tensor:
@@ -39,7 +30,7 @@ def partial_max_pool(x: Tensor, pool: int, stride: int, name: str) -> Tensor:
     """
     sizes = x.shape[1:3]
     window = tuple(min(pool, n) for n in sizes)
-    missing = [_missing(n, k, stride) for n, k in zip(sizes, window, strict=True)]
+    missing = [missing_pixels(n, k, stride) for n, k in zip(sizes, window, strict=True)]
     if not any(missing):
         return keras.layers.MaxPooling2D(window, stride, name=name)(x)
     if pool == stride and max(missing) == 1:

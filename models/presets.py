@@ -80,6 +80,8 @@ class NetworkConfig:
         use_bias: whether the layers of a FitNet have biases.
         stem_kernel: height and width of the first kernel of a DS-CNN, in pixels.
         stem_stride: step of that first convolution, in pixels.
+        first_stride: step of the first convolution of a thin_deep or a resnet8, in pixels; 2 makes
+            every map a quarter of its size.
     """
 
     family: str = "thin_deep"
@@ -101,6 +103,7 @@ class NetworkConfig:
     use_bias: bool = True
     stem_kernel: tuple[int, int] = (10, 4)
     stem_stride: int = 2
+    first_stride: int = 1
 
     def __post_init__(self) -> None:
         check_network(self, known_presets=() if self.preset is None else PRESETS)

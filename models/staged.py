@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from models.blocks import Style, conv_bn_relu, residual_pair, separable
-from models.plan import Step, stages, stem_kernel
+from models.plan import Step, stages, stem_kernel, stem_stride
 from models.presets import NetworkConfig
 
 Tensor = Any
@@ -49,7 +49,7 @@ def build_staged(config: NetworkConfig, input_shape: Shape, classes: int) -> ker
     x = inputs = keras.Input(input_shape, name="image")
     stem = stem_kernel(config, input_shape)
     if stem:
-        stride = config.stem_stride if config.family == "ds_cnn" else 1
+        stride = stem_stride(config)
         x = conv_bn_relu(x, config.widths[0], style, "stem", kernel=stem, stride=stride)
     taps: dict[str, Tensor] = {}
     for number, steps in enumerate(stages(config), start=1):
@@ -70,10 +70,11 @@ def check_pools(config: NetworkConfig, input_shape: Shape) -> None:
     """
     if config.family != "thin_deep":
         return  # strides with "same" padding stop at one pixel
-    sizes = [(input_shape[0] >> i, input_shape[1] >> i) for i in range(len(config.widths))]
+    height, width = (-(-size // config.first_stride) for size in input_shape[:2])
+    sizes = [(height >> i, width >> i) for i in range(len(config.widths))]
     if min(sizes[-1]) < 1:
         steps = " -> ".join(f"{height}x{width}" for height, width in sizes)
-        most = min(input_shape[:2]).bit_length()
+        most = min(height, width).bit_length()
         raise ValueError(
             f"{len(sizes)} stages need {len(sizes) - 1} pools of 2x2, but the images shrink as "
             f"{steps}; use at most {most} stages (widths and depths), or larger images."

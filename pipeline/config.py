@@ -11,8 +11,19 @@ from dataclasses import dataclass, field
 
 from models.presets import NetworkConfig
 
+ETHOS_U = (
+    *("ethos-u55-32", "ethos-u55-64", "ethos-u55-128", "ethos-u55-256"),
+    *("ethos-u65-256", "ethos-u65-512"),
+    *("ethos-u85-128", "ethos-u85-256", "ethos-u85-512", "ethos-u85-1024", "ethos-u85-2048"),
+)
 # Where a bundle can be benchmarked; the first is the default.
-TARGETS = ("host", "cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
+TARGETS = (
+    "host",
+    "android",
+    *("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"),
+    "tflm",
+    *ETHOS_U,
+)
 SOURCES = ("digits", "fashion_mnist", "mnist", "cifar10", "cifar100", "folder", "npz")
 
 
@@ -546,6 +557,7 @@ class RunConfig:
 
 
 __all__ = [
+    "ETHOS_U",
     "TARGETS",
     "AttentionConfig",
     "AugmentConfig",

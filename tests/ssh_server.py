@@ -176,8 +176,8 @@ class Wire:
         self._listener = socket.create_server((HOST, 0))
         self.port = self._listener.getsockname()[1]
         self.connections = 0
-        self.bytes_up = 0
-        self.cut_at_bytes_up = None  # from client to server, all connections together
+        self.bytes = {"up": 0, "down": 0}  # up: from client to server; all connections together
+        self.cut_at_bytes = {}
         self._pairs = []
         self._lock = threading.Lock()
         threading.Thread(target=self._accept, daemon=True).start()
@@ -190,17 +190,16 @@ class Wire:
                 server = socket.create_connection((HOST, self._to))
                 with self._lock:
                     self._pairs.append((client, server))
-                for pair, up in (((client, server), True), ((server, client), False)):
-                    threading.Thread(target=self._hand_on, args=(*pair, up), daemon=True).start()
+                for pair, way in (((client, server), "up"), ((server, client), "down")):
+                    threading.Thread(target=self._hand_on, args=(*pair, way), daemon=True).start()
 
-    def _hand_on(self, source, sink, up):
+    def _hand_on(self, source, sink, way):
         with suppress(OSError):
             while content := source.recv(1 << 14):
-                if up:
-                    self.bytes_up += len(content)
-                    if self.cut_at_bytes_up is not None and self.bytes_up >= self.cut_at_bytes_up:
-                        self.cut_at_bytes_up = None
-                        break
+                self.bytes[way] += len(content)
+                if self.bytes[way] >= self.cut_at_bytes.get(way, float("inf")):
+                    self.cut_at_bytes = {}
+                    break
                 sink.sendall(content)
         self._end((source, sink))
 

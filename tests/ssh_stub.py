@@ -54,6 +54,7 @@ def main():
     print("bench_tflite: warming up", file=sys.stderr, flush=True)
     time.sleep(float(os.environ.get("STUB_SLEEP", "0.1")))
     answer = report(given)
+    answer["pad"] = "x" * int(os.environ.get("STUB_PAD", "0"))
     answer.update(json.loads(os.environ.get("STUB_CHANGES", "{}")))
     text = json.dumps(answer)
     print(text[: int(os.environ.get("STUB_LENGTH", len(text)))])

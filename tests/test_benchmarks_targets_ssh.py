@@ -200,7 +200,7 @@ def test_one_that_is_lost_after_the_report_costs_nothing(server, wire, bundle):
 @pytest.mark.parametrize("step", ["greeting", "keys", "command"])
 def test_one_that_is_never_made_is_not_tried_again(server, wire, bundle, step):
     """Cut while OpenSSH makes the connection: at once, in the key exchange, behind it."""
-    wire.cut_at_bytes_up = {"greeting": 1, "keys": 1500, "command": 3500}[step]
+    wire.cut_at_bytes["up"] = {"greeting": 1, "keys": 1500, "command": 3500}[step]
     with pytest.raises(BenchmarkError, match="no connection"):
         target(server, config=wire.config).run(bundle, FAST)
     assert wire.connections == 1
@@ -209,12 +209,22 @@ def test_one_that_is_never_made_is_not_tried_again(server, wire, bundle, step):
 def test_half_an_archive_is_taken_up_again(server, wire, bundle, tmp_path):
     model = tmp_path / "large.tflite"
     model.write_bytes(np.random.default_rng(0).bytes(2_000_000))
-    wire.cut_at_bytes_up = 1_000_000
+    wire.cut_at_bytes["up"] = 1_000_000
     said = []
     result = target(server, said=said, config=wire.config).run(model, FAST)
     assert result.model_sha256 == sha256(model)
     assert wire.connections == 2
     assert [line for line in said if "lost while copying the bundle" in line]
+
+
+def test_half_a_report_is_taken_up_again(server, wire, bundle):
+    stubborn(server, PAD=3_000_000)
+    wire.cut_at_bytes["down"] = 1_000_000
+    said = []
+    result = target(server, said=said, config=wire.config).run(bundle, FAST)
+    assert len(result.raw["pad"]) == 3_000_000
+    assert wire.connections == 2
+    assert [line for line in said if "lost while measuring" in line]
 
 
 def test_a_step_that_takes_too_long_is_given_up(server, bundle):

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from models.pooling import partial_max_pool, pooled_size
+from models.pooling import partial_max_pool
+from models.pooling_sizes import pool_chain, pooled_size
 
 
 def by_hand(image, pool, stride):
@@ -34,6 +35,7 @@ def test_pool_equals_the_loop(size, pool, stride):
 
     np.testing.assert_array_equal(pooled, by_hand(image, pool, stride))
     assert pooled.shape[0] == pooled_size(size, pool, stride)
+    assert pooled.shape[0] == pool_chain((size, size), pool, stride)[-1][0]
 
 
 def test_a_window_that_cannot_be_had_is_refused_with_the_sizes():

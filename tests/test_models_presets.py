@@ -60,6 +60,8 @@ def test_the_fitnets_have_the_depth_of_table_1(name, layers):
         ({"times_fewer": 0.5}, "at least 1"),
         ({"times_fewer": float("inf")}, "at least 1"),
         ({"family": "ds_cnn", "stem_stride": 0}, "stem_stride"),
+        ({"first_stride": 0}, "first_stride 0 must be at least 1"),
+        ({"family": "ds_cnn", "first_stride": 2}, "does not use first_stride"),
         ({"family": "fitnet", "layers": (MaxoutLayer(4),), "fc_pieces": 5}, "does nothing"),
         ({"family": "fitnet", "layers": (MaxoutLayer(4),), "fc_units": -1}, "fc_units"),
     ],

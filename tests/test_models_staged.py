@@ -34,6 +34,8 @@ def test_presets_have_their_sizes(preset, shape, classes, parameters):
         ({"widths": (4, 6, 8), "depths": (1, 2, 1)}, (8, 8, 1), [(8, 8, 4), (4, 4, 6), (2, 2, 8)]),
         ({"widths": (4, 6), "depths": (1, 1)}, (7, 9, 3), [(7, 9, 4), (3, 4, 6)]),
         ({"family": "resnet8"}, (8, 8, 1), [(8, 8, 16), (4, 4, 32), (2, 2, 64)]),
+        ({"widths": (4,), "depths": (2,), "first_stride": 2}, (7, 9, 3), [(4, 5, 4)]),
+        ({"family": "resnet8", "first_stride": 2}, (8, 8, 1), [(4, 4, 16), (2, 2, 32), (1, 1, 64)]),
         ({"family": "ds_cnn"}, (8, 8, 1), [(4, 4, 64), (4, 4, 64)]),
         ({"family": "ds_cnn"}, (49, 10, 1), [(25, 5, 64), (25, 5, 64)]),
     ],

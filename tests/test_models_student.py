@@ -25,6 +25,8 @@ VARIANTS = [
         *({**variant, "widths": (4, 4, 6)} for variant in VARIANTS),
         {"family": "resnet8", "widths": (3, 5), "depths": (2, 4)},
         {"family": "resnet8", "widths": (4, 4), "depths": (2, 2), "batch_norm": False},
+        {"widths": (4, 4, 6), "depths": (2, 2, 1), "residual": True, "first_stride": 2},
+        {"family": "resnet8", "widths": (3, 5), "depths": (2, 2), "first_stride": 2},
         {"family": "ds_cnn", "widths": (5, 7), "depths": (1, 2)},
         {"family": "ds_cnn", "widths": (5, 7), "depths": (1, 2), "batch_norm": False},
     ],

@@ -1,5 +1,6 @@
 """The commands on a finished run, through the real command line."""
 
+import importlib.util
 import json
 import os
 import re
@@ -189,6 +190,23 @@ def test_an_emulated_cortex_m_gives_the_bundles_own_outputs(run, capfd):
     assert result["raw"]["tflm_arena_bytes_x86_64"] > result["raw"]["arena_bytes"]
 
 
+def test_a_run_becomes_a_tflm_project_and_is_run_in_tflm(run, capfd):
+    if importlib.util.find_spec("tflite_micro") is None:
+        assert "CI" not in os.environ
+        pytest.skip("pip install tflite-micro")
+    assert main(["bundle", str(run), "--mcu", "tflm", "--name", "tiny_digits", "--strip"]) == 0
+    folder = run / "mcu" / "tflm" / "tiny_digits"
+    assert "namespace tiny_digits {" in (folder / "model_settings.h").read_text()
+    assert "tiny_digits_labels[]" in (folder / "labels.h").read_text()
+    assert "The bundle's first sample" in (folder / "test_sample.h").read_text()
+    assert main(["benchmark", str(run), "--target", "tflm"]) == 0
+    assert "arena on a 32-bit target, estimated" in capfd.readouterr().out
+    result = json.loads((run / "targets" / "tflm" / "result.json").read_text())
+    assert result["kind"] == "simulated"
+    assert result["accuracy"]["total"] == 8
+    assert result["raw"]["unexplained_bytes"] == {"persistent": 0, "non_persistent": 0}
+
+
 def test_predict_answers_for_pictures_and_arrays(run, tmp_path, capfd):
     from PIL import Image
 
@@ -247,7 +265,7 @@ def test_doctor_finds_everything_here_and_says_what_is_not(capfd, monkeypatch):
 
     missing = doctor.package(Requirement("no-such-package>=1"))
     assert (missing.state, "pip install 'no-such-package>=1'" in missing.cure) == ("problem", True)
-    absent = doctor._program("no-such-program", "no-such-package")
+    absent = doctor._program("no-such-program", "android", "no-such-package")
     assert (absent.state, absent.cure) == ("optional", "apt-get install no-such-package")
     old = doctor.package(Requirement("numpy<1"))
     assert old.state == "problem"

@@ -48,6 +48,10 @@ def test_a_preset_replaces_the_default_network():
         (["run", "--quantize.max_accuracy_drop", "150"], "counts points, 0 to 100"),
         (["bundle", "x", "--name", "digits"], "goes with --mcu c"),
         (["bundle", "x", "--mcu", "c", "--check"], "give one of them"),
+        (["bundle", "x", "--phone", "--check"], "give one of them"),
+        (["benchmark", "x", "--serial", "A"], "goes with --target android"),
+        (["benchmark", "x", "--target", "cortex-m4", "--benchmark_model", "b"], "--target android"),
+        (["benchmark", "x", "--target", "androd"], "androd"),
         ([], "{run,teacher,distill"),
     ],
 )

@@ -10,14 +10,14 @@ from rich.console import Console
 from study_facts import KEY, plan
 
 from pipeline.app.console import Terminal
-from pipeline.app.folder import RunFolder
+from pipeline.app.folder import RunError, RunFolder, Stage
 from pipeline.app.studies.crew import BUSY, DONE, FAILED, Outcome
 from pipeline.app.studies.display import Display
 from pipeline.app.studies.layout import Layout
 from pipeline.app.studies.progress import Reporter, read_progress
 from pipeline.app.studies.records import TEACHER
 from pipeline.app.studies.schedule import carry_out, is_held, schedule
-from pipeline.app.studies.work import tidy
+from pipeline.app.studies.work import check_teacher, tidy
 from pipeline.config import RunConfig
 
 
@@ -143,6 +143,23 @@ def test_tidying_keeps_what_was_asked_for_and_never_touches_the_teacher(tmp_path
     assert task.place.exists() == (keep == "all")
     models = layout.models(task.id)
     assert ({path.name for path in models.iterdir()} if models.exists() else None) == kept
+
+
+def test_a_teacher_is_known_by_its_files_wherever_they_lie(tmp_path):
+    layout = Layout(tmp_path / "first", tmp_path / "runs")
+    task = next(t for t in schedule(plan(), layout, "all").tasks if t.kind != TEACHER)
+    stage = Stage("teacher/0", 1, {"path": "there"}, (), (), _write_network)
+    RunFolder(layout.teacher(KEY)).complete(stage)
+    (tmp_path / "first").rename(tmp_path / "moved")
+    moved = replace(task, folder=str(tmp_path / "moved"))
+    check_teacher(moved, ("teacher/0",))
+    _write_network(moved.layout.teacher(KEY) / "teacher" / "0", "other weights")
+    with pytest.raises(RunError, match="not those that the teacher's training wrote"):
+        check_teacher(moved, ("teacher/0",))
+
+
+def _write_network(folder, content="weights"):
+    (folder / "network.keras").write_text(content)
 
 
 def test_a_folder_is_held_as_long_as_a_process_works_in_it(tmp_path):

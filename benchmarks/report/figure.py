@@ -94,10 +94,16 @@ def to_picture(figure: Figure, anchor: str, caption: str, description: str) -> P
         caption: what is shown.
         description: what a reader who does not see it should know.
     """
+    label = f"{caption}. {description}"
+    return Picture(Markup(_inline(svg_text(figure), anchor, label)), caption)
+
+
+def svg_text(figure: Figure) -> str:
+    """What matplotlib writes of a figure; call it inside `drawing`."""
     buffer = io.StringIO()
     # savefig would draw everything twice, which takes twice as long.
     FigureCanvasSVG(figure).print_svg(buffer, metadata=NO_METADATA)  # type: ignore[no-untyped-call]
-    return Picture(Markup(_inline(buffer.getvalue(), anchor, f"{caption}. {description}")), caption)
+    return buffer.getvalue()
 
 
 def _inline(text: str, anchor: str, label: str) -> str:

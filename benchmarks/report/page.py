@@ -15,6 +15,7 @@ from typing import Any
 from markupsafe import Markup
 
 from benchmarks.report.collect import SCHEMA, collect
+from benchmarks.report.facts.phones import measured_elsewhere
 from benchmarks.report.formats import count
 from benchmarks.report.markup import FOLDER, environment
 from benchmarks.report.palette import css_variables
@@ -25,7 +26,12 @@ from benchmarks.report.section import Report, Section
 _NUMBERS = re.compile(r"\[\n\s*((?:-?[\d.eE+-]+|null)(?:,\n\s*(?:-?[\d.eE+-]+|null))*)\n\s*\]")
 
 
-def write_report(runs: Sequence[Path], html: Path, json_path: Path | None = None) -> None:
+def write_report(
+    runs: Sequence[Path],
+    html: Path,
+    json_path: Path | None = None,
+    measured: Sequence[Path] = (),
+) -> None:
     """Writes the page of one run, or of several compared with the first.
 
     Args:
@@ -33,6 +39,7 @@ def write_report(runs: Sequence[Path], html: Path, json_path: Path | None = None
         html: the page.
         json_path: the figures: what collect() returns, or for several runs a table with a list of
             these under "runs".
+        measured: results and logs from other devices, shown with the first run.
 
     Raises:
         ReportError: one of them is no run folder, or none is given.
@@ -40,8 +47,10 @@ def write_report(runs: Sequence[Path], html: Path, json_path: Path | None = None
     if not runs:
         raise ReportError("expected at least one run folder, got none")
     reports = [
-        Report(name, run, collect(run)) for name, run in zip(_names(runs), runs, strict=True)
+        Report(name, run, collect(run)) for name, run in zip(report_names(runs), runs, strict=True)
     ]
+    if measured:
+        reports[0].facts["measured"] = measured_elsewhere(measured)
     write_whole(html, page(reports))
     if json_path is not None:
         facts = [report.facts for report in reports]
@@ -102,7 +111,7 @@ def json_text(content: Any) -> str:
     return _NUMBERS.sub(lambda found: "[" + re.sub(r",\n\s*", ", ", found[1]) + "]", text) + "\n"
 
 
-def _names(runs: Sequence[Path]) -> list[str]:
+def report_names(runs: Sequence[Path]) -> list[str]:
     """A name for each run: its folder's, with the folders above it as far as names are equal."""
     paths = [run.resolve() for run in runs]
     for depth in range(1, max(len(path.parts) for path in paths) + 1):

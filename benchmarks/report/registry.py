@@ -12,6 +12,7 @@ from benchmarks.report.sections import (
     latency,
     machine,
     microcontrollers,
+    phones,
     quantization,
     reproduce,
     summary,
@@ -33,6 +34,7 @@ SECTIONS: tuple[Renderer, ...] = (
     latency.render,
     devices.render,
     microcontrollers.render,
+    phones.render,
     machine.render,
     reproduce.render,
 )

@@ -1,19 +1,71 @@
 """The arena that TensorFlow Lite Micro's own interpreter takes for a model, on this host.
 
-The figure belongs to the x86-64 build of the package tflite-micro: pointers there are twice as wide
-as on a microcontroller, so a 32-bit target's arena is smaller.
+Figures belong to the x86-64 build of the package tflite-micro: pointers there are twice as wide as
+on a microcontroller, so a 32-bit target's arena is smaller.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import subprocess
-import sys
+import re
+from dataclasses import dataclass
 from pathlib import Path
+
+from benchmarks.targets.base import BenchmarkError
+from deploy.graph import ModelError
+from deploy.worker import Worker
 
 LARGEST = 1 << 26
 ALIGNMENT = 16
-LIMIT_S = 120.0
+
+
+@dataclass(frozen=True)
+class ArenaRecord:
+    """What the recording interpreter says of its own allocations, in bytes.
+
+    Args:
+        total: both parts.
+        non_persistent: activations and scratch buffers (the arena's head).
+        persistent: all that stays (its tail).
+        tensors: TfLiteEvalTensor structures.
+        nodes: NodeAndRegistration structures.
+        kernels: persistent buffers of kernels, lists of inputs and outputs included.
+        ends: TfLiteTensor structures of inputs and outputs, and their quantization.
+    """
+
+    total: int
+    non_persistent: int
+    persistent: int
+    tensors: int
+    nodes: int
+    kernels: int
+    ends: int
+
+
+_FIELDS = {
+    "total": r"Arena allocation total (\d+)",
+    "non_persistent": r"Arena allocation head (\d+)",
+    "persistent": r"Arena allocation tail (\d+)",
+    "tensors": r"'TfLiteEvalTensor data' used (\d+)",
+    "nodes": r"'NodeAndRegistration struct' used (\d+)",
+    "kernels": r"'Persistent buffer data' used (\d+)",
+    "ends": r"'Persistent TfLiteTensor (?:quantization )?data' used (\d+)",
+}
+
+
+def parse_record(text: str) -> ArenaRecord:
+    """The figures of `print_allocations`.
+
+    Raises:
+        BenchmarkError: a total is missing; the text is of another version.
+    """
+    found = {name: sum(map(int, re.findall(field, text))) for name, field in _FIELDS.items()}
+    if not found["total"] or found["non_persistent"] + found["persistent"] != found["total"]:
+        raise BenchmarkError(
+            "tflite-micro printed no allocation record of the known form: install the version that "
+            f"setup.cfg names (got {text[:200]!r})"
+        )
+    return ArenaRecord(**found)
 
 
 def smallest_arena(model: Path) -> int | None:
@@ -26,39 +78,26 @@ def smallest_arena(model: Path) -> int | None:
     """
     if importlib.util.find_spec("tflite_micro") is None:
         return None
-    command = [sys.executable, "-m", "benchmarks.targets.tflm_arena", str(model.resolve())]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=LIMIT_S)
-        return int(done.stdout.split()[-1])
-    except (subprocess.SubprocessError, ValueError, IndexError):
+        with Worker() as worker:
+            return bisect(worker, model.read_bytes())
+    except (BenchmarkError, ModelError):
         return None
 
 
-def bisect(model: bytes) -> int:
+def bisect(worker: Worker, model: bytes) -> int:
     """Smallest arena by bisection, in bytes, to the interpreter's alignment.
 
     Raises:
-        RuntimeError: the interpreter cannot run the model in any arena.
+        BenchmarkError: the interpreter cannot run the model in any arena.
     """
     low, high = 0, LARGEST // ALIGNMENT
-    if not _fits(model, LARGEST):
-        raise RuntimeError("the interpreter does not take this model")
+    if not worker.fits(model, LARGEST):
+        raise BenchmarkError(
+            f"TensorFlow Lite Micro cannot run this model in {LARGEST:,} bytes of arena"
+        )
     while low + 1 < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if _fits(model, middle * ALIGNMENT) else (middle, high)
+        fits = worker.fits(model, middle * ALIGNMENT)
+        low, high = (low, middle) if fits else (middle, high)
     return high * ALIGNMENT
-
-
-def _fits(model: bytes, arena_bytes: int) -> bool:
-    from tflite_micro import runtime
-
-    try:
-        interpreter = runtime.Interpreter.from_bytes(model, arena_size=arena_bytes)
-        interpreter.invoke()
-    except RuntimeError:
-        return False
-    return True
-
-
-if __name__ == "__main__":
-    print(bisect(Path(sys.argv[1]).read_bytes()))

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.app.parser import Command, WrongUseError, parse
+from pipeline.app.parser import Command, parse
+from pipeline.app.wrong_use import WrongUseError
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 OURS = ("models", "pipeline", "deploy", "benchmarks")
@@ -92,14 +93,22 @@ def _study(command: Command) -> int:
 def _report(command: Command) -> int:
     from pipeline.app.show import report
 
-    out = command.options["out"]
-    return report([Path(run) for run in command.options["runs"]], Path(out) if out else None)
+    options = command.options
+    out, pictures = (Path(options[name]) if options[name] else None for name in ("out", "pictures"))
+    runs, measured = ([Path(each) for each in options[name] or ()] for name in ("runs", "measured"))
+    return report(runs, out, measured, pictures)
 
 
 def _inspect(command: Command) -> int:
     from pipeline.app.show import inspect_model
 
     return inspect_model(Path(command.options["model"]), command.options["json"])
+
+
+def _fit(command: Command) -> int:
+    from pipeline.app.fit import fit
+
+    return fit(command.options)
 
 
 def _predict(command: Command) -> int:
@@ -116,6 +125,14 @@ def _cache(command: Command) -> int:
     return cache(Path(options["folder"]), options["clear"], options["json"])
 
 
+def _compare(command: Command) -> int:
+    from pipeline.app.compare import compare_results
+
+    first, second = Path(command.options["first"]), Path(command.options["second"])
+    bounds = command.options["max_slowdown"], command.options["max_drop"]
+    return compare_results(first, second, *bounds, command.options["json"])
+
+
 def _doctor(command: Command) -> int:
     from pipeline.app.doctor import doctor
 
@@ -129,7 +146,9 @@ COMMANDS: dict[str, Callable[[Command], int]] = {
     "study": _study,
     "report": _report,
     "inspect": _inspect,
+    "fit": _fit,
     "predict": _predict,
     "cache": _cache,
+    "compare": _compare,
     "doctor": _doctor,
 }

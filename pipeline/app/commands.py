@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.app.console import LOG, Terminal, logged
 from pipeline.app.context import FROM_PYTHON, Context
 from pipeline.app.folder import RunError, RunFolder, write_whole
+from pipeline.app.foreign import is_model, on_model
 from pipeline.app.parser import SETTINGS, Command, settings_text
 from pipeline.config import RunConfig
 
@@ -20,6 +21,8 @@ def run_stages(command: Command) -> int:
     assert command.config is not None
     config = command.config
     path = Path(command.options["run"] or RUNS / config.data.source)
+    if is_model(path):
+        return on_model(command, path)
     terminal = Terminal()
     if command.options.get("check"):
         return _check(path, terminal)

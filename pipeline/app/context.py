@@ -70,6 +70,10 @@ class Context:
     def settings(self, *names: str) -> dict[str, Any]:
         """The named parts of the settings, as plain data for a stage's key."""
         everything = asdict(self.config)
+        for network in ("teacher", "student"):
+            # Younger than the first runs: at its default it says nothing that they did not mean.
+            if everything[network]["first_stride"] == 1:
+                everything[network].pop("first_stride")
         return {name: everything[name] for name in (*names, "deterministic")}
 
     def samples(self) -> dict[str, Any]:

@@ -119,10 +119,12 @@ def _data() -> list[Finding]:
 
 def _optional() -> list[Finding]:
     programs = [
-        ("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi"),
-        ("qemu-system-arm", "qemu-system-arm"),
+        ("arm-none-eabi-gcc", "cortex-*", "gcc-arm-none-eabi libnewlib-arm-none-eabi"),
+        ("qemu-system-arm", "cortex-*", "qemu-system-arm"),
+        ("adb", "android", "adb"),
     ]
     found = [_program(*entry) for entry in programs]
+    found.append(_program("ssh", "user@host", "openssh-client"))
     for name, extra in EXTRAS.items():
         try:
             found.append(Finding(name, "ok", metadata.version(name)))
@@ -132,11 +134,11 @@ def _optional() -> list[Finding]:
     return found
 
 
-def _program(name: str, packages: str) -> Finding:
+def _program(name: str, target: str, packages: str) -> Finding:
     place = shutil.which(name)
     if place:
         return Finding(name, "ok", place)
-    detail = "not installed; `benchmark --target cortex-*` needs it"
+    detail = f"not installed; `benchmark --target {target}` needs it"
     return Finding(name, "optional", detail, f"apt-get install {packages}")
 
 

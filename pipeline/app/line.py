@@ -6,19 +6,25 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pipeline.app import devices
 from pipeline.app.context import Context
 from pipeline.app.folder import RunError, Stage
 from pipeline.app.stages import (
+    android,
     benchmark,
     bundle,
+    by_hand,
     data,
     distill,
     evaluate,
     mcu,
+    npu,
+    phone,
     quantize,
     target,
     teacher,
 )
+from pipeline.config import ETHOS_U
 
 # Stages are described when their turn comes: a stage's key needs the stages before it.
 LINE: dict[str, Callable[[Context], list[Stage]]] = {
@@ -48,13 +54,13 @@ def require_inputs(context: Context, step: str, options: Mapping[str, Any]) -> N
     Raises:
         RunError: a stage before it is missing or made with other settings.
     """
-    emulated = options.get("target", target.HOST) != target.HOST
+    elsewhere = options.get("target", target.HOST) != target.HOST or options.get("targets")
     for earlier in itertools.takewhile(lambda name: name != step, LINE):
         makes_data = earlier == "data" and step in MAKE_DATA
         if earlier not in UNREAD and not makes_data:
-            require_fresh(context, earlier, step)
-    if emulated:
-        require_fresh(context, "bundle", step)
+            _require_fresh(context, earlier, step)
+    if elsewhere:
+        _require_fresh(context, "bundle", step)
 
 
 def run_one(context: Context, step: str, options: Mapping[str, Any]) -> list[str]:
@@ -63,33 +69,85 @@ def run_one(context: Context, step: str, options: Mapping[str, Any]) -> list[str
     Returns:
         The folders of the run that it has filled.
     """
-    emulated = options.get("target", target.HOST)
-    if emulated != target.HOST:
-        return [_emulate(context, emulated)]
+    if step == "benchmark" and (entries := devices.wanted(options)):
+        return devices.measure(context, entries)
+    elsewhere = _elsewhere(options.get("target", target.HOST))
+    if elsewhere is not None:
+        return [elsewhere(context, options)]
     if step in MAKE_DATA:
         complete(context, "data")
     complete(context, step)
-    if options.get("mcu") is None:
-        return [step]
-    sources = mcu.stage(context, options["mcu"], options["name"])
-    _complete_stage(context, sources)
-    return [step, sources.name]
+    return [step, *_beside(context, options)]
 
 
-def _emulate(context: Context, name: str) -> str:
+def _elsewhere(name: str) -> Callable[[Context, Mapping[str, Any]], str] | None:
+    """What measures on a target that is not this host."""
+    if name == target.HOST:
+        return None
+    if name == android.TARGET:
+        return _measure_phone
+    return _estimate if name in ETHOS_U else _emulate
+
+
+def _beside(context: Context, options: Mapping[str, Any]) -> list[str]:
+    """What `hintlite bundle` was asked for beside the bundle."""
+    made = []
+    kind = options.get("mcu")
+    if kind in ETHOS_U:
+        made += _compiled_bundle(context, kind)
+    elif kind is not None:
+        sources = mcu.stage(context, options)
+        _complete_stage(context, sources)
+        made.append(sources.name)
+    if options.get("for_device"):
+        zipped = by_hand.stage(context)
+        _complete_stage(context, zipped)
+        made.append(zipped.name)
+    if options.get("phone"):
+        _complete_stage(context, phone.stage(context))
+        _print(context, phone.summary(context))
+        made.append(phone.NAME)
+    return made
+
+
+def _emulate(context: Context, options: Mapping[str, Any]) -> str:
+    name = options["target"]
     stage = target.stage(context, name)
     _complete_stage(context, stage)
-    for line in target.summary(context, name):
-        context.terminal.out.print(line, markup=False)
+    _print(context, target.summary(context, name))
     return stage.name
 
 
-def require_fresh(context: Context, earlier: str, step: str) -> None:
-    """Refuses to build on a stage that is not there.
+def _measure_phone(context: Context, options: Mapping[str, Any]) -> str:
+    stage = android.stage(context, options["serial"], options["benchmark_model"])
+    _complete_stage(context, stage)
+    _print(context, android.summary(context))
+    return stage.name
 
-    Raises:
-        RunError: it is missing or made with other settings.
-    """
+
+def _estimate(context: Context, options: Mapping[str, Any]) -> str:
+    stage = npu.stage(context, options["target"], npu.vela_options(options))
+    _complete_stage(context, stage)
+    _print(context, npu.summary(npu.result(context, options["target"])))
+    return stage.name
+
+
+def _compiled_bundle(context: Context, name: str) -> list[str]:
+    """The NPU's stage, with the options that it was last made with, and the bundle with it."""
+    stages = [npu.stage(context, name, npu.known_options(context, name))]
+    _complete_stage(context, stages[0])
+    stages.append(npu.bundle_stage(context, name))
+    _complete_stage(context, stages[1])
+    return [stage.name for stage in stages]
+
+
+def _print(context: Context, lines: list[str]) -> None:
+    for line in lines:
+        context.terminal.out.print(line, markup=False)
+
+
+def _require_fresh(context: Context, earlier: str, step: str) -> None:
+    """Refuses to build on a stage that is not there."""
     for stage in LINE[earlier](context):
         if not context.folder.is_fresh(stage):
             raise RunError(

@@ -16,7 +16,12 @@ import yaml
 from jsonargparse import ArgumentParser
 from jsonargparse.typing import PositiveInt
 
-from pipeline.config import TARGETS, NetworkConfig, RunConfig
+from pipeline.app.compare import percent
+from pipeline.app.devices import check_options
+from pipeline.app.fit_options import check_fit, fit_parser
+from pipeline.app.target_name import target_name
+from pipeline.app.wrong_use import WrongUseError
+from pipeline.config import ETHOS_U, TARGETS, NetworkConfig, RunConfig
 
 SETTINGS = "settings.yaml"
 
@@ -28,8 +33,10 @@ EXAMPLES = """examples:
   hintlite report runs/mine runs/other            one page that compares them
   hintlite study study.yaml --jobs 2              methods over seeds, with error bars
   hintlite inspect model.tflite                   operators, parameters, MACs, tensors
+  hintlite fit runs/mine --board nano33ble        does it fit; if not, what would
   hintlite predict runs/mine picture.png          the deployed file's answer
   hintlite cache runs                             what the teachers' cached outputs take
+  hintlite compare before.json after.json         what changed; a gate for CI
   hintlite doctor                                 what is installed and usable
 
 exit codes: 0 done, 1 the job failed, 2 wrong use, 130 interrupted
@@ -42,7 +49,8 @@ STAGES = {
     "quantize": "convert the teacher and the students to INT8 and verify them",
     "evaluate": "measure accuracy on the test data, once for each final model",
     "bundle": "pack the chosen student for a device, or check such a bundle",
-    "benchmark": "measure latency and memory on this host, or count on an emulated Cortex-M",
+    "benchmark": "measure on this host or on devices over SSH or adb, count on an emulated "
+    "Cortex-M, or estimate for an Ethos-U",
 }
 
 STAGE_EXAMPLES = {
@@ -52,19 +60,40 @@ STAGE_EXAMPLES = {
     "quantize": "hintlite quantize runs/mine --data.calibration_samples 512",
     "evaluate": "hintlite evaluate runs/mine",
     "bundle": "hintlite bundle runs/mine\n  hintlite bundle runs/mine --mcu c --name digits\n"
+    "  hintlite bundle runs/mine --mcu tflm --name digits --strip\n"
+    "  hintlite bundle any_int8.tflite --mcu tflm --out sources\n"
+    "  hintlite bundle runs/mine --phone\n"
+    "  hintlite bundle runs/mine --for-device\n"
     "  hintlite bundle runs/mine/bundle/device --check",
     "benchmark": "hintlite benchmark runs/mine --benchmark.threads 2\n"
-    "  hintlite benchmark runs/mine --target cortex-m4",
+    "  hintlite benchmark runs/mine --target pi@raspberrypi.local --install\n"
+    "  hintlite benchmark runs/mine --targets devices.yaml\n"
+    "  hintlite benchmark runs/mine --target cortex-m4\n"
+    "  hintlite benchmark any_int8.tflite --target tflm\n"
+    "  hintlite benchmark runs/mine --target android --benchmark_model ./benchmark_model\n"
+    "  hintlite benchmark model.tflite --target ethos-u55-128 --memory_mode Sram_Only "
+    "--system_config Ethos_U55_Deep_Embedded",
 }
 
 
 KEEP = ("models", "all", "nothing")  # of a study's finished run
 DEFAULT_NAME = "network"  # of the C interface
-SWITCHES = ("--verbose", "--check", "--tensorboard")
+SWITCHES = (
+    *("--verbose", "--check", "--tensorboard", "--phone", "--strip", "--for-device"),
+    *("--install", "--keep"),
+)
 
 
-class WrongUseError(Exception):
-    """A command line that cannot be understood; the message says how to put it right."""
+DEVICE_OPTIONS = (
+    ("targets", str, "a YAML file of devices, which are measured side by side"),
+    ("port", int, "of the device's SSH server"),
+    ("identity", str, "file of the private key for the device"),
+    ("ssh_config", str, "file to read instead of ~/.ssh/config"),
+    ("python", str, "the Python to use on the device, by default python3"),
+    ("remote_folder", str, "where the fresh folder is made there, by default $TMPDIR or /tmp"),
+    ("install", bool, "where the device has no runtime, put one into a folder of its own"),
+    ("keep", bool, "leave on the device what was copied"),
+)
 
 
 @dataclass(frozen=True)
@@ -112,6 +141,8 @@ def parse(argv: list[str]) -> Command:
     name = arguments.subcommand
     options = dict(vars(arguments[name]))
     if name not in STAGES:
+        if name == "fit":
+            check_fit(options)
         return Command(name, options)
     config = _config(parsers[name], arguments[name])
     own = {key: value for key, value in options.items() if key not in asdict(config)}
@@ -181,8 +212,10 @@ def _grammar(command: str) -> tuple[Parser, dict[str, Parser]]:
         "study": _study(),
         "report": _report(),
         "inspect": _inspect(),
+        "fit": fit_parser(_parser),
         "predict": _predict(),
         "cache": _cache(),
+        "compare": _compare(),
         "doctor": _doctor(),
     }
     for name, parser in parsers.items():
@@ -200,7 +233,7 @@ def _parser(description: str, examples: str, usage: str) -> Parser:
 
 
 def _stage_parser(name: str, full: bool) -> Parser:
-    run = "[RUN]" if name == "run" else "RUN"
+    run = {"run": "[RUN]", "bundle": "RUN|MODEL", "benchmark": "RUN|MODEL"}.get(name, "RUN")
     usage = f"{name} {run} [--config FILE] [--verbose] [--SETTING VALUE ...]"
     parser = _parser(STAGES[name], STAGE_EXAMPLES[name], usage)
     parser.add_argument(
@@ -226,19 +259,60 @@ def _stage_parser(name: str, full: bool) -> Parser:
         )
         parser.add_argument(
             "--mcu",
-            type=Literal["c"] | None,
-            help="also write the student as plain C, without interpreter, to RUN/mcu/c/NAME",
+            type=Literal["c", "tflm", *ETHOS_U] | None,
+            help="also write the student to RUN/mcu: as plain C without interpreter (c), as files "
+            "for a TensorFlow Lite Micro project (tflm), or as a bundle with the model that Vela "
+            "has compiled for an NPU (ethos-u...)",
         )
         parser.add_argument(
-            "--name", type=str, default=DEFAULT_NAME, help="prefix of the C interface of --mcu c"
+            "--name",
+            type=str,
+            default=DEFAULT_NAME,
+            help="prefix of the C interface, or the C++ namespace, of --mcu",
+        )
+        parser.add_argument(
+            "--strip",
+            action="store_true",
+            help="with --mcu tflm: take out of the model what the target does not read",
+        )
+        parser.add_argument(
+            "--out",
+            metavar="FOLDER",
+            type=str | None,
+            help="with --mcu and a .tflite file instead of a run: where the sources go",
+        )
+        parser.add_argument(
+            "--phone",
+            action="store_true",
+            help="also write float16, dynamic-range and INT8 files with phone.json to RUN/phone",
+        )
+        parser.add_argument(
+            "--for-device",
+            action="store_true",
+            help="also write one zip, to be copied to a device and run there by hand",
         )
     if name == "benchmark":
         parser.add_argument(
             "--target",
-            type=Literal[TARGETS],
+            type=target_name,
             default=TARGETS[0],
-            help="this host, or an emulated Cortex-M that runs the student as plain C",
+            help="this host, an Android phone through adb, an emulated Cortex-M that runs the "
+            "student as plain C, TensorFlow Lite Micro's interpreter (tflm), an Ethos-U as Vela "
+            f"estimates it ({', '.join(TARGETS)}); or a device over SSH: user@host, a name with a "
+            "dot, or ssh:ALIAS for an alias of ~/.ssh/config",
         )
+        parser.add_argument(
+            "--serial", type=str | None, help="of the phone, as `adb devices` lists it"
+        )
+        parser.add_argument(
+            "--benchmark_model",
+            metavar="PATH",
+            type=str | None,
+            help="TFLite's program for --target android: a file here, or its place on the phone "
+            "(by default /data/local/tmp/benchmark_model)",
+        )
+        _add_vela(parser)
+        _add_device_options(parser)
     if full:
         parser.add_class_arguments(RunConfig)
     return parser
@@ -291,11 +365,31 @@ def _study() -> Parser:
     return parser
 
 
+def _add_vela(parser: Parser) -> None:
+    """The options of the Ethos-U targets."""
+    for name, what in (
+        ("system_config", "clock and memories: a [System_Config.NAME] of Vela's configuration"),
+        ("memory_mode", "what lies in which memory: a [Memory_Mode.NAME] of it"),
+        ("vela_config", "an .ini file of your own with such sections"),
+        ("out", "where a single .tflite file's result and compiled model are written"),
+    ):
+        parser.add_argument(f"--{name}", type=str | None, help=what)
+
+
+def _add_device_options(parser: Parser) -> None:
+    for name, kind, text in DEVICE_OPTIONS:
+        if kind is bool:
+            parser.add_argument(f"--{name}", action="store_true", help=text)
+        else:
+            parser.add_argument(f"--{name}", type=kind | None, help=text)
+
+
 def _report() -> Parser:
     parser = _parser(
         "one page of a run, finished or not, or of several compared with the first",
-        "hintlite report runs/mine\n  hintlite report runs/a runs/b --out compared",
-        "report RUN... [--out FOLDER]",
+        "hintlite report runs/mine\n  hintlite report runs/a runs/b --out compared\n"
+        "  hintlite report runs/mine --measured phone.log --pictures docs/pictures",
+        "report RUN... [--out FOLDER] [--measured FILE...] [--pictures FOLDER]",
     )
     parser.add_argument("runs", metavar="RUN", type=str, nargs="+", help="run folders")
     parser.add_argument(
@@ -303,6 +397,20 @@ def _report() -> Parser:
         metavar="FOLDER",
         type=str | None,
         help="where to write report.html and report.json; by default the first run",
+    )
+    parser.add_argument(
+        "--measured",
+        metavar="FILE",
+        type=str,
+        nargs="+",
+        help="results and logs from other devices, shown too: JSON of bench_tflite.py or of a "
+        "target, log of benchmark_model",
+    )
+    parser.add_argument(
+        "--pictures",
+        metavar="FOLDER",
+        type=str | None,
+        help="also write accuracy against bytes, latency and MACs as SVG files of their own",
     )
     return parser
 
@@ -356,6 +464,32 @@ def _cache() -> Parser:
     return parser
 
 
+def _compare() -> Parser:
+    parser = _parser(
+        "what changed between two results; exit code 1 past a bound, 2 if they cannot be compared",
+        "hintlite compare before.json after.json --max-slowdown 5% --max-drop 0.2\n"
+        "  hintlite compare runs/a runs/b",
+        "compare A B [--max-slowdown 5%%] [--max-drop 0.2] [--json]",
+    )
+    what = "JSON of bench_tflite.py or of a target, log of benchmark_model, or run folder"
+    parser.add_argument("first", metavar="A", type=str, help=what)
+    parser.add_argument("second", metavar="B", type=str, help="the same, newer")
+    parser.add_argument(
+        "--max-slowdown",
+        metavar="PERCENT",
+        type=percent,
+        help="how much slower B may be, in percent of A's median latency",
+    )
+    parser.add_argument(
+        "--max-drop",
+        metavar="POINTS",
+        type=percent,
+        help="how much B's accuracy may lie below A's, in percentage points",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    return parser
+
+
 def _doctor() -> Parser:
     parser = _parser(
         "what is installed and usable, and how to get the rest",
@@ -396,8 +530,33 @@ def _refuse_idle(options: dict[str, Any]) -> None:
     """Refuses options that would do nothing."""
     if options.get("check") and options.get("mcu"):
         raise WrongUseError("--check changes nothing, --mcu writes sources: give one of them")
-    if options.get("name", DEFAULT_NAME) != DEFAULT_NAME and not options.get("mcu"):
-        raise WrongUseError("--name is the prefix of the C interface: it goes with --mcu c")
+    if options.get("check") and options.get("phone"):
+        raise WrongUseError("--check changes nothing, --phone writes files: give one of them")
+    if options.get("check") and options.get("for_device"):
+        raise WrongUseError("--check changes nothing, --for-device writes a zip: give one of them")
+    if "targets" in options and (wrong := _wrong_device(options)):
+        raise WrongUseError(wrong)
+    for name in ("serial", "benchmark_model"):
+        if options.get(name) is not None and options["target"] != "android":
+            raise WrongUseError(f"--{name} is for a phone: it goes with --target android")
+    if options.get("name", DEFAULT_NAME) != DEFAULT_NAME and options.get("mcu") in (None, *ETHOS_U):
+        raise WrongUseError("--name is the prefix of the interface: it goes with --mcu c or tflm")
+    if options.get("strip") and options.get("mcu") != "tflm":
+        raise WrongUseError("--strip changes the model of a TFLM project: it goes with --mcu tflm")
+    for name in ("system_config", "memory_mode", "vela_config"):
+        if options.get(name) and options["target"] not in ETHOS_U:
+            raise WrongUseError(f"--{name} is Vela's: it goes with --target ethos-u...")
+    if options.get("out") and not str(options["run"]).endswith(".tflite"):
+        raise WrongUseError("--out is for a single .tflite file: a run keeps its results in itself")
+
+
+def _wrong_device(options: dict[str, Any]) -> str | None:
+    from benchmarks.targets.base import BenchmarkError
+
+    try:
+        return check_options(options)
+    except BenchmarkError as error:
+        return str(error)
 
 
 def _check_arms(config: RunConfig) -> None:
@@ -418,6 +577,10 @@ def _improve(message: str, parser: ArgumentParser) -> str:
         names = [name.strip(" '") for name in choice.group(2).split(",")]
         near = difflib.get_close_matches(choice.group(1), names, n=1)
         return message + (f"\ndid you mean: {near[0]}" if near else "")
+    literal = re.search(r'Parser key "([\w.]+)".*?Literal\[(.*?)\]', message, re.DOTALL)
+    given = re.search(r"(?:Given|Got) value: (\S+)\s*$", message)
+    if literal and given:
+        return _no_such(literal[1], given[1], re.findall(r"'([^']*)'", literal[2]))
     known = [option for action in parser._actions for option in action.option_strings]
     lines = [message.strip()]
     for word in dict.fromkeys(unknown):
@@ -425,6 +588,13 @@ def _improve(message: str, parser: ArgumentParser) -> str:
         if near:
             lines.append(f"did you mean: {' or '.join(near)}")
     return "\n".join(lines)
+
+
+def _no_such(key: str, given: str, names: list[str]) -> str:
+    """A value that is none of a few names, with the nearest."""
+    near = difflib.get_close_matches(given, names, n=1)
+    hint = f"\ndid you mean: {near[0]}" if near else ""
+    return f"--{key} must be one of {', '.join(names)}; got {given}{hint}"
 
 
 def _plain(value: Any) -> Any:

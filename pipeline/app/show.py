@@ -18,13 +18,18 @@ if TYPE_CHECKING:
 SHOWN_SCALES = 3  # of a per-channel tensor; --json has all
 
 
-def report(runs: list[Path], out: Path | None) -> int:
-    """Writes report.html and report.json of one run or several."""
+def report(runs: list[Path], out: Path | None, measured: list[Path], pictures: Path | None) -> int:
+    """Writes report.html and report.json of one run or several, and pictures where asked for."""
     from benchmarks.report.page import write_report
 
     place = out or runs[0]
-    write_report(runs, place / "report.html", place / "report.json")
+    write_report(runs, place / "report.html", place / "report.json", measured)
     _console().print(f"report: {place / 'report.html'}", markup=False)
+    if pictures is not None:
+        from benchmarks.report.pictures import write_pictures
+
+        for path in write_pictures(runs, pictures):
+            _console().print(f"picture: {path}", markup=False)
     return 0
 
 
@@ -32,7 +37,7 @@ def inspect_model(path: Path, as_json: bool) -> int:
     """Prints what a .tflite file holds."""
     from deploy.inspect import inspect
 
-    info = inspect(path)
+    info = inspect(path, optimal=True)
     if as_json:
         print(json.dumps(info.to_dict(), indent=1))
         return 0
@@ -63,6 +68,8 @@ def _summary(path: Path, info: ModelInfo) -> str:
             lines.append(
                 f"{end}: {tensor.name} {list(tensor.shape)} {tensor.dtype} {_scale(tensor)}"
             )
+    if info.arena:
+        lines.append(_arena(info))
     if info.is_full_int8:
         lines.append("full INT8: every operator computes with integers")
     else:
@@ -70,6 +77,19 @@ def _summary(path: Path, info: ModelInfo) -> str:
         if len(info.not_int8_reasons) > 5:
             lines.append(f"  and {len(info.not_int8_reasons) - 5} more")
     return "\n".join(lines) + "\n"
+
+
+def _arena(info: ModelInfo) -> str:
+    arena = info.arena
+    assert arena is not None
+    at = "the input"
+    if arena.peak_operator is not None:
+        at = f"operator {arena.peak_operator} ({info.operators[arena.peak_operator].name})"
+    gap = f", at most {arena.optimal_gap:.1%} above the best" if arena.optimal_gap else ""
+    return (
+        f"activations: {arena.lower_bound_bytes:,} bytes live at {at}; arena {arena.greedy_bytes:,}"
+        f" planned greedily as TFLM does, {arena.optimal_bytes:,} optimally{gap}"
+    )
 
 
 def _operators(info: ModelInfo) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -17,9 +18,9 @@ def devices(run: RunFiles) -> list[dict[str, Any]]:
     return [_entry(result) for result in results if result is not None and is_device(result)]
 
 
-def is_device(result: dict[str, Any]) -> bool:
+def is_device(result: Mapping[str, Any]) -> bool:
     """Whether it came from a device, not from a microcontroller's emulator."""
-    return "device" in result["raw"]
+    return "device" in (result.get("raw") or {})
 
 
 def _entry(result: dict[str, Any]) -> dict[str, Any]:

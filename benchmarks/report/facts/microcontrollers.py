@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.report.facts.choice import MANIFEST
 from benchmarks.report.facts.devices import is_device
-from benchmarks.report.run_files import RunFiles
+from benchmarks.report.run_files import TARGETS, RunFiles
 
 RESULT = "result.json"
 MODEL = "device/student_int8.tflite"
@@ -31,6 +31,18 @@ FIGURES = (
     "tflm_arena_bytes_x86_64",
 )
 
+# As benchmarks/targets/tflm.py names them.
+TFLM_FIGURES = (
+    "tflm_arena_bytes_x86_64",
+    "record",
+    "overhead_64_bit",
+    "unexplained_bytes",
+    "estimate",
+    "operators",
+    "agreement",
+    "tools",
+)
+
 
 def microcontrollers(run: RunFiles) -> list[dict[str, Any]]:
     """One entry a core that was emulated.
@@ -41,14 +53,29 @@ def microcontrollers(run: RunFiles) -> list[dict[str, Any]]:
         smaller).
     """
     results = [run.json(name, RESULT) for name in run.targets]
-    simulated = [
-        each
-        for each in results
-        if each is not None and each["kind"] == SIMULATED and not is_device(each)
-    ]
+    simulated = [each for each in results if each is not None and _emulated(each)]
     model = run.content("bundle", MODEL) if simulated else None
     arm = _arm(run) if simulated else None
     return [_entry(result, arm, model) for result in simulated]
+
+
+def _emulated(result: Mapping[str, Any]) -> bool:
+    """Whether a core counted instructions; other targets have sections of their own."""
+    counted = result["kind"] == SIMULATED and "instructions_per_inference" in result["raw"]
+    return counted and not is_device(result)
+
+
+def tflm(run: RunFiles) -> list[dict[str, Any]]:
+    """What TensorFlow Lite Micro's interpreter answered: no entry or one.
+
+    Returns:
+        model (the arm, or None), kind, verdict, and what TFLM_FIGURES names.
+    """
+    result = run.json(f"{TARGETS}/tflm", RESULT) if f"{TARGETS}/tflm" in run.targets else None
+    if result is None or result["kind"] != SIMULATED:
+        return []
+    entry = {name: result[name] for name in ("kind", "verdict", "model_sha256")}
+    return [{"model": _arm(run), **entry, **{name: result["raw"][name] for name in TFLM_FIGURES}}]
 
 
 def _arm(run: RunFiles) -> str | None:

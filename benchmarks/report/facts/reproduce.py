@@ -53,12 +53,22 @@ def reproduce(run: Path, targets: Records) -> list[dict[str, str]]:
     return [*lines, *(_target(run, *target) for target in targets.items()), page]
 
 
+_WORDS = {"tflm": "simulated operators and arena in TensorFlow Lite Micro"}
+_VELA = ("system_config", "memory_mode")
+
+
 def _target(run: Path, stage: str, record: Mapping[str, Any] | None) -> dict[str, str]:
     name = stage.removeprefix(f"{TARGETS}/")
-    device = "words" in _settings(record)
-    what = "latency, memory, accuracy" if device else "simulated instructions, code and memory"
+    command = target_command(run, stage, record)
+    if name == "android":
+        return {"figure": "latency on a phone", "files": f"{stage}/*.json", "command": command}
+    plain = "simulated instructions, code and memory"
+    if name.startswith("ethos-u"):
+        plain = "estimated cycles, time and memory"
+    if "words" in _settings(record):
+        plain = "latency, memory, accuracy"
     return {
-        "figure": f"{what} on {name}",
+        "figure": _WORDS.get(name, f"{plain} on {name}"),
         "files": f"{stage}/result.json, bundle/device/student_int8.tflite",
         "command": target_command(run, stage, record),
     }
@@ -66,8 +76,18 @@ def _target(run: Path, stage: str, record: Mapping[str, Any] | None) -> dict[str
 
 def target_command(run: Path, stage: str, record: Mapping[str, Any] | None) -> str:
     """The command that makes a target's stage; that of a device names its own words for it."""
-    words = _settings(record).get("words") or ["--target", stage.removeprefix(f"{TARGETS}/")]
+    settings = _settings(record)
+    words = settings.get("words") or ["--target", stage.removeprefix(f"{TARGETS}/")]
+    words = [*words, *_vela_options(run / stage, settings)]
     return shlex.join(["hintlite", "benchmark", str(run), *map(str, words)])
+
+
+def _vela_options(stage: Path, settings: Mapping[str, Any]) -> list[str]:
+    """The options that an Ethos-U's stage was made with; none for other targets."""
+    names = [name for name in _VELA if settings.get(name)]
+    words = [word for name in names for word in (f"--{name}", str(settings[name]))]
+    kept = ["--vela_config", str(stage / "vela.ini")] if settings.get("vela_config_sha256") else []
+    return [*words, *kept]
 
 
 def _settings(record: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -36,26 +36,52 @@ def render(reports: Sequence[Report]) -> Section | None:
 
 
 def _picture(reports: Sequence[Report], field: str, label: str, title: str) -> Picture | None:
-    points = [
+    points = points_of(reports, field)
+    if not points:
+        return None
+    with drawing(height=280) as (figure, axes):
+        draw(figure, axes, reports, points, field, label)
+        description = f"{summary_of(points)} The table “Models” or “Runs compared” has all values"
+        return to_picture(figure, f"accuracy-{field}", title, description)
+
+
+def points_of(reports: Sequence[Report], field: str) -> list[Point]:
+    """The rows of which both the accuracy and the field are known."""
+    return [
         (report, row)
         for report in reports
         for row in report.facts["rows"]
         if row["accuracy"] is not None and row[field]
     ]
-    if not points:
-        return None
-    with drawing(height=280) as (figure, axes):
-        logarithmic(axes, [row[field] for _, row in points])
-        for (report, row), shift in zip(points, _shifts(points, field), strict=True):
-            _point(figure, axes, point_look(reports, report, row["model"]), row, field, shift)
-        axes.set_xlabel(label)
-        axes.set_ylabel("test accuracy, %")
-        best = max(points, key=lambda point: point[1]["accuracy"])[1]
-        description = (
-            f"{len(points)} points, each a model in one precision; the highest has "
-            f"{100 * best['accuracy']:.2f} %. The table “Models” or “Runs compared” has all values"
-        )
-        return to_picture(figure, f"accuracy-{field}", title, description)
+
+
+def summary_of(points: Sequence[Point]) -> str:
+    """What a reader who does not see the points should know."""
+    best = max(points, key=lambda point: point[1]["accuracy"])[1]
+    return (
+        f"{len(points)} points, each a model in one precision; the highest has "
+        f"{100 * best['accuracy']:.2f} %."
+    )
+
+
+def draw(
+    figure: Any, axes: Any, reports: Sequence[Report], points: list[Point], field: str, label: str
+) -> None:
+    """Accuracy against one field.
+
+    Args:
+        figure: that holds the axes.
+        axes: drawn into.
+        reports: all runs.
+        points: from `points_of`, at least one.
+        field: of a row, on the horizontal axis.
+        label: of that axis.
+    """
+    logarithmic(axes, [row[field] for _, row in points])
+    for (report, row), shift in zip(points, _shifts(points, field), strict=True):
+        _point(figure, axes, point_look(reports, report, row["model"]), row, field, shift)
+    axes.set_xlabel(label)
+    axes.set_ylabel("test accuracy, %")
 
 
 def _shifts(points: list[Point], field: str) -> list[float]:

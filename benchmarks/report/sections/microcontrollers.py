@@ -22,14 +22,17 @@ from benchmarks.report.sections.microcontroller_layers import (
     layer_table,
     most_instructions,
 )
+from benchmarks.report.sections.microcontroller_npus import npu_part
 from benchmarks.report.sections.microcontroller_tables import (
     Entry,
     Runs,
     arena_table,
     core_table,
 )
+from benchmarks.report.sections.microcontroller_tflm import tflm_part
 from benchmarks.report.series import point_look
 
+TITLE = "Microcontrollers"
 NOTE = (
     "Simulated: instructions counted by QEMU, not cycles and not time. The bundled INT8 student "
     "runs as plain C on bare metal; equal outputs are those that are the bundle’s expected ones to "  # noqa: RUF001
@@ -46,18 +49,23 @@ ARENA_NOTE = (
 def render(reports: Sequence[Report]) -> Section | None:
     """Tables and pictures core by core, then the arenas; None where no target was run."""
     cores = _cores(reports)
+    others = [part for part in (tflm_part(reports), npu_part(reports)) if part is not None]
     if not cores:
-        return None
-    content = join(
+        content, note = join(*others) if others else None, ""
+    else:
+        content = join(*_emulated(reports, cores), *others)
+        against = f" “Against first” compares with run {reports[0].name}."
+        note = NOTE + (against if len(reports) > 1 else "")
+    return None if content is None else Section("microcontrollers", TITLE, content, note)
+
+
+def _emulated(reports: Sequence[Report], cores: dict[str, Runs]) -> list[Markup]:
+    return [
         *(_core(reports, number, core, runs) for number, (core, runs) in enumerate(cores.items())),
         heading("Arena"),
         paragraph(ARENA_NOTE),
         arena_table(reports, cores),
-    )
-    note = f"{NOTE} “Against first” compares with run {reports[0].name}."
-    return Section(
-        "microcontrollers", "Microcontrollers", content, note if len(reports) > 1 else NOTE
-    )
+    ]
 
 
 def _cores(reports: Sequence[Report]) -> dict[str, Runs]:

@@ -67,7 +67,7 @@ def _work(context: Context, folder: Path) -> None:
             samples_raw=data.images[rows],
             sample_labels=data.labels[rows],
             bench_script=Path(benchmarks.bench_tflite.__file__),
-            provenance=_provenance(context, arm),
+            provenance=provenance(context, arm),
         )
         bar.note = f"{arm}, chosen on the validation part" if config.deploy == "best" else arm
 
@@ -89,7 +89,8 @@ def samples(labels: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
     return np.array([row for _, row in sorted(order)[:count]], np.int64)
 
 
-def _provenance(context: Context, arm: str) -> dict[str, object]:
+def provenance(context: Context, arm: str) -> dict[str, object]:
+    """Where the files come from."""
     from importlib import metadata
 
     config = context.config

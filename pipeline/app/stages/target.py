@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.app.context import Context
 from pipeline.app.folder import Stage, write_whole
-from pipeline.app.stages import bundle
+from pipeline.app.stages import bundle, tflm
 from pipeline.config import TARGETS
 
 HOST = TARGETS[0]
@@ -17,6 +17,8 @@ RESULT = "result.json"
 
 def stage(context: Context, target: str) -> Stage:
     """The stage that writes result.json of one target."""
+    if target == tflm.TARGET:
+        return tflm.stage(context)
     return Stage(
         name=f"targets/{target}",
         version=1,
@@ -58,6 +60,8 @@ def _work(context: Context, target: str, folder: Path) -> None:
 
 def summary(context: Context, target: str) -> list[str]:
     """What a target said, in lines for the terminal."""
+    if target == tflm.TARGET:
+        return tflm.summary(context)
     result = json.loads(context.file(f"targets/{target}", RESULT).read_text())
     raw = result["raw"]
     lines = [

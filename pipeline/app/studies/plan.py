@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from pipeline.app.console import Terminal
 from pipeline.app.context import Context
 from pipeline.app.folder import RunFolder, Stage, digest
-from pipeline.app.parser import WrongUseError, config_from
+from pipeline.app.parser import config_from
 from pipeline.app.stages import data as data_stage
 from pipeline.app.stages import distill, evaluate, quantize, teacher
 from pipeline.app.studies.definition import Arm, Study, merged
+from pipeline.app.wrong_use import WrongUseError
 from pipeline.config import QuantizeConfig, RunConfig, SettingsError
 
 if TYPE_CHECKING:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.app.console import LOG, logged
 from pipeline.app.context import TEACHER as TEACHER_MODEL
 from pipeline.app.context import Context
-from pipeline.app.folder import RunError, RunFolder, write_whole
+from pipeline.app.folder import RunError, RunFolder, hashes, write_whole
 from pipeline.app.parser import KEEP
 from pipeline.app.stages.quantize import INT8, file_name
 from pipeline.app.studies.layout import Layout
 from pipeline.app.studies.plan import short, student_identity, teacher_identity
 from pipeline.app.studies.progress import Reporter
 from pipeline.app.studies.records import STUDENT, TEACHER, read_record
+from pipeline.app.teacher_taps import FOLDER as CACHE
+from pipeline.config import RunConfig
 
 TEACHER_STEPS = ("data", "teacher", "quantize", "evaluate")
 STUDENT_STEPS = ("data", "distill", "quantize", "evaluate")
@@ -77,7 +79,7 @@ def do(task: Task) -> None:
     from pipeline.app.commands import prepare_tensorflow
     from pipeline.app.parser import config_from
 
-    config = config_from(task.settings)
+    config = _with_shared_cache(config_from(task.settings), task.layout)
     place = RunFolder(task.place)
     with place.lock():
         if is_done(task):
@@ -86,9 +88,15 @@ def do(task: Task) -> None:
         with logged(place.path / LOG, verbose=False):
             prepare_tensorflow(config)
             reporter = Reporter(place.path)
-            # What all runs of a study share is set here.
             context = Context(config, place, reporter, models=_models(task))
             {TEACHER: _teach, STUDENT: _study}[task.kind](task, context, reporter)
+
+
+def _with_shared_cache(config: RunConfig, layout: Layout) -> RunConfig:
+    """All runs of a study read the teacher's outputs from one place, unless the user named one."""
+    if config.cache.folder is not None:
+        return config
+    return replace(config, cache=replace(config.cache, folder=str(layout.folder / CACHE)))
 
 
 def is_done(task: Task) -> bool:
@@ -129,6 +137,27 @@ def _models(task: Task) -> tuple[str, ...]:
     return (TEACHER_MODEL,) if task.kind == TEACHER else tuple(task.settings["arms"])
 
 
+def check_teacher(task: Task, stages: tuple[str, ...]) -> None:
+    """Makes sure that the teacher's files are those that its training wrote.
+
+    Its key says that the settings are right, wherever the folder and the samples may lie now.
+
+    Args:
+        task: of a student.
+        stages: the teacher's, one a member.
+
+    Raises:
+        RunError: they are not.
+    """
+    folder = RunFolder(task.layout.teacher(task.teacher))
+    for stage in stages:
+        if folder.outputs(stage) != hashes(folder.place(stage)):
+            raise RunError(
+                f"{folder.place(stage)}: the files are not those that the teacher's training "
+                f"wrote: delete {folder.path}, and it is trained again"
+            )
+
+
 def _teach(task: Task, context: Context, reporter: Reporter) -> None:
     from pipeline.app.studies import gather
 
@@ -145,13 +174,12 @@ def _teach(task: Task, context: Context, reporter: Reporter) -> None:
 
 
 def _study(task: Task, context: Context, reporter: Reporter) -> None:
-    from pipeline.app.line import require_fresh
     from pipeline.app.studies import gather
 
+    check_teacher(task, context.teachers)
     _link_teacher(task)
     identity = student_identity(context)
     _same_data(task, identity)
-    require_fresh(context, "teacher", "distill")
     _steps(context, STUDENT_STEPS, reporter)
     record = gather.record(
         context,

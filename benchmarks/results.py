@@ -1,0 +1,216 @@
+"""Results of any origin in one form, to be compared: None is unknown, never guessed.
+
+Read are the JSON of bench_tflite.py, a target's result (BenchmarkResult.to_dict), the log of
+TFLite's benchmark_model, and a run folder, which stands for its deployed INT8 student.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.result_facts import (
+    Facts,
+    figures_of,
+    known,
+    model_bytes_of,
+    raw_facts,
+    report_facts,
+)
+from benchmarks.targets.base import BenchmarkError, BenchmarkResult
+from benchmarks.targets.bench_json import SCHEMA, latency_us
+from benchmarks.targets.benchmark_model import Log, looks_like_log, parse_log
+
+LARGEST_BYTES = 64 << 20  # a result of some kB; anything larger is something else
+FORMS = "the JSON of bench_tflite.py or of a target, a log of benchmark_model, or a run folder"
+
+
+class ResultError(Exception):
+    """A file that holds no result that can be read."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One measured, simulated or estimated model.
+
+    Attributes:
+        place: where it was read.
+        form: "bench_tflite", "target", "benchmark_model log" or "run".
+        verdict: "valid", "doubtful" or "invalid"; None where nobody judged.
+        reasons: what speaks against it, in sentences.
+        task: labels, input_shape, samples.
+        device: target, model, cpu, architecture, cores.
+        method: kind, program, kernels, threads, input.
+        model: file, sha256, bytes, precision.
+        software: versions, and what else of the machine may change.
+        figures: name -> number; latencies end in _us, memory in _bytes, accuracy is a share.
+    """
+
+    place: str
+    form: str
+    verdict: str | None = None
+    reasons: tuple[str, ...] = ()
+    task: Facts = field(default_factory=dict)
+    device: Facts = field(default_factory=dict)
+    method: Facts = field(default_factory=dict)
+    model: Facts = field(default_factory=dict)
+    software: Facts = field(default_factory=dict)
+    figures: Facts = field(default_factory=dict)
+
+
+def read_outcome(path: Path) -> Outcome:
+    """Reads a result of any form.
+
+    Raises:
+        ResultError: it cannot be read, or is none of FORMS.
+    """
+    if path.is_dir():
+        return _of_run(path)
+    text = _text(path)
+    try:
+        if text.lstrip().startswith("{"):
+            return _of_json(str(path), json.loads(text))
+        if looks_like_log(text):
+            return of_log(str(path), parse_log(text))
+    except json.JSONDecodeError as error:
+        raise ResultError(f"{path} is cut off or no JSON ({error}): copy it again") from error
+    except BenchmarkError as error:
+        raise ResultError(f"{path}: {error}") from error
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+        raise ResultError(
+            f"{path} lacks a field or has a wrong one ({error!r}): measure again with this version "
+            "of hintlite"
+        ) from error
+    raise ResultError(f"{path} is no result; expected {FORMS}")
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise ResultError(f"{path} is too large to be a result; expected {FORMS}")
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise ResultError(f"{path} cannot be read: {error.strerror}; expected {FORMS}") from error
+
+
+def _of_json(place: str, content: Mapping[str, Any]) -> Outcome:
+    if content.get("schema") == SCHEMA:
+        return _of_report(place, content)
+    if {"kind", "target", "model_sha256", "raw"} <= set(content):
+        return of_result(place, BenchmarkResult.from_dict(content))
+    raise ResultError(f"{place} is no result of this version of hintlite; expected {FORMS}")
+
+
+def _of_report(place: str, report: Mapping[str, Any]) -> Outcome:
+    """From the JSON that bench_tflite.py printed."""
+    facts = report_facts(report)
+    facts["method"] = {"kind": "measured"} | facts["method"]
+    memory = (report["memory"] or {}).get("peak_rss_bytes")
+    times, size = latency_us(report["latency"]), report["model"]["bytes"]
+    figures = figures_of(times, memory, size, report["accuracy"])
+    return _outcome(place, "bench_tflite", report["verdict"], facts, figures)
+
+
+def _outcome(
+    place: str, form: str, verdict: Mapping[str, Any], facts: Mapping[str, Facts], figures: Facts
+) -> Outcome:
+    return Outcome(
+        place=place,
+        form=form,
+        verdict=verdict["state"],
+        reasons=tuple(str(reason["what"]) for reason in verdict["reasons"]),
+        task=facts["task"],
+        device=facts["device"],
+        method=facts["method"],
+        model=facts["model"],
+        software=facts["software"],
+        figures=figures,
+    )
+
+
+def of_result(place: str, result: BenchmarkResult) -> Outcome:
+    """From what a target answered."""
+    raw = result.raw
+    facts = raw_facts(result)
+    facts["method"] = {"kind": result.kind} | facts["method"]
+    facts["device"] = {"target": result.target} | facts["device"]
+    facts["model"] = facts["model"] | {"sha256": result.model_sha256}
+    figures = figures_of(
+        dict(result.latency_us or {}), result.memory_bytes, model_bytes_of(raw), result.accuracy
+    )
+    counted = ("instructions_per_inference", "code_bytes", "weight_bytes", "arena_bytes")
+    figures |= {name: raw[name] for name in counted if raw.get(name) is not None}
+    return _outcome(place, "target", result.verdict, facts, figures)
+
+
+def of_log(place: str, log: Log) -> Outcome:
+    """From a log of benchmark_model, which names neither its device nor the model's hash."""
+    said = log.settings or {}
+    kernels = {"1": "xnnpack", "0": "builtin"}.get(said.get("xnnpack", ""))
+    latencies = {"first": log.first_us, "mean": log.mean_us, "min": log.min_us, "p50": log.p50_us}
+    latencies |= {"p95": log.p95_us, "max": log.max_us, "std": log.std_us, "init": log.init_us}
+    figures = figures_of(latencies, log.peak_bytes, None, None)
+    return Outcome(
+        place=place,
+        form="benchmark_model log",
+        method={
+            "kind": "measured",
+            "program": "benchmark_model",
+            "kernels": kernels,
+            "threads": _whole(said.get("threads")),
+            "input": "one random input",
+            "accelerators": [name for name in ("gpu", "nnapi") if said.get(name) == "1"],
+        },
+        model={"file": Path(said["graph"]).name if "graph" in said else None},
+        software={"delegates": dict(log.delegates or {}) or None},
+        figures=figures | known({"memory growth_bytes": log.overall_bytes}),
+    )
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdecimal() else None
+
+
+def _of_run(path: Path) -> Outcome:
+    """The deployed INT8 student of a run: its benchmark on the host, its test accuracy."""
+    from benchmarks.report.facts.choice import chosen_arm
+    from benchmarks.report.facts.table import INT8, benchmark_result, tflite_name
+    from benchmarks.report.run_files import ReportError, RunFiles
+
+    try:
+        files = RunFiles(path)
+    except ReportError as error:
+        raise ResultError(str(error)) from error
+    arm = chosen_arm(files)
+    result = None if arm is None else benchmark_result(files, arm, INT8)
+    if arm is None or result is None:
+        raise ResultError(
+            f"{path} has no benchmark of its deployed student: `hintlite run {path}` completes it"
+        )
+    content = files.content(f"quantize/{arm}", tflite_name(arm, INT8))
+    found = of_result(str(path), BenchmarkResult.from_dict(result))
+    data, metrics = files.json("data", "data.json"), files.json("evaluate", "metrics.json")
+    record = files.record("evaluate") if files.complete("evaluate") else None
+    metric = (metrics or {}).get(f"{arm}:{INT8}")
+    accuracy = {} if metric is None else {"accuracy": metric["accuracy"]}
+    size = {} if content is None else {"model_bytes": len(content)}
+    return replace(
+        found,
+        form="run",
+        task={
+            "labels": None if data is None else _digest("\n".join(data["class_names"])),
+            "input_shape": None if data is None else data["input_shape"],
+            "samples": record["settings"].get("test") if record else None,
+        },
+        model=found.model | {"method": arm},
+        figures=found.figures | size | accuracy,
+    )
+
+
+def _digest(text: str) -> str:
+    """As bench_tflite.py hashes labels."""
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Files for microcontroller projects that run a model with TensorFlow Lite Micro."""

@@ -1,0 +1,317 @@
+"""From a full-INT8 `.tflite` to the files of a TensorFlow Lite Micro project."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deploy.flatbuffer import load_bytes, read_model
+from deploy.full_integer import full_int8_faults
+from deploy.graph import Model, ModelError, Tensor
+from deploy.kernel_limits import check_scales
+from deploy.mcu import settings_text
+from deploy.mcu.abi import align_up
+from deploy.mcu.arena import ArenaEstimate, cmsis_nn_arena, estimate_arena
+from deploy.mcu.identifiers import check_namespace, comment_text, identifiers, string_literal
+from deploy.mcu.operators import OPERATORS, used_operators
+from deploy.mcu.strip import strip_model
+from deploy.whole_folder import replace_folder
+from deploy.worker import shared_worker
+
+if TYPE_CHECKING:
+    import jinja2
+
+TEMPLATES = Path(__file__).parent / "templates"
+MARGIN_PERCENT = 5
+# Measured between LiteRT's reference kernels and TFLM on small networks: up to 3 steps.
+TOLERANCE_STEPS = 4
+_SHOWN_FAULTS = 3
+_BYTES_A_ROW = 12
+
+Int8Array = NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class TestSample:
+    """One input and where it comes from.
+
+    Args:
+        values: int8, in the model's numbers, of its input's size.
+        source: one sentence for the reader.
+    """
+
+    __test__ = False  # no test class, though pytest would think so
+
+    values: Int8Array
+    source: str
+
+
+@dataclass(frozen=True)
+class TflmExport:
+    """The files, and what they stand for.
+
+    Args:
+        files: name -> content.
+        model_bytes: of the model in model_data.cc.
+        won_bytes: by stripping; 0 where nothing was taken out.
+        operators: that the resolver registers.
+        reference: arena with TFLM's kernels, estimated.
+        cmsis_nn: arena with CMSIS-NN's kernels, estimated.
+        reserved_bytes: of the arena, margin included.
+    """
+
+    files: Mapping[str, bytes]
+    model_bytes: int
+    won_bytes: int
+    operators: tuple[str, ...]
+    reference: ArenaEstimate
+    cmsis_nn: ArenaEstimate
+    reserved_bytes: int
+
+
+def read_int8_model(source: bytes | str | Path) -> Model:
+    """A model that a microcontroller can take: one graph, full INT8, one input and one output.
+
+    Raises:
+        ModelError: it is something else; the text says what.
+    """
+    model = read_model(source)
+    check_scales(model.main)
+    faults = full_int8_faults(model)
+    if faults:
+        shown = " ".join(str(fault) for fault in faults[:_SHOWN_FAULTS])
+        more = f" And {len(faults) - _SHOWN_FAULTS} more." if len(faults) > _SHOWN_FAULTS else ""
+        raise ModelError(
+            f"The model is not full INT8: {shown}{more} Convert it with int8 inputs, outputs and "
+            "operators (`hintlite inspect` lists all of them)."
+        )
+    ends = len(model.main.inputs), len(model.main.outputs)
+    if ends != (1, 1):
+        raise ModelError(f"Expected one input and one output, got {ends[0]} and {ends[1]}.")
+    return model
+
+
+def export_tflm(
+    source: bytes | str | Path,
+    name: str,
+    *,
+    labels: Sequence[str] = (),
+    normalization: Mapping[str, Any] | None = None,
+    sample: TestSample | None = None,
+    strip: bool = False,
+) -> TflmExport:
+    """Make the files of a TFLM project; equal arguments give equal bytes.
+
+    Args:
+        source: a full-INT8 `.tflite` file's bytes or path.
+        name: the C++ namespace, small letters.
+        labels: the classes' names in the order of the outputs, or none.
+        normalization: "mean", "std" and "raw_dtype" of the raw values; None if unknown.
+        sample: the test input; None for a seeded one.
+        strip: take names and other things out that the target does not read.
+
+    Raises:
+        ModelError: the model, the name or the labels do not fit.
+    """
+    check_namespace(name)
+    content = load_bytes(source)
+    model = read_int8_model(content)
+    kept = strip_model(content) if strip else content
+    _check_labels(model, labels)
+    arenas = estimate_arena(model), cmsis_nn_arena(model)
+    reserved = _with_margin(max(arena.arena_bytes for arena in arenas))
+    fields = {
+        "name": name,
+        "guard": name.upper(),
+        "sha256": hashlib.sha256(kept).hexdigest(),
+        "size": len(kept),
+        "operators": [{"name": n, "add": OPERATORS[n].add} for n in used_operators(model.main)],
+        "operator_names": ", ".join(used_operators(model.main)),
+        "arena": _arena_fields(*arenas, reserved),
+        **_label_fields(name, labels),
+        **_end_fields(model, normalization),
+        **_sample_fields(kept, sample or seeded_sample(model)),
+        "rows": settings_text.number_rows((f"0x{byte:02x}" for byte in kept), "    "),
+        "model_line": _model_line(len(content), len(kept), len(model.main.operators)),
+    }
+    return TflmExport(
+        files={f: _render(f, fields) for f in FILES if labels or f != LABELS},
+        model_bytes=len(kept),
+        won_bytes=len(content) - len(kept),
+        operators=used_operators(model.main),
+        reference=arenas[0],
+        cmsis_nn=arenas[1],
+        reserved_bytes=reserved,
+    )
+
+
+LABELS = "labels.h"
+FILES = (
+    "README.md",
+    LABELS,
+    "main.cc",
+    "model_data.cc",
+    "model_data.h",
+    "model_settings.h",
+    "op_resolver.h",
+    "test_sample.h",
+)
+
+
+def write_tflm(folder: str | Path, export: TflmExport) -> Path:
+    """Write the files, whole or not at all.
+
+    Args:
+        folder: new, empty, or an older export and nothing else.
+        export: what to write.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ModelError: the folder holds something else.
+    """
+    target = Path(folder).resolve()
+    present = {path.name for path in target.iterdir()} if target.is_dir() else set()
+    if target.is_file() or present - set(FILES):
+        foreign = ", ".join(sorted(present - set(FILES))) or "it is a file"
+        raise ModelError(
+            f"{target} holds other things than an export ({foreign}): give the name of a new "
+            "folder."
+        )
+    replace_folder(target, export.files)
+    return target
+
+
+def seeded_sample(model: Model) -> TestSample:
+    """An input of noise for a model that comes without any, always the same."""
+    size = model.main.tensors[model.main.inputs[0]].elements
+    values = np.random.default_rng(0).integers(-128, 128, size, dtype=np.int8)
+    return TestSample(values, "Seeded noise: the file came without samples.")
+
+
+def _with_margin(size: int) -> int:
+    return align_up(size + -(-size * MARGIN_PERCENT // 100), 16)
+
+
+def _check_labels(model: Model, labels: Sequence[str]) -> None:
+    outputs = model.main.tensors[model.main.outputs[0]].elements
+    if labels and len(labels) != outputs:
+        raise ModelError(f"Expected one label an output, got {len(labels)} for {outputs}.")
+
+
+def _model_line(before: int, after: int, operators: int) -> str:
+    line = f"A full-INT8 model of {operators} operators."
+    if before != after:
+        line += (
+            f" Names, metadata and what else the target does not read were taken out: "
+            f"{before - after:,} bytes of {before:,}."
+        )
+    return line
+
+
+def _arena_fields(
+    reference: ArenaEstimate, cmsis_nn: ArenaEstimate, reserved: int
+) -> dict[str, Any]:
+    notes = []
+    if cmsis_nn.assumed:
+        notes.append(
+            f"The kernels' own memory of {', '.join(cmsis_nn.assumed)} is assumed, not known."
+        )
+    return {
+        "reference": reference.arena_bytes,
+        "cmsis_nn": cmsis_nn.arena_bytes,
+        "margin_percent": MARGIN_PERCENT,
+        "reserved": reserved,
+        "notes": notes,
+    }
+
+
+def _label_fields(name: str, labels: Sequence[str]) -> dict[str, Any]:
+    prefix = "k" + "".join(part.capitalize() for part in name.split("_")) + "Label"
+    count = f"{prefix}Count"
+    return {
+        "count": count,
+        "labels": [
+            {
+                "identifier": identifier,
+                "comment": comment_text(label),
+                "literal": string_literal(label),
+            }
+            for identifier, label in zip(identifiers(labels, prefix, {count}), labels, strict=True)
+        ],
+    }
+
+
+def _end_fields(model: Model, normalization: Mapping[str, Any] | None) -> dict[str, Any]:
+    source = model.main.tensors[model.main.inputs[0]]
+    output = model.main.tensors[model.main.outputs[0]]
+    scale, zero_point = _affine(source)
+    return {
+        "ends": [_end("Input", source), _end("Output", output)],
+        "normalization": settings_text.normalization_text(normalization, scale, zero_point),
+    }
+
+
+def _end(word: str, tensor: Tensor) -> dict[str, Any]:
+    scale, zero_point = _affine(tensor)
+    return {
+        "word": word,
+        "shape": list(tensor.shape),
+        "bytes": tensor.elements,
+        "scale": settings_text.float_literal(scale),
+        "zero_point": zero_point,
+    }
+
+
+def _affine(tensor: Tensor) -> tuple[float, int]:
+    if tensor.quantization is None or tensor.quantization.per_channel or not tensor.shape:
+        raise ModelError(
+            f"Tensor {tensor.index} ({tensor.name}) is an end of the model and should have a shape "
+            "and one scale: convert the model to full INT8."
+        )
+    return tensor.quantization.scales[0], tensor.quantization.zero_points[0]
+
+
+def _sample_fields(content: bytes, sample: TestSample) -> dict[str, Any]:
+    graph = read_model(content).main
+    source = graph.tensors[graph.inputs[0]]
+    size = source.elements
+    if sample.values.dtype != np.int8 or sample.values.size != size:
+        raise ModelError(
+            f"The test input must be {size} int8 numbers, got {sample.values.size} of "
+            f"{sample.values.dtype}."
+        )
+    # In the worker: a damaged file may end the process that runs it.
+    values = sample.values.reshape(1, *source.shape)
+    (answer,) = shared_worker().tensors("litert", content, [values], [graph.outputs[0]])
+    return {
+        "source": comment_text(sample.source),
+        "input": settings_text.number_rows(sample.values.reshape(-1).tolist()),
+        "output": settings_text.number_rows(answer.reshape(-1).tolist()),
+        "tolerance": TOLERANCE_STEPS,
+    }
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # C++, not HTML
+    )
+
+
+def _render(file: str, fields: Mapping[str, Any]) -> bytes:
+    return _environment().get_template(f"{file}.j2").render(fields).encode()

@@ -1,0 +1,1 @@
+"""Templates of the files for a TFLM project."""

@@ -1,0 +1,204 @@
+"""`benchmark --target user@host` and `--targets FILE`: devices measured, one or side by side."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pipeline.app.context import Context, StageError
+from pipeline.app.device_file import Entry, read_devices
+from pipeline.app.stages import bundle, device
+from pipeline.config import TARGETS
+
+if TYPE_CHECKING:
+    from benchmarks.targets.base import BenchmarkRequest, BenchmarkResult
+    from benchmarks.targets.ssh.device import Device
+    from benchmarks.targets.ssh.target import SshTarget
+
+OPTIONS = ("port", "identity", "ssh_config", "python", "remote_folder", "install", "keep")
+
+
+def check_options(options: Mapping[str, Any]) -> str | None:
+    """What is wrong with the options of `benchmark` that concern devices; None if nothing is.
+
+    Raises:
+        BenchmarkError: as `wanted` does.
+    """
+    from benchmarks.targets.ssh.device import destination_of
+
+    given = [name for name in OPTIONS if options.get(name)]
+    single = destination_of(options["target"]) is not None
+    if options["targets"] and options["target"] != TARGETS[0]:
+        return "--targets names devices in a file, --target names one: give one of them"
+    odd = [name for name in given if options["targets"] and name not in ("install", "keep")]
+    if odd:
+        return f"--{odd[0]} belongs to one device: with --targets it stands in the file"
+    if given and not single and not options["targets"]:
+        return f"--{given[0]} goes with a device: --target user@host, --target ssh:ALIAS, --targets"
+    wanted(options)
+    return None
+
+
+def wanted(options: Mapping[str, Any]) -> list[Entry] | None:
+    """The devices that the options of `benchmark` mean; None where they mean none.
+
+    Raises:
+        BenchmarkError: a device or the file of devices is not sound.
+    """
+    from benchmarks.targets.ssh.device import Device, destination_of
+
+    install, keep = bool(options.get("install")), bool(options.get("keep"))
+    if options.get("targets"):
+        entries = read_devices(options["targets"])
+        return [
+            replace(
+                entry,
+                device=replace(
+                    entry.device,
+                    install=entry.device.install or install,
+                    keep=entry.device.keep or keep,
+                ),
+            )
+            for entry in entries
+        ]
+    destination = destination_of(options.get("target") or "")
+    if destination is None:
+        return None
+    single = Device(
+        destination,
+        port=options["port"],
+        identity=options["identity"],
+        ssh_config=options["ssh_config"],
+        python=options["python"] or "python3",
+        folder=options["remote_folder"],
+        install=install,
+        keep=keep,
+    )
+    return [Entry(single, {})]
+
+
+def measure(context: Context, entries: list[Entry]) -> list[str]:
+    """Measures the bundled student on each device, several side by side.
+
+    Entries of one and the same device take turns: they would disturb each other.
+
+    Returns:
+        The folders of the run that were filled.
+
+    Raises:
+        StageError: a device failed; the others are done and their results kept.
+    """
+    from pipeline.app.device_table import print_devices
+
+    request = _request(context)
+    results: list[BenchmarkResult] = []
+    places: list[str] = []
+    failures: list[str] = []
+    with _title(context, entries) as say, _pool(entries, say) as (pool, targets):
+        jobs = {}
+        for group in _groups(entries).values():
+            job = pool.submit(_turns, context, group, targets, request)
+            jobs[job] = group
+        for job in as_completed(jobs):
+            for entry, outcome in job.result():
+                if isinstance(outcome, str):
+                    failures.append(outcome)
+                    continue
+                results.append(outcome)
+                stage = device.stage(entry.device, _of(request, entry), outcome)
+                context.folder.complete(stage)
+                places.append(stage.name)
+    if results:
+        print_devices(context.terminal, results)
+    if failures:
+        done = f"{len(results)} of {len(entries)} devices were measured; "
+        raise StageError((done if len(entries) > 1 else "") + "\n".join(failures))
+    return places
+
+
+def _groups(entries: list[Entry]) -> dict[tuple[str, int | None], list[Entry]]:
+    groups: dict[tuple[str, int | None], list[Entry]] = {}
+    for entry in entries:
+        key = entry.device.destination.rpartition("@")[2].lower(), entry.device.port
+        groups.setdefault(key, []).append(entry)
+    return groups
+
+
+def _turns(
+    context: Context,
+    group: list[Entry],
+    targets: dict[str, SshTarget],
+    request: BenchmarkRequest,
+) -> list[tuple[Entry, BenchmarkResult | str]]:
+    """The entries of one device, one after the other."""
+    from benchmarks.targets.base import BenchmarkError
+
+    place = context.folder.path / bundle.DEVICE
+    outcomes: list[tuple[Entry, BenchmarkResult | str]] = []
+    for entry in group:
+        try:
+            result = targets[entry.device.name].run(place, _of(request, entry))
+            outcomes.append((entry, result))
+        except (BenchmarkError, OSError) as error:
+            outcomes.append((entry, str(error)))
+    return outcomes
+
+
+@contextlib.contextmanager
+def _title(context: Context, entries: list[Entry]) -> Iterator[Any]:
+    """One bar for one device; lines with the device's name for several."""
+    if len(entries) > 1:
+        names = ", ".join(entry.device.name for entry in entries)
+        context.terminal.say(f"{len(entries)} devices: {names}")
+        yield lambda name, line: context.terminal.say(f"{name}: {line}")
+        return
+    with context.terminal.task(entries[0].device.name) as bar:
+
+        def show(name: str, line: str) -> None:
+            bar.update(0, 1, line, line=True)
+
+        yield show
+        bar.note = "measured"
+
+
+@contextlib.contextmanager
+def _pool(
+    entries: list[Entry], say: Any
+) -> Iterator[tuple[ThreadPoolExecutor, dict[str, SshTarget]]]:
+    """Threads for the devices; on an interruption all connections are ended before they are."""
+    from benchmarks.targets.ssh.target import SshTarget
+
+    targets = {
+        entry.device.name: SshTarget(entry.device, _to(say, entry.device)) for entry in entries
+    }
+    with ThreadPoolExecutor(max_workers=len(entries)) as pool:
+        try:
+            yield pool, targets
+        except BaseException:
+            for target in targets.values():
+                target.stop()
+            raise
+
+
+def _to(say: Any, where: Device) -> Any:
+    return lambda line: say(where.name, line)
+
+
+def _of(request: BenchmarkRequest, entry: Entry) -> BenchmarkRequest:
+    return replace(request, **entry.request)
+
+
+def _request(context: Context) -> BenchmarkRequest:
+    from benchmarks.targets.base import BenchmarkRequest
+
+    config = context.config.benchmark
+    return BenchmarkRequest(
+        threads=config.threads,
+        kernels=config.kernels,
+        window_s=config.window_s,
+        warmup_s=config.warmup_s,
+        min_runs=config.min_runs,
+    )

@@ -1,0 +1,67 @@
+"""The options of `hintlite fit`, and their check before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.app.wrong_use import WrongUseError
+
+OPTIONS = {
+    "flash": ("SIZE", "flash for code and constants, as 256k or 1M"),
+    "ram": ("SIZE", "RAM for all data, as 64k"),
+    "macs": ("COUNT", "most multiply-accumulates an inference, as 5M"),
+    "board": ("NAME", "flash and RAM of a known board, as nano33ble"),
+    "boards": ("FILE", "more boards, in the form of deploy/boards.yaml"),
+    "runtime_flash": ("SIZE", "bytes of code to count beside the model; none by default"),
+    "runtime_ram": ("SIZE", "bytes of stack and the like to count beside the arena; 2k by default"),
+    "svg": ("FILE", "also write the memory over time as a picture"),
+}
+
+
+def fit_parser(make: Callable[[str, str, str], Any]) -> Any:
+    """The subcommand's parser.
+
+    Args:
+        make: makes one from description, examples and usage.
+    """
+    parser = make(
+        "whether a model fits a board (exit code 1 if not), what sets its RAM, and what would fit",
+        "hintlite fit runs/mine --board nano33ble\n"
+        "  hintlite fit runs/mine --flash 256k --ram 64k --macs 5M --svg memory.svg\n"
+        "  hintlite fit mine.yaml --board microbit-v2        before anything is trained\n"
+        "  hintlite fit model.tflite --ram 20k               any full-INT8 file",
+        "fit MODEL [--board NAME] [--flash SIZE] [--ram SIZE] [--macs COUNT] [OPTIONS]",
+    )
+    parser.add_argument(
+        "model", metavar="MODEL", type=str, help="a run, a settings file, or any .tflite file"
+    )
+    for name, (metavar, what) in OPTIONS.items():
+        parser.add_argument(f"--{name}", metavar=metavar, type=str | None, help=what)
+    parser.add_argument(
+        "--confirm", action="store_true", help="convert the first proposals, with random weights"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    return parser
+
+
+def check_fit(options: Mapping[str, Any]) -> None:
+    """Refuses what cannot be answered, before anything is read.
+
+    Raises:
+        WrongUseError: no such model, no limit, an amount or board that cannot be.
+    """
+    from pipeline.app.fit_limits import LimitError, read_limits
+
+    place = Path(options["model"])
+    if not (place.is_file() or (place / "settings.yaml").is_file()):
+        raise WrongUseError(
+            f"{place} is no run (a folder with settings.yaml), no settings file and no .tflite file"
+        )
+    if options["json"] and options["confirm"]:
+        raise WrongUseError("--confirm prints text: leave --json or --confirm out")
+    try:
+        read_limits(options)
+    except LimitError as error:
+        raise WrongUseError(str(error)) from error

@@ -1,0 +1,109 @@
+"""targets/android: the student's files measured on a phone, anew each time it is asked for."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.app.context import Context
+from pipeline.app.folder import Stage, write_whole
+from pipeline.app.stages import bundle, phone
+
+if TYPE_CHECKING:
+    from benchmarks.targets.base import BenchmarkRequest
+
+TARGET = "android"
+NAME = f"targets/{TARGET}"
+
+
+def stage(context: Context, serial: str | None, benchmark_model: str | None) -> Stage:
+    """The stage that writes one <model>.json a file: the bundle's, and those of the phone stage.
+
+    Raises:
+        BenchmarkError: there is no adb, or no phone that can be used.
+    """
+    from benchmarks.targets.android import AndroidTarget
+
+    AndroidTarget(serial).connect()  # before anything is begun
+    inputs = (bundle.NAME, phone.NAME) if _has_phone_files(context) else (bundle.NAME,)
+    return Stage(
+        name=NAME,
+        version=1,
+        # A phone's state is no setting: a new question is a new measurement.
+        settings={"target": TARGET, "asked": secrets.token_hex(8)} | context.settings("benchmark"),
+        inputs=inputs,
+        libraries=(),
+        work=lambda folder: _work(context, folder, serial, benchmark_model),
+    )
+
+
+def _has_phone_files(context: Context) -> bool:
+    """Whether `hintlite bundle --phone` has written files of this very student."""
+    return context.folder.place(phone.NAME).is_dir() and context.folder.is_fresh(
+        phone.stage(context)
+    )
+
+
+def _models(context: Context) -> list[Path]:
+    folder = context.folder.path / bundle.DEVICE
+    if _has_phone_files(context):
+        folder = context.folder.place(phone.NAME)
+    return sorted(folder.glob("*.tflite"))
+
+
+def _request(context: Context) -> BenchmarkRequest:
+    from benchmarks.targets.base import BenchmarkRequest
+
+    config = context.config.benchmark
+    return BenchmarkRequest(
+        threads=config.threads,
+        kernels=config.kernels,
+        window_s=config.window_s,
+        warmup_s=config.warmup_s,
+        min_runs=config.min_runs,
+    )
+
+
+def _work(context: Context, folder: Path, serial: str | None, benchmark_model: str | None) -> None:
+    from benchmarks.targets.android import AndroidTarget
+
+    models = _models(context)
+    with context.terminal.task("benchmark on the phone") as bar:
+        for done, model in enumerate(models):
+            progress = partial(bar.update, done, len(models), line=True)
+            target = AndroidTarget(serial, benchmark_model, progress=progress)
+            result = target.run(model, _request(context))
+            text = json.dumps(result.to_dict(), indent=1)
+            write_whole(folder / f"{model.stem}.json", text)
+        bar.note = f"{len(models)} files"
+
+
+def summary(context: Context) -> list[str]:
+    """What the phone said, in lines for the terminal."""
+    results = [json.loads(path.read_text()) for path in _result_files(context)]
+    return [_phone_line(results[0]["raw"]["phone"]), *map(_line, results)]
+
+
+def _result_files(context: Context) -> list[Path]:
+    files = context.folder.place(NAME).glob("*.json")
+    return sorted(path for path in files if path.name != "stage.json")
+
+
+def _phone_line(facts: dict[str, str | None]) -> str:
+    name = " ".join(facts[key] or "" for key in ("manufacturer", "model")).strip() or "unknown"
+    return (
+        f"measured on {name}, Android {facts['android'] or 'unknown'}, {facts['abi'] or 'unknown'}"
+    )
+
+
+def _line(result: dict[str, Any]) -> str:
+    latency, verdict = result["latency_us"], result["verdict"]
+    median = f"p50 {latency['p50']:,.1f} us, " if "p50" in latency else ""
+    reasons = "; ".join(f"{reason['what']} ({reason['cure']})" for reason in verdict["reasons"])
+    return (
+        f"{result['raw']['model']['file']}: {median}mean {latency['mean']:,.1f} us, first "
+        f"{latency['first']:,.1f} us; {verdict['state']}" + (f": {reasons}" if reasons else "")
+    )

@@ -1,0 +1,54 @@
+"""targets, over SSH: what a device measured, kept as a stage of the run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.app.folder import Stage, write_whole
+from pipeline.app.stages import bundle
+from pipeline.app.stages.target import RESULT
+from pipeline.config import TARGETS
+
+if TYPE_CHECKING:
+    from benchmarks.targets.base import BenchmarkRequest, BenchmarkResult
+    from benchmarks.targets.ssh.device import Device
+
+
+def stage(device: Device, request: BenchmarkRequest, result: BenchmarkResult) -> Stage:
+    """The stage that writes result.json of one device.
+
+    Its key holds the nonce of this one measurement: a device is measured anew whenever it is asked
+    for, and what it said before is replaced by a new result alone.
+    """
+    from benchmarks.targets.ssh.device import folder_name
+
+    return Stage(
+        name=f"targets/{folder_name(device.name, TARGETS)}",
+        version=1,
+        settings={
+            "target": device.name,
+            "words": words(device),
+            "request": asdict(request),
+            "nonce": result.raw["nonce"],
+        },
+        inputs=(bundle.NAME,),
+        libraries=(),
+        work=lambda folder: _write(result, folder),
+    )
+
+
+def words(device: Device) -> list[str]:
+    """The options that name the device again; where a user's key lies is left out."""
+    from benchmarks.targets.ssh.device import target_of
+
+    found = ["--target", target_of(device.destination)]
+    found += [] if device.port is None else ["--port", str(device.port)]
+    found += [] if device.python == "python3" else ["--python", device.python]
+    return found
+
+
+def _write(result: BenchmarkResult, folder: Path) -> None:
+    write_whole(folder / RESULT, json.dumps(result.to_dict(), indent=1))
