@@ -5,6 +5,8 @@ What they are made of is downloaded once, by benchmarks.dev.emulated_pi.userland
 
 import json
 import os
+import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from benchmarks.targets.ssh import target
 from benchmarks.targets.ssh.device import Device
 from benchmarks.targets.ssh.target import SshTarget
 from deploy.bundle import write_bundle
+from pipeline.app.cli import main
 
 REFERENCE = Path(__file__).parent / "data" / "reference_cnn_int8.tflite"
 FAST = BenchmarkRequest(warmup_s=0.02, window_s=0.02, windows=2, min_runs=2, timeout_s=400)
@@ -105,18 +108,44 @@ def test_a_bundle_on_an_emulated_pi(server, bundle, tmp_path, name, runtime):
 
 
 @pytest.mark.emulated
-def test_a_fresh_pi_gets_its_runtime(server, bundle, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "release", "system"),
+    [
+        ("pi4", "bookworm", r"Debian GNU/Linux 12 \(bookworm\), aarch64, Python 3\.11"),
+        ("pi5", "trixie", r"Debian GNU/Linux 13 \(trixie\), aarch64, Python 3\.13"),
+    ],
+)
+def test_a_fresh_pi_gets_its_runtime(server, bundle, tmp_path, name, release, system):
     """Without --install the command for this device is named; with it, pip's packages arrive."""
-    pi = emulated_pi("pi4", None, tmp_path)
+    shutil.rmtree(server.home / ".local", ignore_errors=True)
+    pi = emulated_pi(name, None, tmp_path, release)
     with pytest.raises(BenchmarkError, match="pip install ai-edge-litert numpy") as raised:
         over_ssh(server, pi).run(bundle, FAST)
-    assert "Debian GNU/Linux 12 (bookworm), aarch64, Python 3.11" in str(raised.value)
+    assert re.search(system, str(raised.value))
     said = []
     result = over_ssh(server, pi, said, install=True).run(bundle, FAST)
     assert [line for line in said if line.startswith("installed in ")]
     assert result.raw["runtime"]["name"] == LITERT
     assert result.raw["runtime"]["delegate_applied"] is True
     assert result.raw["exactness"]["bit_exact"] is True
+
+
+@pytest.mark.emulated
+def test_the_whole_command(server, finished_run, tmp_path, capfd):
+    """`hintlite benchmark RUN --target ...`: the table has no times, the result says simulated."""
+    place = tmp_path / "run"
+    shutil.copytree(finished_run[1], place)
+    pi = emulated_pi("pi5", LITERT, tmp_path / "pi")
+    (server.bin / "python3").write_text(pi.script())
+    words = ["benchmark", str(place), "--target", f"ssh:{ALIAS}", "--ssh_config", server.config]
+    assert main(words) == 0
+    printed = capfd.readouterr().out
+    assert f"{ALIAS} (simulated)" in printed
+    assert "simulated devices have no times" in printed
+    result = json.loads((place / "targets" / ALIAS / "result.json").read_text())
+    assert (result["kind"], result["latency_us"]) == ("simulated", None)
+    assert result["raw"]["machine"]["cpu"] == "Cortex-A76"
+    assert result["raw"]["exactness"]["bit_exact"] is True
 
 
 @pytest.mark.emulated

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.dev.emulated_pi.boards import BOARD_32, BOARDS, Board, kernel_files
-from benchmarks.dev.emulated_pi.userland import ARCHITECTURES, PYTHON, runtime, userland
+from benchmarks.dev.emulated_pi.userland import USERLANDS, Userland, runtime, userland
 
 
 @dataclass(frozen=True)
@@ -17,24 +17,24 @@ class EmulatedPi:
 
     Args:
         board: what it stands for.
-        architecture: Debian's name of the userland's.
+        debian: its userland.
         root: its root folder.
         packages: folder of its Python packages; None has no runtime.
     """
 
     board: Board
-    architecture: str
+    debian: Userland
     root: Path
     packages: Path | None
 
     @property
     def emulator(self) -> str:
         """How results name it."""
-        return f"qemu-{ARCHITECTURES[self.architecture].qemu} -cpu {self.board.core}"
+        return f"qemu-{self.debian.qemu} -cpu {self.board.core}"
 
     def variables(self) -> dict[str, str]:
         """Environment variables that a program there needs."""
-        folders = ARCHITECTURES[self.architecture].library_folders
+        folders = self.debian.library_folders
         found = {"HINTLITE_EMULATOR": self.emulator}
         if folders:
             found["LD_LIBRARY_PATH"] = os.pathsep.join(str(self.root / each) for each in folders)
@@ -49,11 +49,11 @@ class EmulatedPi:
             static: Debian's static QEMU, else the dynamic one, which alone takes plugins.
             plugin: one, with its arguments.
         """
-        name = ARCHITECTURES[self.architecture].qemu
+        name = self.debian.qemu
         words = [f"qemu-{name}-static" if static else f"qemu-{name}", "-L", str(self.root)]
         words += ["-cpu", self.board.core]
         words += [] if plugin is None else ["-plugin", plugin]
-        return [*words, str(self.root / "usr" / "bin" / PYTHON)]
+        return [*words, str(self.root / "usr" / "bin" / f"python{self.debian.python}")]
 
     def script(self) -> str:
         """A shell script that is its python3; further PYTHONPATHs stay in front."""
@@ -66,17 +66,20 @@ class EmulatedPi:
         return "\n".join([*lines, f'exec {shlex.join(self.words())} "$@"', ""])
 
 
-def emulated_pi(name: str, runtime_name: str | None, folder: Path) -> EmulatedPi:
+def emulated_pi(
+    name: str, runtime_name: str | None, folder: Path, release: str = "bookworm"
+) -> EmulatedPi:
     """A Raspberry Pi.
 
     Args:
         name: pi3, pi4 or pi5, with 64 bits; pi2 with 32.
         runtime_name: ai-edge-litert or tflite-runtime; None for a fresh one without.
         folder: where its root folder is made, which shares all but its own files.
+        release: Debian's, "bookworm" or "trixie".
     """
-    architecture = "armhf" if name == "pi2" else "arm64"
+    of = f"{release}-{'armhf' if name == 'pi2' else 'arm64'}"
     board = BOARD_32 if name == "pi2" else BOARDS[name]
-    shared, root = userland(architecture), folder / name
+    shared, root = userland(of), folder / name
     root.mkdir(parents=True)
     for path in shared.iterdir():
         if path.name not in ("proc", "sys"):
@@ -84,5 +87,5 @@ def emulated_pi(name: str, runtime_name: str | None, folder: Path) -> EmulatedPi
     for file, text in kernel_files(board).items():
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         (root / file).write_text(text)
-    packages = None if runtime_name is None else runtime(architecture, runtime_name)
-    return EmulatedPi(board, architecture, root, packages)
+    packages = None if runtime_name is None else runtime(of, runtime_name)
+    return EmulatedPi(board, USERLANDS[of], root, packages)

@@ -25,7 +25,6 @@ from pathlib import Path
 
 INSTALL = "apt-get install --no-install-recommends qemu-user-static qemu-user mmdebstrap arch-test"
 LIMIT_S = 900
-PYTHON = "python3.11"
 
 
 class UserlandError(RuntimeError):
@@ -33,51 +32,59 @@ class UserlandError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Architecture:
-    """Debian's name of an architecture, and what is taken from it.
+class Userland:
+    """A release of Debian for an architecture, as a Raspberry Pi's image has it.
 
     Args:
-        name: Debian's.
+        release: Debian's name of it.
+        architecture: Debian's name of it.
         qemu: the part of QEMU's programs' names.
+        python: its version.
         packages: to unpack.
         tags: of wheels that run there, besides the plain ones (PEP 600; glibc 2.36).
         library_folders: below the root, that the loader does not look into by itself.
     """
 
-    name: str
+    release: str
+    architecture: str
     qemu: str
+    python: str
     packages: tuple[str, ...]
     tags: tuple[str, ...]
     library_folders: tuple[str, ...] = ()
 
 
-_PACKAGES = (PYTHON, "libstdc++6", "libgcc-s1", "zlib1g")
-ARCHITECTURES: Mapping[str, Architecture] = {
-    "arm64": Architecture(
-        "arm64",
-        "aarch64",
-        _PACKAGES,
-        (
-            "manylinux_2_34_aarch64",
-            "manylinux_2_28_aarch64",
-            "manylinux_2_27_aarch64",
-            "manylinux2014_aarch64",
-        ),
+_LIBRARIES = ("libstdc++6", "libgcc-s1", "zlib1g")
+_TAGS_64 = (
+    "manylinux_2_34_aarch64",
+    "manylinux_2_28_aarch64",
+    "manylinux_2_27_aarch64",
+    "manylinux2014_aarch64",
+)
+USERLANDS: Mapping[str, Userland] = {
+    "bookworm-arm64": Userland(
+        "bookworm", "arm64", "aarch64", "3.11", ("python3.11", *_LIBRARIES), _TAGS_64
     ),
-    "armhf": Architecture(
+    "trixie-arm64": Userland(
+        "trixie", "arm64", "aarch64", "3.13", ("python3.13", *_LIBRARIES), _TAGS_64
+    ),
+    "bookworm-armhf": Userland(
+        "bookworm",
         "armhf",
         "arm",
-        (*_PACKAGES, "python3-numpy"),
+        "3.11",
+        ("python3.11", "python3-numpy", *_LIBRARIES),
         ("manylinux_2_34_armv7l", "manylinux2014_armv7l"),
         ("usr/lib/arm-linux-gnueabihf/blas", "usr/lib/arm-linux-gnueabihf/lapack"),
     ),
 }
-RUNTIMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {  # by architecture; for pip
-    "arm64": {
+RUNTIMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {  # by userland; for pip
+    "bookworm-arm64": {
         "ai-edge-litert": ("ai-edge-litert", "numpy"),
         "tflite-runtime": ("tflite-runtime==2.14.0", "numpy<2"),
     },
-    "armhf": {"tflite-runtime": ("tflite-runtime==2.14.0",)},  # its numpy is Debian's
+    "trixie-arm64": {},  # what `--install` brings is tried there
+    "bookworm-armhf": {"tflite-runtime": ("tflite-runtime==2.14.0",)},  # its numpy is Debian's
 }
 
 
@@ -93,49 +100,48 @@ def cache() -> Path:
     return Path(home) / "hintlite" / "emulated_pi"
 
 
-def userland(architecture: str) -> Path:
-    """The root folder of a Debian (bookworm) of an architecture; made if it is not there yet.
+def userland(name: str) -> Path:
+    """The root folder of one of the USERLANDS; made if it is not there yet.
 
     Raises:
         UserlandError: a tool is missing or failed.
     """
-    recipe = ARCHITECTURES[architecture]
+    recipe = USERLANDS[name]
 
     def make(folder: Path) -> None:
         words = ["mmdebstrap", "--variant=extract", "--mode=auto", "--quiet"]
-        words += [f"--architectures={architecture}", f"--include={','.join(recipe.packages)}"]
+        words += [f"--architectures={recipe.architecture}"]
+        words += [f"--include={','.join(recipe.packages)}", recipe.release, str(folder)]
         # A source of its own: the host's sources may have no such architecture.
-        source = "deb http://deb.debian.org/debian bookworm main"
-        _run([*words, "bookworm", str(folder), source])
+        _run([*words, f"deb http://deb.debian.org/debian {recipe.release} main"])
 
     if missing := missing_tools():
         raise UserlandError(f"missing: {', '.join(missing)}; {INSTALL}")
-    return _kept(f"{architecture}-{_key(recipe)}", make)
+    return _kept(f"{name}-{_key(recipe)}", make)
 
 
-def runtime(architecture: str, name: str) -> Path:
-    """A folder of Python packages with a TFLite runtime for an architecture; made if need be.
+def runtime(name: str, runtime_name: str) -> Path:
+    """A folder of Python packages with a TFLite runtime for a userland; made if need be.
 
     Raises:
         UserlandError: pip failed.
     """
-    packages = RUNTIMES[architecture][name]
-    tags = ARCHITECTURES[architecture].tags
+    packages, recipe = RUNTIMES[name][runtime_name], USERLANDS[name]
 
     def make(folder: Path) -> None:
         folder.mkdir()
         words = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:"]
-        words += ["--disable-pip-version-check", "--no-input", "--python-version", "3.11"]
-        words += ["--implementation", "cp", "--abi", "cp311"]
-        words += [word for tag in tags for word in ("--platform", tag)]
-        words += ["--no-deps"] if architecture == "armhf" else []
+        words += ["--disable-pip-version-check", "--no-input", "--python-version", recipe.python]
+        words += ["--implementation", "cp", "--abi", f"cp{recipe.python.replace('.', '')}"]
+        words += [word for tag in recipe.tags for word in ("--platform", tag)]
+        words += ["--no-deps"] if recipe.architecture == "armhf" else []
         with tempfile.TemporaryDirectory(dir=folder.parent) as wheels:
             _run([*words, "--dest", wheels, *packages])
             for wheel in Path(wheels).glob("*.whl"):
                 with zipfile.ZipFile(wheel) as archive:
                     archive.extractall(folder)
 
-    return _kept(f"{architecture}-{name}-{_key((packages, tags))}", make)
+    return _kept(f"{name}-{runtime_name}-{_key((packages, recipe))}", make)
 
 
 def _key(recipe: object) -> str:
@@ -184,11 +190,11 @@ def main() -> None:
         start = time.monotonic()
         return f"{make()}: {time.monotonic() - start:.1f} s"
 
-    parts = [partial(userland, architecture) for architecture in RUNTIMES]
+    parts = [partial(userland, name) for name in USERLANDS]
     parts += [
-        partial(runtime, architecture, name)
-        for architecture, runtimes in RUNTIMES.items()
-        for name in runtimes
+        partial(runtime, name, runtime_name)
+        for name, runtimes in RUNTIMES.items()
+        for runtime_name in runtimes
     ]
     with ThreadPoolExecutor(len(parts)) as pool:
         for line in pool.map(made, parts):
