@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -17,7 +18,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 KERNELS = {"xnnpack": OpResolverType.AUTO, "reference": OpResolverType.BUILTIN_REF}
 
 
-def ready(path, kernels):
+def ready(path: str, kernels: str) -> Any:
     """An interpreter with an input, one inference behind it."""
     interpreter = Interpreter(
         model_path=path, num_threads=1, experimental_op_resolver_type=KERNELS[kernels]
@@ -33,7 +34,7 @@ def ready(path, kernels):
     return interpreter
 
 
-def main():
+def main() -> None:
     """Runs, and prints as JSON what was run and whether a delegate took part."""
     few, many, repeats = (int(word) for word in sys.argv[1:4])
     told = []
@@ -54,4 +55,5 @@ def main():
     print(json.dumps(told))
 
 
-main()
+if __name__ == "__main__":
+    main()
