@@ -9,6 +9,7 @@ from test_benchmarks_bench_tflite_machine import PI4, recorded
 from tiny_bundle import SCRIPT, write_bundle
 
 from benchmarks import bench_tflite as bench
+from benchmarks.results import read_outcome
 
 SCHEMA = json.loads(SCRIPT.with_suffix(".schema.json").read_text())
 # As a Raspberry Pi 5 prints it, in the form that Raspberry Pi's documentation of vcgencmd shows.
@@ -190,3 +191,17 @@ def test_an_emulated_userland_may_say_so(bundle, tmp_path, monkeypatch):
     report, codes = measured(bundle, tmp_path, PI4, None)
     assert report["machine"]["emulator"] == "qemu-aarch64 -cpu cortex-a72"
     assert "qemu-aarch64 -cpu cortex-a72" in codes["emulated"]["what"]
+
+
+def test_compare_takes_no_times_from_an_emulator(bundle, tmp_path, monkeypatch):
+    found = {}
+    for name in ("", "qemu-aarch64"):
+        monkeypatch.setenv("HINTLITE_EMULATOR", name)
+        report, _ = measured(bundle, tmp_path, PI4, None)
+        (tmp_path / "report.json").write_text(json.dumps(report))
+        found[name] = read_outcome(tmp_path / "report.json")
+    assert found[""].method["kind"] == "measured"
+    assert {"p50_us", "memory_bytes", "accuracy"} <= set(found[""].figures)
+    assert found["qemu-aarch64"].method["kind"] == "simulated"
+    assert "accuracy" in found["qemu-aarch64"].figures
+    assert not {"p50_us", "memory_bytes"} & set(found["qemu-aarch64"].figures)
