@@ -54,7 +54,7 @@ class Userland:
     library_folders: tuple[str, ...] = ()
 
 
-_LIBRARIES = ("libstdc++6", "libgcc-s1", "zlib1g")
+_LIBRARIES = ("base-files", "libstdc++6", "libgcc-s1", "zlib1g")  # base-files: os-release, /lib
 _TAGS_64 = (
     "manylinux_2_34_aarch64",
     "manylinux_2_28_aarch64",
