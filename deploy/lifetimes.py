@@ -8,12 +8,14 @@ are kept to the end.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from deploy.graph import BITS, Graph, Model, ModelError, Operator, Tensor
+from deploy.mcu.kernel_memory import scratch_buffers
 
-Rule = Callable[[Graph, Operator], int]
+# Bytes of each scratch buffer that the kernel of an operator asks for.
+Scratch = Callable[[Graph, Operator], tuple[int, ...]]
 ALIGNMENT_BYTES = 16  # MicroArenaBufferAlignment in tensorflow/lite/micro/micro_arena_constants.h
 
 
@@ -81,18 +83,19 @@ class Lifetimes:
         return self.bytes_by_step.index(self.lower_bound_bytes)
 
 
-def model_lifetimes(model: Model, scratch: Mapping[str, Rule] | None = None) -> Lifetimes:
+def model_lifetimes(model: Model, scratch: Scratch = scratch_buffers) -> Lifetimes:
     """Lifetimes of the tensors of a model's main graph, and of its kernels' scratch memory.
 
     Constants lie in flash: they are not among them.
 
     Args:
         model: from `read_model`.
-        scratch: operator -> bytes of scratch memory that its kernel asks for; TFLM's reference
-            kernels (REFERENCE_SCRATCH) by default. CMSIS-NN's kernels ask for more.
+        scratch: the kernels' scratch memory; that of TFLM's reference kernels by default.
+            CMSIS-NN's kernels ask for more.
 
     Raises:
-        ModelError: more than one graph (control flow), or a tensor whose size is unknown.
+        ModelError: more than one graph (control flow), a tensor whose size is unknown, or an
+            operator that lacks operands.
     """
     if len(model.graphs) > 1:
         raise ModelError(
@@ -100,8 +103,7 @@ def model_lifetimes(model: Model, scratch: Mapping[str, Rule] | None = None) -> 
             "be planned: give a model without IF and WHILE."
         )
     graph = model.main
-    rules = REFERENCE_SCRATCH if scratch is None else scratch
-    buffers = [*_tensor_buffers(graph), *_scratch_buffers(graph, rules)]
+    buffers = [*_tensor_buffers(graph), *_scratch(graph, scratch)]
     return Lifetimes(("input", *(operator.name for operator in graph.operators)), tuple(buffers))
 
 
@@ -141,21 +143,7 @@ def tensor_bytes(tensor: Tensor) -> int:
     return (math.prod(tensor.shape) * BITS[tensor.dtype] + 7) // 8
 
 
-def _scratch_buffers(graph: Graph, rules: Mapping[str, Rule]) -> Iterable[Buffer]:
+def _scratch(graph: Graph, scratch: Scratch) -> Iterable[Buffer]:
     for step, operator in enumerate(graph.operators, start=1):
-        rule = rules.get(operator.name)
-        if rule is not None:
-            yield Buffer(f"scratch of {operator.name}", rule(graph, operator), step, step)
-
-
-def _int32_an_output(graph: Graph, operator: Operator) -> int:
-    outputs = [graph.tensors[index].shape for index in operator.outputs if index >= 0]
-    return 4 * math.prod(outputs[0]) if outputs else 0
-
-
-# Scratch memory of TFLM's reference int8 kernels: accumulators of one int32 an output element
-# (`RequestScratchBufferInArena` in kernels/reduce_common.cc and kernels/transpose_conv.cc).
-REFERENCE_SCRATCH: dict[str, Rule] = {
-    "MEAN": _int32_an_output,
-    "TRANSPOSE_CONV": _int32_an_output,
-}
+        for size in scratch(graph, operator):
+            yield Buffer(f"scratch of {operator.name}", size, step, step)

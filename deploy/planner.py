@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from deploy.lifetimes import ALIGNMENT_BYTES, Buffer, Lifetimes
+from deploy.mcu import tflm_plan
 
 TIME_LIMIT_S = 10.0
 LARGEST_BYTES = 1 << 40  # beyond it the solver's floats are too coarse, and no device has it
@@ -42,17 +43,14 @@ class ArenaPlan:
 
 
 def greedy_plan(lifetimes: Lifetimes) -> ArenaPlan:
-    """The plan that TFLM makes: largest buffer first, each in the lowest gap that holds it.
-
-    Source: `GreedyMemoryPlanner::CalculateOffsetsIfNeeded` in
-    tensorflow/lite/micro/memory_planner/greedy_memory_planner.cc; equal sizes keep their order.
+    """The plan that TFLM makes (`deploy.mcu.tflm_plan`): largest first, in the lowest gap.
 
     Args:
         lifetimes: what to place.
     """
     buffers = lifetimes.buffers
-    order = sorted(range(len(buffers)), key=lambda i: -buffers[i].aligned_bytes)
-    offsets = _first_fit(buffers, order)
+    aligned = [tflm_plan.Buffer(each.aligned_bytes, each.first, each.last) for each in buffers]
+    offsets = tuple(tflm_plan.greedy_offsets(aligned))
     return ArenaPlan(
         "greedy by size", offsets, _extent(buffers, offsets), lifetimes.lower_bound_bytes
     )
@@ -102,23 +100,6 @@ def check_plan(lifetimes: Lifetimes, plan: ArenaPlan) -> list[str]:
 
 def _extent(buffers: Sequence[Buffer], offsets: Sequence[int]) -> int:
     return max((o + b.aligned_bytes for b, o in zip(buffers, offsets, strict=True)), default=0)
-
-
-def _first_fit(buffers: Sequence[Buffer], order: Sequence[int]) -> tuple[int, ...]:
-    offsets = [0] * len(buffers)
-    placed: list[int] = []
-    for i in order:
-        taken = sorted(
-            (offsets[j], offsets[j] + buffers[j].aligned_bytes)
-            for j in placed
-            if buffers[i].meets(buffers[j])
-        )
-        for start, end in taken:
-            if start - offsets[i] >= buffers[i].aligned_bytes:
-                break
-            offsets[i] = max(offsets[i], end)
-        placed.append(i)
-    return tuple(offsets)
 
 
 def _solve(

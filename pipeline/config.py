@@ -227,7 +227,8 @@ class HintConfig:
         epochs: passes of the hint phase, before the task phase.
         learning_rate: its peak; the schedule and optimizer are the student's.
         pairs: guided tap of the student -> hint tap of the teacher. Empty: the middle tap of each.
-        regressor: "paper" (valid convolution), "pooled" (1x1) or "two_layer".
+        regressor: "paper" (valid convolution; where the hint is the larger map, as "pooled"),
+            "pooled" (1x1) or "two_layer".
         keep_weight: weight of the hint loss in the task phase; 0 drops the regressor after the
             hint phase, as the paper does.
     """

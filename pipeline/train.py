@@ -128,6 +128,7 @@ class _PhaseRun(keras.callbacks.Callback):
         super().__init__()
         self.job, self.key, self.trained = job, key, trained
         self.epochs = phase.epochs or job.config.epochs
+        self.keep = phase.keep
         self.batch_size = min(job.config.batch_size, len(job.data.train))
         self.steps = steps_per_epoch(len(job.data.train), self.batch_size)
         self.distiller = Distiller(job.student, phase, job.teacher, name=f"distiller_{key}")
@@ -215,7 +216,7 @@ class _PhaseRun(keras.callbacks.Callback):
         }
         self.progress.history.append(row)
         self.progress.epoch = epoch + 1
-        if _rank(logs) < (self.progress.best or [math.inf]):
+        if self.keep == "last" or _rank(logs) < (self.progress.best or [math.inf]):
             self.progress.best, self.progress.best_epoch = _rank(logs), epoch
             self.best = [variable.numpy() for variable in self.trained]
         checkpoint.save(self.job.checkpoint, self.progress, self.state, self.best)

@@ -1,6 +1,7 @@
 """Settings that every test shares."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -8,6 +9,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import pytest
+
+# A shell that runs the tests in the background hands down an ignored Ctrl-C, which every command
+# under test would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SMALL_RUN = """
 deterministic: true

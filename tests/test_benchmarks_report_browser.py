@@ -7,11 +7,13 @@ import shutil
 from importlib import resources, util
 
 import pytest
+import tuning_facts
 from report_run import settings, write_run
 from study_facts import facts_of, values
 
 from benchmarks.report.page import write_report
 from benchmarks.report.study.write import write_study
+from benchmarks.report.tuning.write import write_tuning
 
 CHROMIUM, DRIVER = "chromium", "chromedriver"
 INSTALL = (
@@ -20,7 +22,7 @@ INSTALL = (
 HOSTILE = "<script>document.title='taken'</script>\"'&"
 SIZES, SCHEMES = (400, 1400), ("light", "dark")
 SHOWN = [(width, scheme) for width in SIZES for scheme in SCHEMES]
-NAMES = ("complete", "half", "several", "empty", "study")
+NAMES = ("complete", "half", "several", "empty", "study", "tuning")
 BAD = """<!doctype html><html lang="en"><title>bad</title>
 <style>p{color:#aaa;background:#fff}</style>
 <img src="http://127.0.0.1:9/picture.png"><p>pale</p><div style="width:2000px">wide</div>
@@ -81,6 +83,8 @@ def pages(tmp_path_factory):
         write_report(shown, made[name], None)
     write_study(facts_of(folder / "records", values()), folder / "study")
     made["study"] = folder / "study" / "report.html"
+    write_tuning(tuning_facts.facts_of(), folder / "tuning")
+    made["tuning"] = folder / "tuning" / "report.html"
     return made
 
 

@@ -1,5 +1,7 @@
 """The arena computed from the file against the interpreter's own record, and measured targets."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,10 +12,13 @@ from c_export_networks import FAMILIES
 from benchmarks.targets.tflm_arena import bisect, parse_record
 from deploy.flatbuffer import read_model
 from deploy.graph import ModelError
+from deploy.lifetimes import model_lifetimes
 from deploy.mcu.abi import ILP32, LP64, layout
 from deploy.mcu.arena import cmsis_nn_arena, estimate_arena
+from deploy.mcu.kernel_memory import KERNELS, scratch_buffers
 from deploy.mcu.structures import EVAL_TENSOR, HOST, NODE_AND_REGISTRATION, TENSOR
 from deploy.mcu.tflm_plan import Buffer, greedy_offsets
+from deploy.planner import greedy_plan
 from deploy.worker import Worker
 
 DATA = Path(__file__).parent / "data"
@@ -104,6 +109,23 @@ def test_cmsis_nn_asks_for_scratch_as_its_sources_say():
     plain = estimate_arena(model).non_persistent_bytes
     for kernels in ("cmsis_nn_dsp", "cmsis_nn_mve"):
         assert estimate_arena(model, kernels).non_persistent_bytes == plain + 2 * 2 * 3 * 3 * 16
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("name", [*FILES, *FAMILIES])
+def test_lifetimes_and_arena_plan_the_same_memory(name, kernels):
+    """What `fit` and `inspect` draw is the part of the arena that is not persistent."""
+    model = read_model(FILES[name] if name in FILES else FAMILIES[name]())
+    drawn = greedy_plan(model_lifetimes(model, partial(scratch_buffers, kernels=kernels)))
+    assert drawn.arena_bytes == estimate_arena(model, kernels).non_persistent_bytes
+
+
+def test_an_output_that_is_left_out_is_refused():
+    model = read_model(REFERENCE)
+    first = replace(model.main.operators[0], outputs=(*model.main.operators[0].outputs, -1))
+    graph = replace(model.main, operators=(first, *model.main.operators[1:]))
+    with pytest.raises(ModelError, match="leaves out an output"):
+        estimate_arena(replace(model, graphs=(graph,)))
 
 
 def test_a_record_of_another_form_is_refused():

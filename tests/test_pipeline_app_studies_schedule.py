@@ -89,7 +89,7 @@ def test_a_failed_teacher_takes_its_students_along_and_nobody_else(left):
     assert set(crew.order) & set(lost) == {"t1"}
     assert set(left.failures) == titles
     assert left.failures["teacher, seed 1"] == "no memory"
-    assert left.failures["kd, seed 1"] == "not begun, for teacher, seed 1 failed"
+    assert left.failures["kd, seed 1, teacher seed 1"] == "not begun, for teacher, seed 1 failed"
 
 
 def test_a_task_that_another_process_does_comes_again_later(left, monkeypatch):

@@ -146,12 +146,20 @@ def test_hint_pools_a_larger_hint_where_the_kind_says_so():
     np.testing.assert_allclose(target, pooled, rtol=1e-5)
 
 
-def test_hint_refuses_unknown_taps_and_pairs_that_cannot_fit():
+def test_hint_refuses_unknown_taps():
     method = Hint(HintConfig(), {"g": "h"}, {"h": "linear"})
     with pytest.raises(MethodError, match=r"student's tap 'g'.*has x"):
         method.build({"h": (None, 3, 3, 5)}, {"x": (None, 5, 5, 2)}, 1)
-    with pytest.raises(MethodError, match="8"):
-        method.build({"h": (None, 8, 8, 5)}, {"g": (None, 4, 4, 2)}, 1)
+
+
+def test_a_larger_hint_is_pooled_to_the_guided_size():
+    method = Hint(HintConfig(), {"g": "h"}, {"h": "linear"})
+    method.build({"h": (None, 8, 8, 5)}, {"g": (None, 4, 4, 2)}, 1)
+    hint = np.arange(320, dtype=np.float32).reshape(1, 8, 8, 5)
+    found = method.target("g", Batch({}, {"h": hint}, None, None, False))
+    expected = hint.reshape(1, 4, 2, 4, 2, 5).mean(axis=(2, 4))
+    np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-6)
+    assert method.regressors["g"].output_shape == (None, 4, 4, 5)
 
 
 def test_hint_is_dropped_after_its_phase_unless_it_is_kept_on():

@@ -2,10 +2,10 @@
 
     python -m benchmarks.dev.flatbuffer_fuzz --out docs/results/flatbuffer_fuzz.json
 
-Each mutated file goes through what `inspect`, `bundle --mcu c`, `bundle --mcu tflm` and the target
-tflm do with it. Expected is an answer or an error of ours. Counted are *escapes* (an exception of
-another kind, which would be a crash of the command), *slow* files (more than SLOW_S in Python) and
-*deaths* of the worker that runs native interpreters, from which the command recovers.
+Each mutated file goes through what `inspect`, `fit`, `bundle --mcu c`, `bundle --mcu tflm` and the
+target tflm do with it. Expected is an answer or an error of ours. Counted are *escapes* (an
+exception of another kind, which would be a crash of the command), *slow* files (more than SLOW_S in
+Python) and *deaths* of the worker that runs native interpreters, from which the command recovers.
 """
 
 from __future__ import annotations
@@ -27,14 +27,19 @@ import numpy as np
 from benchmarks.dev.machine import processor
 from deploy.c_export.export import lower_network
 from deploy.c_export.graph import ExportError
+from deploy.flatbuffer import read_model
 from deploy.graph import ModelError
 from deploy.inspect import inspect
 from deploy.kernel_limits import check_scales
 from deploy.mcu.arena import cmsis_nn_arena, estimate_arena
 from deploy.mcu.export import read_int8_model
 from deploy.mcu.strip import strip_model
+from deploy.planner import greedy_plan
 from deploy.worker import Worker, WorkerAnswerError, WorkerDiedError
 from pipeline.app.context import commit
+from pipeline.app.fit import as_text, lifetimes_with
+from pipeline.app.fit_limits import Limits, costs_of
+from pipeline.app.fit_subject import file_subject
 
 DATA = Path(__file__).resolve().parents[2] / "tests" / "data"
 MODELS = {"tiny_int8.tflite": 0.7, "reference_cnn_int8.tflite": 0.3}  # name -> share of the files
@@ -153,6 +158,19 @@ class Tally:
             self.counts["refused by the interpreter"] += 1
 
 
+def _inspect(content: bytes) -> None:
+    json.dumps(inspect(content, optimal=True).to_dict())
+
+
+def _fit(content: bytes) -> None:
+    """The whole answer of a model that does not fit, as text."""
+    subject = file_subject("model.tflite", read_model(content))
+    limits = Limits(flash_bytes=1, ram_bytes=1, block_bytes=1, macs=1)
+    costs = costs_of(subject.model, subject.file_bytes, limits)
+    lifetimes = lifetimes_with(subject.model, costs.kernels)
+    as_text(subject, limits, costs, lifetimes, greedy_plan(lifetimes), [])
+
+
 def _plain_c(content: bytes) -> None:
     lower_network(content, "network")
 
@@ -167,7 +185,8 @@ def _tflm(content: bytes) -> None:
 
 # The last one decides what the interpreter is given.
 _READERS: dict[str, Callable[[bytes], object]] = {
-    "inspect": lambda content: inspect(content).to_dict(),
+    "inspect": _inspect,
+    "fit": _fit,
     "bundle --mcu c": _plain_c,
     "bundle --mcu tflm, benchmark --target tflm": _tflm,
 }

@@ -13,6 +13,7 @@ from deploy.mcu.operators import OperatorFacts, operator_facts
 from deploy.mcu.structures import Build
 
 KERNELS = ("reference", "cmsis_nn_dsp", "cmsis_nn_mve")
+_MVE = KERNELS[-1]
 # For an OpData whose fields are not in the table: every one that was looked at is smaller.
 UNKNOWN_DATA_BYTES = 256
 _REDUCTIONS = ("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN")
@@ -61,13 +62,11 @@ def kernel_memory(graph: Graph, operator: Operator, build: Build, kernels: str) 
         ModelError: TFLM has no such operator.
     """
     facts = operator_facts(operator)
-    _check_operands(graph, operator)
-    mve = kernels == "cmsis_nn_mve"
-    scratch = _reference_scratch(graph, operator)
+    _check_outputs(operator)
+    scratch = scratch_buffers(graph, operator, kernels)
     arrays = _arrays(graph, operator)
     if kernels != "reference":
-        scratch += tuple(filter(None, [cmsis_nn.scratch_bytes(graph, operator, mve)]))
-        arrays += _cmsis_arrays(graph, operator, mve)
+        arrays += _cmsis_arrays(graph, operator, kernels == _MVE)
     return KernelMemory(
         options=layout(facts.options, build.abi) if facts.options else (0, 1),
         data=_data_bytes(facts, build, kernels),
@@ -79,12 +78,41 @@ def kernel_memory(graph: Graph, operator: Operator, build: Build, kernels: str) 
     )
 
 
+def scratch_buffers(
+    graph: Graph, operator: Operator, kernels: str = "reference"
+) -> tuple[int, ...]:
+    """Bytes of each scratch buffer that an operator's kernel asks for while it runs.
+
+    Args:
+        graph: the model's graph.
+        operator: one of its operators; those that TFLM does not have ask for none.
+        kernels: one of KERNELS.
+
+    Raises:
+        ModelError: it lacks operands.
+    """
+    _check_operands(graph, operator)
+    own = _reference_scratch(graph, operator)
+    if kernels == "reference":
+        return own
+    return own + tuple(filter(None, [cmsis_nn.scratch_bytes(graph, operator, kernels == _MVE)]))
+
+
+def _check_outputs(operator: Operator) -> None:
+    if min(operator.outputs, default=0) < 0:
+        raise ModelError(
+            f"Operator {operator.index} ({operator.name}) leaves out an output, for which "
+            "TensorFlow Lite Micro has no memory: convert the model again."
+        )
+
+
 def _check_operands(graph: Graph, operator: Operator) -> None:
     """Refuse an operator without the operands that the formulas below look at."""
     count_operator_macs(graph, operator)  # checks those of weighted operators
     inputs, outputs = _OPERANDS.get(operator.name, (0, 0))
     few = len(operator.inputs) < inputs or len(operator.outputs) < outputs
-    if few or min(operator.inputs[:inputs], default=0) < 0 or min(operator.outputs, default=0) < 0:
+    used = (*operator.inputs[:inputs], *operator.outputs[:outputs])
+    if few or min(used, default=0) < 0:
         raise ModelError(
             f"Operator {operator.index} ({operator.name}) needs {inputs} inputs and {outputs} "
             f"outputs, it has {len(operator.inputs)} and {len(operator.outputs)}: the file is "
@@ -134,6 +162,8 @@ def _cmsis_arrays(graph: Graph, operator: Operator, mve: bool) -> tuple[int, ...
 def _reference_scratch(graph: Graph, operator: Operator) -> tuple[int, ...]:
     """kernels/reduce_common.cc; unpacked weights of 4 bits in conv.cc and fully_connected.cc."""
     if operator.name in _REDUCTIONS:
+        # The published PrepareMeanOrSumHelper asks for the sums alone, PrepareMinMaxHelper for the
+        # two lists alone; the record of the package tflite-micro shows all three for MEAN and SUM.
         source, axes = (graph.tensors[i] for i in operator.inputs[:2])
         sums = (4 * graph.tensors[operator.outputs[0]].elements,)
         lists = (4 * len(source.shape), 4 * math.prod(axes.shape))

@@ -36,7 +36,9 @@ class OperatorFacts:
 _CONV = "7i2i2p2ii"  # OpDataConv (conv.h): padding 4i, zero points 3i, multiplier and shift, ...
 _ARITHMETIC = "b14i"  # OpDataAdd (add.h), OpDataSub (sub.h)
 _POOLING = "8i"  # OpDataPooling (pooling.h): padding 4i, four ends of the activation
-_REDUCE = "11i"  # OpDataReduce (reduce.h)
+# OpDataReduce (reduce.h). The published fields are "10i"; the record of the package tflite-micro
+# shows 4 bytes more.
+_REDUCE = "11i"
 _QUANTIZE = "id3i"  # OpDataQuantizeReference (quantize.h)
 _TABLE = "4i"  # OpDataLogistic (logistic.h)
 _PADDING = "b5ib5ibi"  # OpData (pad_common.cc): PadParams and the zero point

@@ -90,6 +90,17 @@ def _study(command: Command) -> int:
         return WRONG_USE
 
 
+def _tune(command: Command) -> int:
+    from pipeline.app.tune import tune
+    from pipeline.config import SettingsError
+
+    try:
+        return tune(command.options)
+    except SettingsError as error:
+        _complain(str(error))
+        return WRONG_USE
+
+
 def _report(command: Command) -> int:
     from pipeline.app.show import report
 
@@ -144,6 +155,7 @@ COMMANDS: dict[str, Callable[[Command], int]] = {
         ("run", "teacher", "distill", "quantize", "evaluate", "bundle", "benchmark"), _run
     ),
     "study": _study,
+    "tune": _tune,
     "report": _report,
     "inspect": _inspect,
     "fit": _fit,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cached_property
@@ -17,6 +17,7 @@ from pipeline.config import RunConfig
 if TYPE_CHECKING:
     import keras
 
+    from pipeline.checkpoint import Row
     from pipeline.data.sources.source import Source
     from pipeline.data.training_data import TrainingData
 
@@ -40,6 +41,7 @@ class Context:
         source: the caller's own samples instead of those that the settings name.
         logs: where TensorBoard logs go; none are written if None.
         models: what is converted, evaluated and benchmarked; the teacher and the arms if None.
+        at_epoch: is told each row of a student's history; what it raises ends the training.
     """
 
     def __init__(
@@ -50,10 +52,12 @@ class Context:
         source: Source | None = None,
         logs: Path | None = None,
         models: tuple[str, ...] | None = None,
+        at_epoch: Callable[[Row], None] | None = None,
     ) -> None:
         self.config, self.folder, self.terminal = config, folder, terminal
         self.source, self.logs = source, logs
         self.models = models or (TEACHER, *config.arms)
+        self.at_epoch = at_epoch
 
     @cached_property
     def data(self) -> TrainingData:

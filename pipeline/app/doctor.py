@@ -18,7 +18,12 @@ from packaging.requirements import Requirement
 OURS = ("models", "pipeline", "deploy", "benchmarks")
 LEAST_MEMORY = 4 * 2**30
 LEAST_DISK = 5 * 2**30
-EXTRAS = {"tflite-micro": "mcu", "tensorboard": "tensorboard", "ray": "cluster"}  # package -> extra
+EXTRAS = {  # package -> extra
+    "tflite-micro": "mcu",
+    "tensorboard": "tensorboard",
+    "ray": "cluster",
+    "optuna": "tune",
+}
 
 
 @dataclass(frozen=True)

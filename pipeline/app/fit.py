@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from deploy.graph import Model
 from deploy.lifetimes import Lifetimes, model_lifetimes
+from deploy.mcu.kernel_memory import scratch_buffers
 from deploy.planner import ArenaPlan, greedy_plan, optimal_plan
 from pipeline.app.candidates import Change, smallest_changes
 from pipeline.app.fit_limits import (
@@ -27,6 +30,11 @@ from pipeline.app.memory_picture import letters, short_name, text_picture, write
 
 SHOWN_CHANGES = 6
 CONFIRMED_CHANGES = 3  # a conversion takes seconds
+KERNELS = {
+    "reference": "TFLM's own kernels",
+    "cmsis_nn_dsp": "CMSIS-NN's kernels (DSP instructions)",
+    "cmsis_nn_mve": "CMSIS-NN's kernels (vector extension)",
+}
 
 
 def fit(options: Mapping[str, Any]) -> int:
@@ -42,7 +50,7 @@ def fit(options: Mapping[str, Any]) -> int:
     subject = subject_of(Path(options["model"]))
     costs = costs_of(subject.model, subject.file_bytes, limits)
     over = excess(costs, limits)
-    lifetimes = model_lifetimes(subject.model)
+    lifetimes = lifetimes_with(subject.model, costs.kernels)
     plan = greedy_plan(lifetimes)
     changes = _changes(subject, limits) if over else []
     if options["svg"]:
@@ -50,14 +58,42 @@ def fit(options: Mapping[str, Any]) -> int:
     if options["json"]:
         print(json.dumps(_as_json(subject, limits, costs, lifetimes, plan, changes), indent=1))
         return 1 if over else 0
-    lines = [*_head(subject, limits), "", *_table(costs, limits), "", _verdict(over), ""]
-    lines += _memory(lifetimes, plan, options["svg"])
-    if over:
-        lines += ["", *_advice(subject, changes)]
-    print("\n".join(lines))
+    print("\n".join(as_text(subject, limits, costs, lifetimes, plan, changes)))
+    if options["svg"]:
+        print(f"picture: {options['svg']}")
     if changes and options["confirm"]:
         print("\n".join(_confirmed(subject, limits, changes[:CONFIRMED_CHANGES])))
     return 1 if over else 0
+
+
+def lifetimes_with(model: Model, kernels: str) -> Lifetimes:
+    """The lifetimes of a model's tensors, and of the scratch memory of the named kernels.
+
+    Args:
+        model: to be planned.
+        kernels: one of `kernel_memory.KERNELS`.
+
+    Raises:
+        ModelError: its memory cannot be planned.
+    """
+    return model_lifetimes(model, partial(scratch_buffers, kernels=kernels))
+
+
+def as_text(
+    subject: Subject,
+    limits: Limits,
+    costs: Costs,
+    lifetimes: Lifetimes,
+    plan: ArenaPlan,
+    changes: list[Change],
+) -> list[str]:
+    """What the command prints, in lines."""
+    over = excess(costs, limits)
+    lines = [*_head(subject, limits), "", *_table(costs, limits), "", _verdict(over), ""]
+    lines += _memory(lifetimes, plan, costs.kernels)
+    if over:
+        lines += ["", *_advice(subject, changes)]
+    return lines
 
 
 def _changes(subject: Subject, limits: Limits) -> list[Change]:
@@ -103,24 +139,23 @@ def _verdict(over: Mapping[str, int]) -> str:
     return "it does not fit: " + ", ".join(f"{name} by {by:,}" for name, by in over.items())
 
 
-def _memory(lifetimes: Lifetimes, plan: ArenaPlan, svg: str | None) -> list[str]:
+def _memory(lifetimes: Lifetimes, plan: ArenaPlan, kernels: str) -> list[str]:
     best = optimal_plan(lifetimes)
     step = lifetimes.peak_step
     at = f"operator {step - 1} ({lifetimes.steps[step]})" if step else "the input"
     gap = f" (at most {best.gap:.1%} above the best)" if best.gap else ""
     marks = dict(zip(lifetimes.buffers, letters(lifetimes), strict=True))
     lines = [
-        f"activations over time: {plan.arena_bytes:,} bytes planned as TFLM does, "
-        f"{best.arena_bytes:,} planned optimally{gap}",
+        f"activations and scratch memory over time, with {KERNELS[kernels]}: {plan.arena_bytes:,} "
+        f"bytes planned as TFLM does, {best.arena_bytes:,} planned optimally{gap}",
         *text_picture(lifetimes, plan),
         f"the peak is {lifetimes.lower_bound_bytes:,} bytes, live at {at}:",
     ]
-    lines += [
+    return lines + [
         f"  {marks[buffer]} {buffer.aligned_bytes:>9,}  steps {buffer.first} to {buffer.last}  "
         f"{short_name(buffer)}"
         for buffer in lifetimes.live(step)
     ]
-    return [*lines, f"picture: {svg}"] if svg else lines
 
 
 def _advice(subject: Subject, changes: list[Change]) -> list[str]:

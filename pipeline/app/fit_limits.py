@@ -12,7 +12,8 @@ from deploy.boards import Board, BoardError, find_board, load_boards
 from deploy.graph import Model
 from deploy.inspect import count_file_parameters
 from deploy.macs import count_operator_macs
-from deploy.mcu.arena import cmsis_nn_arena, estimate_arena
+from deploy.mcu.arena import ArenaEstimate, estimate_arena
+from deploy.mcu.kernel_memory import KERNELS
 
 UNITS = {
     **dict.fromkeys(("", "b"), 1),
@@ -75,6 +76,7 @@ class Costs:
         ram_bytes: the arena, and the runtime's stack.
         macs: multiply-accumulates an inference.
         parameters: weights and biases in the file.
+        kernels: whose scratch memory is in the arena, one of `kernel_memory.KERNELS`.
     """
 
     flash_bytes: int
@@ -82,6 +84,7 @@ class Costs:
     ram_bytes: int
     macs: int
     parameters: int
+    kernels: str = KERNELS[0]
 
 
 def read_limits(options: Mapping[str, Any]) -> Limits:
@@ -149,13 +152,23 @@ def amount(option: str, text: str, units: Mapping[str, int]) -> int:
     return int(float(found[1]) * units[found[2]])
 
 
+def largest_arena(model: Model) -> tuple[str, ArenaEstimate]:
+    """The arena to reserve on a 32-bit target, and the kernels that need that much.
+
+    Raises:
+        ModelError: its memory cannot be planned.
+    """
+    arenas = {kernels: estimate_arena(model, kernels) for kernels in KERNELS}
+    return max(arenas.items(), key=lambda each: each[1].arena_bytes)
+
+
 def arena_bytes(model: Model) -> int:
     """The arena to reserve on a 32-bit target, whichever kernels it is built with.
 
     Raises:
         ModelError: its memory cannot be planned.
     """
-    return max(estimate_arena(model).arena_bytes, cmsis_nn_arena(model).arena_bytes)
+    return largest_arena(model)[1].arena_bytes
 
 
 def costs_of(model: Model, file_bytes: int, limits: Limits) -> Costs:
@@ -164,13 +177,15 @@ def costs_of(model: Model, file_bytes: int, limits: Limits) -> Costs:
     Raises:
         ModelError: its memory cannot be planned.
     """
-    arena = arena_bytes(model)
+    kernels, estimate = largest_arena(model)
+    arena = estimate.arena_bytes
     return Costs(
         flash_bytes=file_bytes + limits.runtime_flash,
         arena_bytes=arena,
         ram_bytes=arena + limits.runtime_ram,
         macs=sum(count_operator_macs(model.main, each) for each in model.main.operators),
         parameters=count_file_parameters(model),
+        kernels=kernels,
     )
 
 

@@ -74,14 +74,14 @@ def subject_of(place: Path) -> Subject:
         ModelError: a damaged file.
     """
     if place.suffix == ".tflite":
-        return _file(place)
+        return file_subject(str(place), read_model(place))
     return _run(place)
 
 
-def _file(path: Path) -> Subject:
-    model = read_model(path)
+def file_subject(title: str, model: Model) -> Subject:
+    """A model of which only its file is known."""
     return Subject(
-        title=str(path),
+        title=title,
         model=model,
         file_bytes=len(model.content),
         notes=_precision(model),
@@ -109,7 +109,10 @@ def _run(place: Path) -> Subject:
             f"{place} has no INT8 student yet, and a network of the family {student.family!r} "
             "cannot be drawn from its settings: run it up to `hintlite quantize` first"
         )
-    subject = _drawn(place, student, input_shape, classes) if file is None else _file(file)
+    if file is None:
+        subject = _drawn(place, student, input_shape, classes)
+    else:
+        subject = file_subject(str(file), read_model(file))
     if not known:
         why = f"a network of the family {student.family!r} has no widths, depths or strides to set"
         return replace(subject, why_no_student=why)

@@ -9,6 +9,7 @@ from pipeline.app.folder import RunError
 from pipeline.app.parser import Command
 from pipeline.app.single_file import benchmark_file
 from pipeline.app.stages.mcu import PLAIN_C, TFLM, write_sources
+from pipeline.config import ETHOS_U
 
 SUFFIX = ".tflite"
 
@@ -30,6 +31,12 @@ def on_model(command: Command, path: Path) -> int:
         return _bundle(command, path)
     if command.name == "benchmark":
         return benchmark_file(path, command.options, Terminal())
+    if command.options.get("mcu") in ETHOS_U:
+        raise RunError(
+            f"{path} belongs to no bundle that its compiled model could be put in: `hintlite "
+            f"benchmark {path} --target {command.options['mcu']} --out FOLDER` writes the compiled "
+            "model with its estimates"
+        )
     raise RunError(
         f"`hintlite {command.name}` does not take a single model ({path}) in this way: give a run, "
         "or `bundle MODEL.tflite --mcu tflm --out FOLDER`, or `benchmark MODEL.tflite --target "

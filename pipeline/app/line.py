@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.app import devices
 from pipeline.app.context import Context
+from pipeline.app.device_options import wanted
 from pipeline.app.folder import RunError, Stage
 from pipeline.app.stages import (
     android,
@@ -58,9 +59,9 @@ def require_inputs(context: Context, step: str, options: Mapping[str, Any]) -> N
     for earlier in itertools.takewhile(lambda name: name != step, LINE):
         makes_data = earlier == "data" and step in MAKE_DATA
         if earlier not in UNREAD and not makes_data:
-            _require_fresh(context, earlier, step)
+            require_fresh(context, earlier, step)
     if elsewhere:
-        _require_fresh(context, "bundle", step)
+        require_fresh(context, "bundle", step)
 
 
 def run_one(context: Context, step: str, options: Mapping[str, Any]) -> list[str]:
@@ -69,7 +70,7 @@ def run_one(context: Context, step: str, options: Mapping[str, Any]) -> list[str
     Returns:
         The folders of the run that it has filled.
     """
-    if step == "benchmark" and (entries := devices.wanted(options)):
+    if step == "benchmark" and (entries := wanted(options)):
         return devices.measure(context, entries)
     elsewhere = _elsewhere(options.get("target", target.HOST))
     if elsewhere is not None:
@@ -146,8 +147,12 @@ def _print(context: Context, lines: list[str]) -> None:
         context.terminal.out.print(line, markup=False)
 
 
-def _require_fresh(context: Context, earlier: str, step: str) -> None:
-    """Refuses to build on a stage that is not there."""
+def require_fresh(context: Context, earlier: str, step: str) -> None:
+    """Refuses to build on a stage that is not there.
+
+    Raises:
+        RunError: it is missing or made with other settings.
+    """
     for stage in LINE[earlier](context):
         if not context.folder.is_fresh(stage):
             raise RunError(

@@ -17,7 +17,7 @@ from jsonargparse import ArgumentParser
 from jsonargparse.typing import PositiveInt
 
 from pipeline.app.compare import percent
-from pipeline.app.devices import check_options
+from pipeline.app.device_options import check_options
 from pipeline.app.fit_options import check_fit, fit_parser
 from pipeline.app.target_name import target_name
 from pipeline.app.wrong_use import WrongUseError
@@ -32,6 +32,7 @@ EXAMPLES = """examples:
   hintlite run runs/mine --config mine.yaml           continues where it was stopped
   hintlite report runs/mine runs/other            one page that compares them
   hintlite study study.yaml --jobs 2              methods over seeds, with error bars
+  hintlite tune tune.yaml                         settings, searched on validation data
   hintlite inspect model.tflite                   operators, parameters, MACs, tensors
   hintlite fit runs/mine --board nano33ble        does it fit; if not, what would
   hintlite predict runs/mine picture.png          the deployed file's answer
@@ -164,6 +165,18 @@ def config_from(settings: Mapping[str, Any]) -> RunConfig:
     return _config(parser, arguments)
 
 
+def check_types(settings: Mapping[str, Any]) -> None:
+    """Refuses unknown settings and values of a wrong type; does not look at combinations.
+
+    Args:
+        settings: nested, some of them.
+
+    Raises:
+        WrongUseError: there is such a setting.
+    """
+    _settings_parser().parse_object(dict(settings))
+
+
 def settings_text(config: RunConfig) -> str:
     """The settings as YAML, as `--config` reads them."""
     return str(yaml.safe_dump(_plain(asdict(config)), sort_keys=False))
@@ -210,6 +223,7 @@ def _grammar(command: str) -> tuple[Parser, dict[str, Parser]]:
     parsers = {name: _stage_parser(name, full=name == command) for name in STAGES}
     parsers |= {
         "study": _study(),
+        "tune": _tune(),
         "report": _report(),
         "inspect": _inspect(),
         "fit": fit_parser(_parser),
@@ -382,6 +396,30 @@ def _add_device_options(parser: Parser) -> None:
             parser.add_argument(f"--{name}", action="store_true", help=text)
         else:
             parser.add_argument(f"--{name}", type=kind | None, help=text)
+
+
+def _tune() -> Parser:
+    parser = _parser(
+        "search settings for one method, on validation data alone",
+        "hintlite tune configs/tune_digits.yaml --jobs 2\n"
+        "  hintlite tune tune.yaml --report\n"
+        "  hintlite run runs/best --config runs/tune/best.yaml",
+        "tune TUNE [--folder FOLDER] [--jobs N] [--report]",
+    )
+    parser.add_argument("tune", metavar="TUNE", type=str, help="the tuning's YAML file")
+    parser.add_argument(
+        "--folder",
+        metavar="FOLDER",
+        type=str | None,
+        help="where it works and reports; by default runs/<name of the file>",
+    )
+    parser.add_argument(
+        "--jobs", metavar="N", type=PositiveInt, default=1, help="trials at a time, by default 1"
+    )
+    parser.add_argument(
+        "--report", action="store_true", help="only report, from the trials that are there"
+    )
+    return parser
 
 
 def _report() -> Parser:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from deploy.manifest import MANIFEST
 from pipeline.app.console import Terminal
 from pipeline.app.folder import RunError, write_whole
 from pipeline.config import ETHOS_U
@@ -21,12 +22,17 @@ def benchmark_file(model: Path, options: Mapping[str, Any], terminal: Terminal) 
         terminal: shows progress and the result.
 
     Raises:
-        RunError: the target takes runs only.
+        RunError: the target takes runs only, or the results would lie in a bundle.
     """
     target = options["target"]
     if target not in FILE_TARGETS:
         raise RunError(
             f"--target {target} takes a run; a single file goes with {', '.join(FILE_TARGETS)}"
+        )
+    if not options["out"] and (model.parent / MANIFEST).is_file():
+        raise RunError(
+            f"{model} lies in a bundle, which holds nothing but what its manifest names: give "
+            "--out FOLDER for the results, or name the run instead of the file"
         )
     place = Path(options["out"] or model.parent / "targets") / target
     place.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,11 @@ PHASE_TITLES = {"pretrain": "hint phase", "task": "task phase"}
 
 
 def train_with_progress(
-    context: Context, job: Job, title: str, phase_end: Callable[[str], None] = lambda phase: None
+    context: Context,
+    job: Job,
+    title: str,
+    phase_end: Callable[[str], None] = lambda phase: None,
+    at_epoch: Callable[[Row], None] | None = None,
 ) -> list[Row]:
     """Trains a job while a bar follows its steps; returns the history."""
     from dataclasses import replace
@@ -30,7 +34,7 @@ def train_with_progress(
 
     with context.terminal.task(title) as bar:
         callbacks = (*job.callbacks, *_tensorboard(context, title))
-        return train(replace(job, watcher=_watcher(bar, phase_end), callbacks=callbacks))
+        return train(replace(job, watcher=_watcher(bar, phase_end, at_epoch), callbacks=callbacks))
 
 
 def _tensorboard(context: Context, title: str) -> list[keras.callbacks.Callback]:
@@ -62,7 +66,11 @@ def _best(history: list[Row]) -> Row | None:
     return min(rows, key=lambda row: (-float(row[order[0]]), row[order[1]]), default=None)
 
 
-def _watcher(bar: Bar, at_phase_end: Callable[[str], None]) -> Watcher:
+def _watcher(
+    bar: Bar,
+    at_phase_end: Callable[[str], None],
+    at_epoch: Callable[[Row], None] | None,
+) -> Watcher:
     from pipeline.train import Watcher
 
     class OnBar(Watcher):
@@ -81,6 +89,8 @@ def _watcher(bar: Bar, at_phase_end: Callable[[str], None]) -> Watcher:
             )
             self.note = f", {figure}"
             bar.update(epoch, epochs, self._at(phase, epoch, epochs), line=True)
+            if at_epoch is not None:
+                at_epoch(row)
 
         def phase_end(self, phase: str) -> None:
             at_phase_end(phase)

@@ -112,6 +112,8 @@ class Phase:
         extras: the method's own layers that are trained in this phase.
         epochs: passes over the data; None leaves it to the student's training settings.
         learning_rate: peak; None leaves it to the student's training settings.
+        keep: "best" ends with the weights of the best epoch on validation data, "last" with those
+            of the last, for a loss that means nothing on other samples.
     """
 
     terms: tuple[Term, ...]
@@ -120,6 +122,7 @@ class Phase:
     extras: tuple[keras.layers.Layer, ...] = ()
     epochs: int | None = None
     learning_rate: float | None = None
+    keep: str = "best"
 
 
 class Method(ABC):
@@ -233,6 +236,7 @@ def _merge(first: Phase, second: Phase) -> Phase:
         extras=first.extras + second.extras,
         epochs=_longer(first.epochs, second.epochs),
         learning_rate=first.learning_rate or second.learning_rate,
+        keep="last" if "last" in (first.keep, second.keep) else "best",
     )
 
 

@@ -9,7 +9,8 @@ import keras
 from keras import ops
 
 from pipeline.config import FSPConfig
-from pipeline.methods.base import Batch, Method, MethodError, Phase, Shapes, Tensor, Term
+from pipeline.methods.base import Batch, Method, MethodError, Phase, Shapes, Tensor
+from pipeline.methods.hint import hint_phases
 from pipeline.methods.pairing import map_shape
 from pipeline.methods.resize import average_to, common_size
 
@@ -67,26 +68,9 @@ class FSP(Method):
 
     def phases(self) -> dict[str, Phase]:
         """The Gram phase; and the task phase, with the Gram loss in it if it is kept on."""
-        config = self.config
         guided, hints = frozenset(self.pairs), frozenset(self.pairs.values())
         extras = tuple(self.projections.values())
-        pretrain = Phase(
-            terms=(Term("fsp", self.fsp_loss),),
-            student_taps=guided,
-            teacher_taps=hints,
-            extras=extras,
-            epochs=config.epochs,
-            learning_rate=config.learning_rate,
-        )
-        task = Phase(terms=(), student_taps=frozenset({"logits"}))
-        if config.keep_weight > 0:
-            task = Phase(
-                terms=(Term("fsp", self.fsp_loss, config.keep_weight),),
-                student_taps=guided | {"logits"},
-                teacher_taps=hints,
-                extras=extras,
-            )
-        return {"pretrain": pretrain, "task": task}
+        return hint_phases(self.config, "fsp", self.fsp_loss, guided, hints, extras)
 
     def _projected(self, guided: str, batch: Batch) -> Tensor:
         features = batch.student[guided]

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from models.regressor import build_regressor, hint_pooling
-from pipeline.config import HintConfig
+from pipeline.config import FSPConfig, HintConfig
 from pipeline.methods.base import (
     Batch,
     Method,
@@ -56,7 +56,7 @@ class Hint(Method):
         for guided, hint in self.pairs.items():
             features_shape = guided_shape(guided, student_taps)
             hint_shape = _shape("teacher", hint, teacher_taps)
-            kind = self.config.regressor
+            kind = _fitting(self.config.regressor, features_shape, hint_shape)
             try:
                 regressor = build_regressor(
                     kind, features_shape, hint_shape, self.activations[hint]
@@ -109,8 +109,14 @@ class Hint(Method):
         return hint_phases(self.config, self.term, self.hint_loss, guided, self.hints, self.extras)
 
 
+def _fitting(kind: str, guided: tuple[int, ...], hint: tuple[int, ...]) -> str:
+    """The regressor's kind; no valid convolution leads to a larger map, so that is pooled."""
+    larger = any(there > here for there, here in zip(hint[:2], guided[:2], strict=True))
+    return "pooled" if kind == "paper" and larger else kind
+
+
 def hint_phases(
-    config: HintConfig,
+    config: HintConfig | FSPConfig,
     name: str,
     loss: Callable[[Batch], Tensor],
     guided: frozenset[str],

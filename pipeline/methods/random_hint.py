@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import keras
 import numpy as np
 
 from pipeline.config import HintConfig
-from pipeline.methods.base import Batch, Shapes, TeacherOutputs, Tensor
+from pipeline.methods.base import Batch, Phase, Shapes, TeacherOutputs, Tensor
 from pipeline.methods.hint import Hint
 from pipeline.methods.random_maps import Moments, RandomMaps
 
@@ -72,6 +73,15 @@ class RandomHint(Hint):
         """None: there is nothing to be seen in noise, and it is not the teacher's."""
         del batch
         return {}
+
+    def phases(self) -> dict[str, Phase]:
+        """Those of Hint; the hint phase ends with its last epoch.
+
+        No epoch predicts the maps of other samples better than the one before, so that the best
+        one on validation data would be an early one, by chance.
+        """
+        phases = super().phases()
+        return {**phases, "pretrain": replace(phases["pretrain"], keep="last")}
 
     @property
     def hints(self) -> frozenset[str]:

@@ -43,7 +43,8 @@ class RandomMaps(keras.layers.Layer):
 
     A value is uniform; where a rectified map cannot have that mean and variance without values
     below 0, a share 1 - p of the values is 0 and the others are uniform in 0 .. 2 mean / p, with
-    `p = 4 / (3 (1 + variance / mean^2))`, so that the hint's own non-linearity can reach them.
+    `p = 4 / (3 (1 + variance / mean^2))`, so that a rectified regressor can reach
+    them (one with ReLU6: those up to 6).
 
     Args:
         shape: (h, w, c).

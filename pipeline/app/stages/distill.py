@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,6 @@ from pipeline.methods import settings_read
 if TYPE_CHECKING:
     from pipeline.train import Job
 
-METHODS_WITH_SETTINGS = ("hint", "kd", "attention", "fsp", "crd", "reviewkd")
 MAPS = "hint_maps.npz"
 MAP_IMAGES = 6  # validation images whose hint maps are kept for the report
 
@@ -33,6 +33,9 @@ def _stage(context: Context, arm: str) -> Stage:
     settings |= settings_read(arm, context.config) | context.samples()
     if arm != "scratch":
         settings["teacher_outputs"] = mode(context.config)
+    if context.config.student.path is not None:
+        file = Path(context.config.student.path)
+        settings["student_file"] = hashlib.sha256(file.read_bytes()).hexdigest()
     return Stage(
         name=f"distill/{arm}",
         version=1,
@@ -77,7 +80,8 @@ def _work(context: Context, arm: str, folder: Path) -> None:
             cached=cached_taps(context, method, teacher),
         )
         keep_maps = partial(_keep_maps, job, folder)
-        history = train_with_progress(context, job, f"student, {arm}", keep_maps)
+        title = f"student, {arm}"
+        history = train_with_progress(context, job, title, keep_maps, context.at_epoch)
         extras = [extra for phase in method.phases().values() for extra in phase.extras]
         alone = drop_regressor(student, extras)
         dropped = [v for extra in extras for v in extra.variables]

@@ -55,7 +55,8 @@ class Cluster:
             ) from error
         cores = int(self._ray.cluster_resources().get("CPU", 1))
         self._jobs = jobs or cores
-        self._threads = max(1, cores // self._jobs)
+        # A task takes its cores on one machine: more than the smallest has would wait for ever.
+        self._threads = max(1, min(cores // self._jobs, self._smallest_machine()))
         # A process of its own for each task: determinism cannot be switched off again.
         self._remote = ray.remote(
             num_cpus=self._threads,
@@ -64,6 +65,14 @@ class Cluster:
             runtime_env={"env_vars": environment(self._threads)},
         )(_do)
         self._active: dict[Any, Task] = {}
+
+    def _smallest_machine(self) -> int:
+        """Cores of the smallest machine of the cluster that has any."""
+        resources = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        cores = [int(each["CPU"]) for each in resources if each.get("CPU", 0) >= 1]
+        if not cores:
+            raise RunError("the Ray cluster has no machine with a free core: start a worker")
+        return min(cores)
 
     @property
     def size(self) -> int:

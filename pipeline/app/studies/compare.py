@@ -16,7 +16,8 @@ Values = Mapping[str, Mapping[tuple[int, int], float]]  # arm -> (teacher seed, 
 def comparisons(values: Values, references: Sequence[str]) -> list[dict[str, Any]]:
     """Each arm against each reference over the seeds that both have; each pair once.
 
-    All of them are one family for Holm's correction.
+    All of them are one family for Holm's correction. With several teachers the differences are
+    averaged for each of them first, and the pairs are the teachers.
 
     Args:
         values: what is compared.
@@ -31,11 +32,29 @@ def comparisons(values: Values, references: Sequence[str]) -> list[dict[str, Any
         for arm in values:
             if arm == reference or arm in references[:place] or reference not in values:
                 continue
-            result = paired(values[arm], values[reference])
+            result = paired(*_over_teachers(values[arm], values[reference]))
             if result is not None:
                 row = {"arm": arm, "reference": reference, **asdict(result.difference)}
                 found.append(row | {"t": result.t, "p": result.p})
     return adjusted(found)
+
+
+def _over_teachers(
+    first: Mapping[tuple[int, int], float], second: Mapping[tuple[int, int], float]
+) -> tuple[Mapping[Any, float], Mapping[Any, float]]:
+    """One mean a teacher over the seeds that both have, where there are several teachers.
+
+    Students of one teacher are not independent: what repeats is the teacher.
+    """
+    both = [key for key in first if key in second]
+    teachers = dict.fromkeys(teacher for teacher, _ in both)
+    if len(teachers) < 2:
+        return first, second
+    means = []
+    for values in (first, second):
+        groups = {t: [values[key] for key in both if key[0] == t] for t in teachers}
+        means.append({t: sum(group) / len(group) for t, group in groups.items()})
+    return means[0], means[1]
 
 
 def adjusted(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

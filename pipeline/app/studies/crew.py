@@ -23,6 +23,17 @@ class Outcome:
     said: str = ""
 
 
+class Portable(Protocol):
+    """What a process of its own can be asked to do."""
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether it needs a process that computes deterministically."""
+
+    def to_json(self) -> str:
+        """As one line of text."""
+
+
 class Crew(Protocol):
     """Does tasks, several at a time."""
 

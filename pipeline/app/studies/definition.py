@@ -62,14 +62,13 @@ def read_study(path: Path) -> Study:
     Raises:
         SettingsError: it cannot be read, or says something that cannot work.
     """
-    content = _yaml(path)
-    _known(content, FIELDS, str(path))
+    content = read_yaml(path)
+    known(content, FIELDS, str(path))
     require("arms" in content, f"{path}: expected `arms`, the methods to compare")
-    base = content.get("base", {})
-    if isinstance(base, str):
-        base = _yaml(path.parent / base)
-    base = nested(_mapping(base, f"{path}: base"))
-    arms = _arms(content["arms"], _seeds(content.get("seeds", [0, 1, 2]), f"{path}: seeds"), path)
+    base = read_base(content, path)
+    arms = _arms(
+        content["arms"], read_seeds(content.get("seeds", [0, 1, 2]), f"{path}: seeds"), path
+    )
     names = [arm.name for arm in arms]
     default = [name for name in REFERENCES if name in names]
     references = tuple(_names(content.get("compare_with", default), f"{path}: compare_with"))
@@ -78,8 +77,21 @@ def read_study(path: Path) -> Study:
             name in names,
             f"{path}: compare_with names {name!r}, which is none of its arms {', '.join(names)}",
         )
-    teachers = _seeds(content.get("teacher_seeds", [0]), f"{path}: teacher_seeds")
+    teachers = read_seeds(content.get("teacher_seeds", [0]), f"{path}: teacher_seeds")
     return Study(path.stem, base, arms, teachers, references)
+
+
+def read_base(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """The settings in common, nested: those under `base`, or those of the file that it names.
+
+    Args:
+        content: of a study's or a tuning's file.
+        path: that file; a name under `base` is seen from its folder.
+    """
+    base = content.get("base", {})
+    if isinstance(base, str):
+        base = read_yaml(path.parent / base)
+    return nested(mapping(base, f"{path}: base"))
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,36 +133,42 @@ def _arms(content: Any, seeds: tuple[int, ...], path: Path) -> tuple[Arm, ...]:
     """The arms, given as a list of methods or as names with what each of them is."""
     if isinstance(content, list):
         content = dict.fromkeys(map(str, content))
-    content = _mapping(content, f"{path}: arms")
+    content = mapping(content, f"{path}: arms")
     require(len(content) > 0, f"{path}: arms is empty: name at least one, for example hint+kd")
     return tuple(_arm(str(name), given or {}, seeds, path) for name, given in content.items())
 
 
 def _arm(name: str, given: Any, seeds: tuple[int, ...], path: Path) -> Arm:
     place = f"{path}: arms: {name}"
-    given = _mapping(given, place)
-    _known(given, ARM_FIELDS, place)
-    settings = nested(_mapping(given.get("settings", {}), f"{place}: settings"))
+    given = mapping(given, place)
+    known(given, ARM_FIELDS, place)
+    settings = nested(mapping(given.get("settings", {}), f"{place}: settings"))
     for key in OWN:
         require(
             key not in settings,
             f"{place}: settings: {key} is not an arm's: `arm` names the method, `seeds` and "
             "`teacher_seeds` the seeds",
         )
-    own = _seeds(given["seeds"], f"{place}: seeds") if "seeds" in given else seeds
+    own = read_seeds(given["seeds"], f"{place}: seeds") if "seeds" in given else seeds
     return Arm(name, str(given.get("arm", name)), settings, own)
 
 
-def _yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file that holds names with values.
+
+    Raises:
+        SettingsError: it cannot be read, or holds something else.
+    """
     try:
         content = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = error.strerror if isinstance(error, OSError) else re.sub(r"\s+", " ", str(error))
         raise SettingsError(f"{path} cannot be read: {reason}") from error
-    return _mapping(content, str(path))
+    return mapping(content, str(path))
 
 
-def _mapping(value: Any, place: str) -> dict[str, Any]:
+def mapping(value: Any, place: str) -> dict[str, Any]:
+    """Names with values; anything else is refused."""
     require(
         isinstance(value, Mapping),
         f"{place}: expected names with values, got {type(value).__name__}",
@@ -158,12 +176,14 @@ def _mapping(value: Any, place: str) -> dict[str, Any]:
     return dict(value)
 
 
-def _known(content: Mapping[str, Any], fields: tuple[str, ...], place: str) -> None:
+def known(content: Mapping[str, Any], fields: tuple[str, ...], place: str) -> None:
+    """Refuses names that are none of the fields."""
     for key in content:
         require(key in fields, f"{place}: there is no {key!r}; known: {', '.join(fields)}")
 
 
-def _seeds(value: Any, place: str) -> tuple[int, ...]:
+def read_seeds(value: Any, place: str) -> tuple[int, ...]:
+    """Different whole numbers, at least one; anything else is refused."""
     numbers = isinstance(value, list) and all(type(seed) is int and seed >= 0 for seed in value)
     require(
         numbers and 0 < len(set(value)) == len(value),

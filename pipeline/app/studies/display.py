@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 from rich.console import Group
 from rich.live import Live
@@ -31,12 +32,14 @@ class Display:
         finished: how many of them were finished before.
     """
 
+    unit = "runs"
+
     def __init__(self, terminal: Terminal, total: int, finished: int) -> None:
         self._terminal, self._total, self._finished = terminal, total, finished
         self._said = time.monotonic()
         self._live = Live(console=terminal.err, transient=True, auto_refresh=False)
 
-    def __enter__(self) -> Display:
+    def __enter__(self) -> Self:
         if self._terminal.err.is_terminal:
             self._live.start()
         return self
@@ -71,7 +74,7 @@ class Display:
         elif time.monotonic() - self._said > HEARTBEAT_S:
             words = [f"{title}: {_words(progress)}" for title, progress in lines]
             words += [f"{len(elsewhere)} done by another command"] if elsewhere else []
-            self._say(f"{self._finished} of {self._total} runs; " + "; ".join(words))
+            self._say(f"{self._finished} of {self._total} {self.unit}; " + "; ".join(words))
 
     def _table(self, lines: Sequence[tuple[str, Progress | None]], elsewhere: int) -> Group:
         table = Table.grid(padding=(0, 1))
@@ -81,7 +84,7 @@ class Display:
             )
             table.add_row(Text(title), bar, Text(_words(progress)))
         more = f", {elsewhere} done by another command" if elsewhere else ""
-        return Group(table, Text(f"{self._finished} of {self._total} runs{more}"))
+        return Group(table, Text(f"{self._finished} of {self._total} {self.unit}{more}"))
 
     def _say(self, text: str) -> None:
         self._said = time.monotonic()

@@ -28,6 +28,7 @@ def doubts(plan: Plan, records: Records, runs: Sequence[dict[str, Any]]) -> list
         *_several("the commit of hintlite", (str(r["commit"]) for r in used)),
         *_libraries(used),
         *_several("the machine", (r["machine"]["processor"] for r in used)),
+        *_several("the number of threads", (str(r["machine"].get("threads")) for r in used)),
         *_bounds(plan, records),
     ]
     if any(str(r["commit"]).endswith("+changes") for r in used):
@@ -46,8 +47,9 @@ def _few(plan: Plan) -> list[str]:
         lines.append(f"Fewer than {LEAST} seeds, so no interval and no test: {', '.join(few)}.")
     if len({run.teacher_seed for run in plan.runs}) > 1:
         lines.append(
-            "The runs of one teacher are not independent of each other: with several teachers the "
-            "intervals are rather too narrow."
+            "The runs of one teacher are not independent of each other: differences are averaged "
+            "for each teacher and tested over the teachers; the intervals of the arms themselves "
+            "are rather too narrow."
         )
     return lines
 

@@ -151,7 +151,7 @@ def _context(config: RunConfig, loaded: dict[str, TrainingData]) -> Context:
 def _portable(stage: Stage) -> dict[str, Any]:
     """A stage's name, version and settings without the places of files on this machine."""
     settings = dict(stage.settings)
-    for part in ("data", "teacher"):  # their contents are hashed
+    for part in ("data", "teacher", "student"):  # their contents are hashed
         if part in settings:
             settings[part] = {k: v for k, v in settings[part].items() if k != "path"}
     return {"name": stage.name, "version": stage.version, "settings": settings}

@@ -10,41 +10,43 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from typing import Generic, TypeVar
 
-from pipeline.app.studies.crew import FAILED, Outcome
-from pipeline.app.studies.work import Task
+from pipeline.app.studies.crew import FAILED, Outcome, Portable
 
+Job = TypeVar("Job", bound=Portable)
 RECYCLE = 8  # tasks of one process: what TensorFlow never gives back stays bounded
 GRACE_S = 5.0
 WORKER = (sys.executable, "-m", "pipeline.app.studies.worker")
 
 
-class Processes:
+class Processes(Generic[Job]):
     """A crew of processes; each computes with its share of the cores.
 
     Args:
         jobs: tasks at a time.
+        program: what each process runs; it serves tasks as `studies/worker.py` does.
     """
 
-    def __init__(self, jobs: int) -> None:
-        self._jobs = jobs
+    def __init__(self, jobs: int, program: tuple[str, ...] = WORKER) -> None:
+        self._jobs, self._program = jobs, program
         self._threads = max(1, (os.cpu_count() or 1) // jobs)
-        self._idle: list[_Worker] = []
-        self._active: list[_Worker] = []
-        self._ended: queue.Queue[tuple[_Worker, Task, Outcome]] = queue.Queue()
+        self._idle: list[_Worker[Job]] = []
+        self._active: list[_Worker[Job]] = []
+        self._ended: queue.Queue[tuple[_Worker[Job], Job, Outcome]] = queue.Queue()
 
     @property
     def size(self) -> int:
         """How many tasks it does at a time."""
         return self._jobs
 
-    def start(self, task: Task) -> None:
+    def start(self, task: Job) -> None:
         """Gives the task to an idle process, or to a new one."""
         worker = self._hire(task)
         self._active.append(worker)
         worker.begin(task, self._ended)
 
-    def finished(self, timeout_s: float) -> list[tuple[Task, Outcome]]:
+    def finished(self, timeout_s: float) -> list[tuple[Job, Outcome]]:
         """Tasks that have ended since the last call; waits for one, but not for ever."""
         ended = []
         try:
@@ -70,23 +72,25 @@ class Processes:
             worker.dismiss()
         self._idle, self._active = [], []
 
-    def _hire(self, task: Task) -> _Worker:
+    def _hire(self, task: Job) -> _Worker[Job]:
         """A process that computes as the task wants: determinism cannot be switched off again."""
         for worker in list(self._idle):
             self._idle.remove(worker)
             if worker.deterministic == task.deterministic:
                 return worker
             worker.dismiss()
-        return _Worker(task.deterministic, environment(self._threads))
+        return _Worker(task.deterministic, environment(self._threads), self._program)
 
 
-class _Worker:
+class _Worker(Generic[Job]):
     """One process, and a thread that waits for its answers."""
 
-    def __init__(self, deterministic: bool, variables: Mapping[str, str]) -> None:
+    def __init__(
+        self, deterministic: bool, variables: Mapping[str, str], program: tuple[str, ...]
+    ) -> None:
         self.deterministic, self.tasks = deterministic, 0
         self.process = subprocess.Popen(
-            WORKER,
+            program,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # while it works, its words go to the run's log
@@ -101,7 +105,7 @@ class _Worker:
         """Whether the process is there."""
         return self.process.poll() is None
 
-    def begin(self, task: Task, ended: queue.Queue[tuple[_Worker, Task, Outcome]]) -> None:
+    def begin(self, task: Job, ended: queue.Queue[tuple[_Worker[Job], Job, Outcome]]) -> None:
         """Sends the task, and puts its outcome into the queue when it comes."""
         self.tasks += 1
         threading.Thread(
@@ -118,7 +122,7 @@ class _Worker:
             self.process.kill()
             self.process.wait()
 
-    def _outcome(self, task: Task) -> Outcome:
+    def _outcome(self, task: Job) -> Outcome:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         try:

@@ -47,7 +47,8 @@ def schedule(plan: Plan, layout: Layout, keep: str) -> Schedule:
             tidy(task)
     needed = dict.fromkeys(task.teacher for task in missing)
     teachers = [_teacher(key, plan, layout, keep) for key in needed]
-    titles = {run.id: f"{run.arm}, seed {run.seed}" for run in plan.runs}
+    several = len({run.teacher_seed for run in plan.runs}) > 1
+    titles = {run.id: _student_title(run, several) for run in plan.runs}
     titles |= {key: _teacher_title(key, plan) for key in needed}
     return Schedule([task for task in teachers if not is_done(task)] + missing, titles)
 
@@ -144,6 +145,11 @@ def _student(run: Run, layout: Layout, keep: str) -> Task:
 def _teacher(key: str, plan: Plan, layout: Layout, keep: str) -> Task:
     settings = asdict(plan.teachers[key])
     return Task(TEACHER, key, key, str(layout.folder), str(layout.results), settings, keep)
+
+
+def _student_title(run: Run, several_teachers: bool) -> str:
+    by = f", teacher seed {run.teacher_seed}" if several_teachers else ""
+    return f"{run.arm}, seed {run.seed}{by}"
 
 
 def _teacher_title(key: str, plan: Plan) -> str:

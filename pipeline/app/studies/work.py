@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import platform
 import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -232,6 +234,13 @@ def _text(record: dict[str, Any]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
+    """Puts a record where studies share theirs; one that is there already stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, text)
+    aside = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}")
+    write_whole(aside, text)
+    try:
+        with contextlib.suppress(FileExistsError):  # another study was first: its run counts
+            os.link(aside, path)
+    finally:
+        aside.unlink()
     read_record(path)  # what cannot be read back is no record

@@ -14,6 +14,8 @@ import queue
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from typing import NoReturn
 
 from pipeline.app.studies.crew import BUSY, DONE, FAILED, Outcome
 from pipeline.app.studies.work import Task, do
@@ -33,15 +35,24 @@ def outcome_of(task: Task) -> Outcome:
     return Outcome(DONE)
 
 
-def main() -> int:
-    """Does tasks until the input ends, which also happens when the parent dies."""
+def main() -> NoReturn:
+    """Does the tasks of a study."""
+    serve(lambda line: outcome_of(Task(**json.loads(line))))
+
+
+def serve(work: Callable[[str], Outcome]) -> NoReturn:
+    """Does tasks until the input ends, which also happens when the parent dies.
+
+    Args:
+        work: does a task that is given as a line of JSON.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     replies = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what a library prints is no reply
     tasks: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_read, args=(tasks,), daemon=True).start()
     while True:
-        outcome = outcome_of(Task(**json.loads(tasks.get())))
+        outcome = work(tasks.get())
         replies.write(json.dumps([outcome.state, outcome.said]) + "\n")
 
 
@@ -56,4 +67,4 @@ def _read(tasks: queue.Queue[str]) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

@@ -1,0 +1,71 @@
+"""Which devices the words of `hintlite benchmark` mean; read before anything heavy is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pipeline.app.device_file import Entry, read_devices
+from pipeline.config import TARGETS
+
+OPTIONS = ("port", "identity", "ssh_config", "python", "remote_folder", "install", "keep")
+
+
+def check_options(options: Mapping[str, Any]) -> str | None:
+    """What is wrong with the options of `benchmark` that concern devices; None if nothing is.
+
+    Raises:
+        BenchmarkError: as `wanted` does.
+    """
+    from benchmarks.targets.ssh.device import destination_of
+
+    given = [name for name in OPTIONS if options.get(name)]
+    single = destination_of(options["target"]) is not None
+    if options["targets"] and options["target"] != TARGETS[0]:
+        return "--targets names devices in a file, --target names one: give one of them"
+    odd = [name for name in given if options["targets"] and name not in ("install", "keep")]
+    if odd:
+        return f"--{odd[0]} belongs to one device: with --targets it stands in the file"
+    if given and not single and not options["targets"]:
+        return f"--{given[0]} goes with a device: --target user@host, --target ssh:ALIAS, --targets"
+    wanted(options)
+    return None
+
+
+def wanted(options: Mapping[str, Any]) -> list[Entry] | None:
+    """The devices that the options of `benchmark` mean; None where they mean none.
+
+    Raises:
+        BenchmarkError: a device or the file of devices is not sound.
+    """
+    from benchmarks.targets.ssh.device import Device, destination_of
+
+    install, keep = bool(options.get("install")), bool(options.get("keep"))
+    if options.get("targets"):
+        entries = read_devices(options["targets"])
+        return [
+            replace(
+                entry,
+                device=replace(
+                    entry.device,
+                    install=entry.device.install or install,
+                    keep=entry.device.keep or keep,
+                ),
+            )
+            for entry in entries
+        ]
+    destination = destination_of(options.get("target") or "")
+    if destination is None:
+        return None
+    single = Device(
+        destination,
+        port=options["port"],
+        identity=options["identity"],
+        ssh_config=options["ssh_config"],
+        python=options["python"] or "python3",
+        folder=options["remote_folder"],
+        install=install,
+        keep=keep,
+    )
+    return [Entry(single, {})]

@@ -1,0 +1,55 @@
+"""A worker of a tuning: does the trials that it is given, one after the other.
+
+python -m pipeline.app.tuning.worker
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pipeline.app.studies.crew import DONE, FAILED, Outcome
+from pipeline.app.studies.worker import serve
+from pipeline.app.tuning.task import PRUNED, REFUSED, TEACHER, TrialTask
+from pipeline.app.tuning.trial import HopelessError, do, reports
+
+
+def outcome_of(task: TrialTask) -> Outcome:
+    """Does a task.
+
+    Returns:
+        done with the trial's facts as JSON; pruned; refused with a sentence, where settings or
+        samples are to blame; failed with one otherwise, which is worth another try.
+    """
+    from pipeline.app.cli import OURS, sentence
+
+    try:
+        return Outcome(DONE, json.dumps(do(task, _told(task))))
+    except HopelessError:
+        return Outcome(PRUNED)
+    except Exception as error:
+        ours = type(error).__module__.split(".")[0] in OURS or isinstance(error, ValueError)
+        return Outcome(REFUSED if ours else FAILED, sentence(error))
+
+
+def _told(task: TrialTask) -> Any:
+    from pipeline.app.tuning.definition import Pruning
+    from pipeline.app.tuning.storage import library, open_study
+
+    if task.number == TEACHER:
+        return lambda place, before: None
+    study = open_study(
+        task.layout.database, None if task.pruning is None else Pruning(**task.pruning)
+    )
+    frozen = study.trials[task.number]
+    trial = library().trial.Trial(study, frozen._trial_id)
+    return reports(trial, task.settings["training"]["epochs"])
+
+
+def main() -> None:
+    """Does tasks until the input ends."""
+    serve(lambda line: outcome_of(TrialTask(**json.loads(line))))
+
+
+if __name__ == "__main__":
+    main()

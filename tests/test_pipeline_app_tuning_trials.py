@@ -1,0 +1,208 @@
+"""The list of trials in its real storage, shared, with trials that are ended by hand."""
+
+import json
+
+import pytest
+import yaml
+from tune_command import require_optuna
+
+from pipeline.app.studies.crew import DONE, FAILED, Outcome
+from pipeline.app.tuning.definition import read_tuning
+from pipeline.app.tuning.layout import Layout
+from pipeline.app.tuning.summary import best_settings, findings, summary
+from pipeline.app.tuning.task import PRUNED, REFUSED
+from pipeline.app.tuning.trial import HopelessError, reports
+from pipeline.app.tuning.trials import TRIES, Trials, best_of
+from pipeline.config import SettingsError
+
+optuna = require_optuna()
+IDENTITY = {"arm": "kd", "search": "this"}
+SEARCH = {
+    "training.learning_rate": {"low": 0.001, "high": 0.01, "log": True},
+    "hint.epochs": {"low": 1, "high": 6},
+}
+
+
+@pytest.fixture
+def begin(tmp_path):
+    """A tuning in a folder, opened as often as one likes."""
+
+    def beginning(identity=IDENTITY, said=None, **fields):
+        path = tmp_path / "tiny.yaml"
+        path.write_text(yaml.safe_dump({"arm": "hint+kd", "trials": 4, "search": SEARCH} | fields))
+        say = print if said is None else said.append
+        trials = Trials(read_tuning(path), Layout(tmp_path), say)
+        trials.begin(identity, samples=100)
+        return trials
+
+    return beginning
+
+
+def done(value):
+    """The outcome of a trial that came to its end."""
+    return Outcome(DONE, json.dumps({"value": value, "by_seed": [value], "parameters": 7}))
+
+
+def states(trials):
+    return [trial.state.name for trial in trials.study.trials]
+
+
+def test_the_base_comes_first_and_processes_share_the_trials(begin):
+    one, other = begin(), begin()
+    first, second = one.take(), other.take()
+    assert [first.number, second.number] == [0, 1]
+    assert first.settings["training"]["learning_rate"] == 2e-3
+    assert first.settings["hint"]["epochs"] == 5
+    drawn = second.settings["training"]["learning_rate"]
+    assert 0.001 <= drawn <= 0.01
+    assert one.elsewhere() == other.elsewhere() == 1
+    third, fourth = one.take(), one.take()
+    assert len({t.settings["training"]["learning_rate"] for t in (second, third, fourth)}) == 3
+    assert other.take() is None
+    for trials, task in ((one, first), (other, second), (one, third), (one, fourth)):
+        trials.end(task, done(0.5))
+    assert one.finished() == 4
+
+
+def test_a_killed_process_s_trial_is_tried_again_in_its_folder(begin):
+    lost, other = begin(), begin()
+    said = []
+    task = lost.take()
+    (task.place / "half").mkdir()
+    other.settle()
+    assert states(other) == ["RUNNING"]  # held: it is under way
+    lost._release(task.number)  # as the kernel does when the process ends
+    again = begin(said=said).take()
+    assert (again.number, again.origin, again.settings) == (1, 0, task.settings)
+    assert states(other) == ["FAIL", "RUNNING"]
+    assert (again.place / "half").exists()
+    assert "tried again" in said[0]
+    assert other.finished() == 0
+
+
+def test_a_trial_that_kills_its_process_each_time_is_given_up(begin):
+    trials = begin(trials=1)
+    for _ in range(TRIES):
+        task = trials.take()
+        assert task.origin == 0
+        trials.end(task, Outcome(FAILED, "its process was ended by SIGKILL"))
+    assert trials.take() is None
+    assert (trials.finished(), states(trials)) == (1, ["FAIL"] * TRIES)
+    assert not task.place.exists()
+
+
+def test_interrupted_trials_go_on_as_often_as_one_likes(begin):
+    trials = begin()
+    for number in range(TRIES + 1):
+        task = trials.take()
+        assert (task.number, task.origin) == (number, 0)
+        trials.give_back([task])
+    assert trials.take().origin == 0
+
+
+def test_what_cannot_work_fails_the_trial_and_not_the_tuning(begin):
+    said = []
+    search = {"kd.temperature": {"choices": [0, 3]}, "kd.label_weight": {"choices": [-1, 1]}}
+    trials = begin(said=said, search=search, trials=6)
+    while task := trials.take():
+        trials.end(task, Outcome(REFUSED, "the loss is not a finite number"))
+    sentences = {trial.user_attrs.get("said") for trial in trials.study.trials}
+    assert {"FAIL"} == set(states(trials))
+    assert any("kd.temperature must be above 0; got 0" in str(each) for each in sentences)
+    assert "the loss is not a finite number" in sentences
+    assert any("refused: kd." in line for line in said)
+
+
+def test_the_same_point_is_not_trained_twice(begin):
+    trials = begin(search={"kd.temperature": {"choices": [2, 3]}}, trials=5)
+    trained = 0
+    while task := trials.take():
+        trained += 1
+        trials.end(task, done(task.settings["kd"]["temperature"] / 10))
+    assert (trained, trials.finished()) == (2, 5)
+    facts = summary(trials.tuning, trials.study)
+    assert facts["importance"] is None  # two different trials are too few
+    assert facts["best"]["value"] == 0.3
+    assert sum(trial["same_as"] is not None for trial in facts["trials"]) == 3
+
+
+def test_the_best_student_stays_and_nothing_of_the_others(begin):
+    trials = begin()
+    for value in (0.6, 0.8, 0.7):
+        task = trials.take()
+        made = task.place / "seed-0" / "distill" / "kd"
+        made.mkdir(parents=True)
+        (made / "student.keras").write_text(str(value))
+        trials.end(task, done(value))
+    pruned = trials.take()
+    (pruned.place / "seed-0").mkdir()
+    trials.end(pruned, Outcome(PRUNED))
+    assert [path.name for path in trials.layout.best.iterdir()] == ["trial-0001"]
+    kept = trials.layout.best / "trial-0001" / "seed-0" / "student.keras"
+    assert kept.read_text() == "0.8"
+    assert not list(trials.layout.works.iterdir())
+    trials.settle()
+    assert kept.exists()
+
+
+def test_other_settings_are_not_mixed_with_these_trials(begin):
+    begin()
+    begin(identity=IDENTITY, trials=9)  # more trials are the same tuning
+    with pytest.raises(SettingsError, match=r"other settings \(search\), whose accuracies cannot"):
+        begin(identity=IDENTITY | {"search": "that"})
+
+
+def test_a_trial_below_the_median_is_given_up_and_a_good_one_is_not(begin):
+    trials = begin(pruning={"trials": 2, "epochs": 2}, base={"training": {"epochs": 3}})
+
+    def train(*accuracies):
+        task = trials.take()
+        trial = optuna.trial.Trial(trials.study, trials.study.trials[task.number]._trial_id)
+        told = reports(trial, 3)(0, [])
+        told({"phase": "pretrain", "epoch": 1, "val_loss": 9.0})
+        for epoch, accuracy in enumerate(accuracies, start=1):
+            told({"phase": "task", "epoch": epoch, "val_accuracy": accuracy})
+        told({"phase": "task", "epoch": 1, "val_accuracy": 0.0})  # replayed: known already
+        return task
+
+    for task in (train(0.1, 0.5, 0.9), train(0.1, 0.6, 0.9)):
+        trials.end(task, done(0.9))
+    with pytest.raises(HopelessError):
+        train(0.05, 0.2, 0.9)
+    assert trials.study.trials[2].intermediate_values == {1: 0.05, 2: 0.2}
+    trials.end(train(0.05, 0.7, 0.1), done(0.7))
+
+
+def test_a_second_seed_is_reported_as_the_mean_with_those_before_it(begin):
+    trials = begin(seeds=[0, 1])
+    task = trials.take()
+    trial = optuna.trial.Trial(trials.study, trials.study.trials[task.number]._trial_id)
+    reports(trial, 20)(1, [0.8])({"phase": "task", "epoch": "3", "val_accuracy": "0.6"})
+    assert trials.study.trials[0].intermediate_values == {23: pytest.approx(0.7)}
+
+
+def test_the_summary_weighs_the_best_against_its_neighbours_and_the_base(begin):
+    trials = begin(trials=5)
+    values = iter((0.80, 0.90, 0.89, 0.5, 0.6))
+    while task := trials.take():
+        trials.end(task, done(next(values)))
+    facts = summary(trials.tuning, trials.study)
+    assert best_of(trials.study.trials).number == facts["best"]["number"] == 1
+    # The standard error of 0.9 from 100 samples is sqrt(0.9 * 0.1 / 100) = 3 points.
+    assert (
+        findings(facts)
+        == facts["findings"]
+        == [
+            "5 of 5 trials: 5 complete, 0 given up early, 0 failed",
+            "best: trial 1 with 90.00 %, 10.00 points above the base (80.00 %)",
+            "1 other trial(s) lie within the best one's standard error of 3.00 points, which 100 "
+            "validation samples give",
+        ]
+    )
+    assert set(facts["importance"]) == set(SEARCH)
+    assert sum(facts["importance"].values()) == pytest.approx(1)
+    text = best_settings(trials.tuning, facts)
+    read = yaml.safe_load(text)
+    assert read["hint"]["epochs"] == facts["best"]["values"]["hint.epochs"]
+    assert (read["arms"], read["teacher_seed"]) == (["hint+kd"], 0)
+    assert text.startswith("# The best of 5 complete trials")
