@@ -172,6 +172,18 @@ def test_a_32_bit_kernel_and_a_64_bit_one_under_a_32_bit_userland(tmp_path, monk
     assert bench.machine_facts(root)["emulator"] is None
 
 
+def test_a_kernel_of_32_bits_under_a_64_bit_userland(bundle, tmp_path, monkeypatch):
+    """Whatever it calls itself: neither an emulator nor doubtful, and the userland is told."""
+    files = {**PI4, "proc/cpuinfo": KERNEL_32, "proc/sys/kernel/arch": "armv7l\n"}
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    report, codes = measured(bundle, tmp_path, files, None)
+    assert report["machine"]["cpu"] == "Cortex-A53"
+    assert report["machine"]["architecture"] == "aarch64"
+    assert report["python"]["bits"] == 64
+    assert report["machine"]["emulator"] is None
+    assert "emulated" not in codes
+
+
 # ------------------------------------------------------------------------------------- emulation
 
 

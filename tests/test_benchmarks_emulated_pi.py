@@ -26,8 +26,9 @@ from benchmarks.targets.ssh.target import SshTarget
 from deploy.bundle import write_bundle
 from pipeline.app.cli import main
 
+pytestmark = pytest.mark.timeout(1800)  # what is missing is downloaded in the first test
 REFERENCE = Path(__file__).parent / "data" / "reference_cnn_int8.tflite"
-FAST = BenchmarkRequest(warmup_s=0.02, window_s=0.02, windows=2, min_runs=2, timeout_s=400)
+FAST = BenchmarkRequest(warmup_s=0.02, window_s=0.02, windows=2, min_runs=2, timeout_s=900)
 LITERT, TFLITE = "ai-edge-litert", "tflite-runtime"
 CPUS = {"pi2": "Cortex-A7", "pi3": "Cortex-A53", "pi4": "Cortex-A72", "pi5": "Cortex-A76"}
 
@@ -66,7 +67,8 @@ def bundle(tmp_path_factory):
 def patience(monkeypatch):
     """An emulated Python takes seconds to start, on a busy machine many: allow each step more."""
     for limit in ("CONNECT_S", "CHECK_S", "REMOVE_S"):
-        monkeypatch.setattr(target, limit, 300.0)
+        monkeypatch.setattr(target, limit, 600.0)
+    monkeypatch.setattr(target, "SLOWEST_BYTES_S", 5_000)
 
 
 def over_ssh(server, pi, said=None, **settings):
@@ -104,48 +106,92 @@ def test_a_bundle_on_an_emulated_pi(server, bundle, tmp_path, name, runtime):
     assert "emulated" in [reason["code"] for reason in result.verdict["reasons"]]
     row = device_row(json.loads(json.dumps(result.to_dict())))
     assert {row.p50_us, row.p90_us, row.p99_us, row.cold_start_us} == {None}
-    assert server.clean_within()
+    assert server.clean_within(300)
+
+
+DEBIAN_12 = r"Debian GNU/Linux 12 \(bookworm\)"
+DEBIAN_13 = r"Debian GNU/Linux 13 \(trixie\)"
 
 
 @pytest.mark.emulated
 @pytest.mark.parametrize(
-    ("name", "release", "system"),
+    ("name", "release", "system", "runtime", "packages"),
     [
-        ("pi4", "bookworm", r"Debian GNU/Linux 12 \(bookworm\), aarch64, Python 3\.11"),
-        ("pi5", "trixie", r"Debian GNU/Linux 13 \(trixie\), aarch64, Python 3\.13"),
+        ("pi4", "bookworm", DEBIAN_12 + r", aarch64, Python 3\.11", LITERT, f"{LITERT} numpy"),
+        ("pi5", "trixie", DEBIAN_13 + r", aarch64, Python 3\.13", LITERT, f"{LITERT} numpy"),
+        ("pi2", "bookworm", DEBIAN_12 + r", armv7l, Python 3\.11, numpy 1", TFLITE, TFLITE),
     ],
 )
-def test_a_fresh_pi_gets_its_runtime(server, bundle, tmp_path, name, release, system):
+def test_a_fresh_pi_gets_its_runtime(
+    server, bundle, tmp_path, name, release, system, runtime, packages
+):
     """Without --install the command for this device is named; with it, pip's packages arrive."""
     shutil.rmtree(server.home / ".local", ignore_errors=True)
     pi = emulated_pi(name, None, tmp_path, release)
-    with pytest.raises(BenchmarkError, match="pip install ai-edge-litert numpy") as raised:
+    with pytest.raises(BenchmarkError, match=f"pip install {packages}") as raised:
         over_ssh(server, pi).run(bundle, FAST)
     assert re.search(system, str(raised.value))
+    assert ("python3-numpy" in str(raised.value)) is (name == "pi2")
     said = []
     result = over_ssh(server, pi, said, install=True).run(bundle, FAST)
     assert [line for line in said if line.startswith("installed in ")]
-    assert result.raw["runtime"]["name"] == LITERT
-    assert result.raw["runtime"]["delegate_applied"] is True
+    assert result.raw["runtime"]["name"] == runtime
+    assert result.raw["runtime"]["delegate_applied"] is (runtime == LITERT)
     assert result.raw["exactness"]["bit_exact"] is True
 
 
-@pytest.mark.emulated
-def test_the_whole_command(server, finished_run, tmp_path, capfd):
-    """`hintlite benchmark RUN --target ...`: the table has no times, the result says simulated."""
-    place = tmp_path / "run"
+@pytest.fixture(scope="module")
+def run(finished_run, tmp_path_factory):
+    place = tmp_path_factory.mktemp("benchmarked") / "run"
     shutil.copytree(finished_run[1], place)
+    return place
+
+
+def result_of(run, name):
+    return json.loads((run / "targets" / name / "result.json").read_text())
+
+
+@pytest.mark.emulated
+def test_the_whole_command(server, run, tmp_path, capfd):
+    """`hintlite benchmark RUN --target ...`: the table has no times, the result says simulated."""
     pi = emulated_pi("pi5", LITERT, tmp_path / "pi")
     (server.bin / "python3").write_text(pi.script())
-    words = ["benchmark", str(place), "--target", f"ssh:{ALIAS}", "--ssh_config", server.config]
-    assert main(words) == 0
+    words = ["benchmark", str(run), "--target", f"ssh:{ALIAS}", "--ssh_config", server.config]
+    assert main([*words, "--benchmark.sweep", "true"]) == 0
     printed = capfd.readouterr().out
     assert f"{ALIAS} (simulated)" in printed
     assert "simulated devices have no times" in printed
-    result = json.loads((place / "targets" / ALIAS / "result.json").read_text())
+    result = result_of(run, ALIAS)
     assert (result["kind"], result["latency_us"]) == ("simulated", None)
     assert result["raw"]["machine"]["cpu"] == "Cortex-A76"
     assert result["raw"]["exactness"]["bit_exact"] is True
+    rows = result["raw"]["sweep"]
+    assert [(row["kernels"], row["threads"]) for row in rows] == [
+        *[(kernels, threads) for kernels in ("xnnpack", "builtin") for threads in (1, 2, 4)],
+        ("xnnpack", 1),
+    ]
+    assert [row["delegate_applied"] for row in rows] == [True] * 3 + [False] * 3 + [True]
+
+
+@pytest.mark.emulated
+def test_a_fleet(server, run, tmp_path, capfd):
+    """`hintlite benchmark RUN --targets ...`: each board with its own Python, one table."""
+    entries = []
+    for name, runtime in (("pi3", LITERT), ("pi4", TFLITE), ("pi2", TFLITE)):
+        python = server.bin / f"python-of-{name}"
+        python.write_text(emulated_pi(name, runtime, tmp_path / "boards").script())
+        python.chmod(0o755)
+        words = {"name": name, "destination": ALIAS, "ssh_config": server.config}
+        entries.append({**words, "python": str(python), "kernels": "builtin"})
+    (tmp_path / "devices.yaml").write_text(json.dumps({"devices": entries}))
+    assert main(["benchmark", str(run), "--targets", str(tmp_path / "devices.yaml")]) == 0
+    printed = capfd.readouterr().out
+    for entry in entries:
+        assert f"{entry['name']} (simulated)" in printed
+        result = result_of(run, entry["name"])
+        assert result["raw"]["machine"]["cpu"] == CPUS[entry["name"]]
+        assert result["raw"]["runtime"]["delegate_applied"] is False
+        assert result["raw"]["exactness"]["bit_exact"] is True
 
 
 @pytest.mark.emulated

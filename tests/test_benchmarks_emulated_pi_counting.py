@@ -11,6 +11,7 @@ from benchmarks.dev.emulated_pi.device import emulated_pi
 from benchmarks.dev.emulated_pi.userland import INSTALL, UserlandError
 from benchmarks.dev.emulated_pi.userland import missing_tools as missing_userland
 
+pytestmark = pytest.mark.timeout(1800)  # what is missing is downloaded in the first test
 TINY = Path(__file__).parent / "data" / "tiny_int8.tflite"
 COUNT_IN_C = """
 #include <unistd.h>

@@ -10,6 +10,10 @@ from pathlib import Path
 from benchmarks.dev.emulated_pi.boards import BOARD_32, BOARDS, Board, kernel_files
 from benchmarks.dev.emulated_pi.userland import USERLANDS, Userland, runtime, userland
 
+# What a board shares with others of its userland. QEMU looks for every path below the root first,
+# so /tmp and /home are left out: they are this machine's.
+SYSTEM = ("usr", "bin", "sbin", "etc")
+
 
 @dataclass(frozen=True)
 class EmulatedPi:
@@ -56,14 +60,22 @@ class EmulatedPi:
         return [*words, str(self.root / "usr" / "bin" / f"python{self.debian.python}")]
 
     def script(self) -> str:
-        """A shell script that is its python3; further PYTHONPATHs stay in front."""
+        """A shell script that is its python3; further PYTHONPATHs stay in front.
+
+        With 64 bits, Python is told that the script is itself (qemu's -0), by whatever name it was
+        called: so the programs that it starts are emulated too, and a virtual environment's
+        python3, a link to the script, knows its own folder. Not so with 32 bits, where QEMU does
+        not look below the root for what statx() asks for: Python must see the root's own path.
+        """
         lines = ["#!/bin/sh"]
         for name, value in self.variables().items():
             text = shlex.quote(value)
             if name == "PYTHONPATH":
                 text = f'"${{PYTHONPATH:+$PYTHONPATH:}}"{text}'
             lines.append(f"export {name}={text}")
-        return "\n".join([*lines, f'exec {shlex.join(self.words())} "$@"', ""])
+        emulator, *words = self.words()
+        name = "" if self.debian.qemu == "arm" else ' -0 "$0"'
+        return "\n".join([*lines, f'exec {emulator}{name} {shlex.join(words)} "$@"', ""])
 
 
 def emulated_pi(
@@ -82,7 +94,7 @@ def emulated_pi(
     shared, root = userland(of), folder / name
     root.mkdir(parents=True)
     for path in shared.iterdir():
-        if path.name not in ("proc", "sys"):
+        if path.name in SYSTEM or path.name.startswith("lib"):
             (root / path.name).symlink_to(path)
     for file, text in kernel_files(board).items():
         (root / file).parent.mkdir(parents=True, exist_ok=True)

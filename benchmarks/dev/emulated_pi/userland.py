@@ -55,6 +55,7 @@ class Userland:
 
 
 _LIBRARIES = ("base-files", "libstdc++6", "libgcc-s1", "zlib1g")  # base-files: os-release, /lib
+_APT = 'Acquire::Retries "3";'
 _TAGS_64 = (
     "manylinux_2_34_aarch64",
     "manylinux_2_28_aarch64",
@@ -63,10 +64,15 @@ _TAGS_64 = (
 )
 USERLANDS: Mapping[str, Userland] = {
     "bookworm-arm64": Userland(
-        "bookworm", "arm64", "aarch64", "3.11", ("python3.11", *_LIBRARIES), _TAGS_64
+        "bookworm",
+        "arm64",
+        "aarch64",
+        "3.11",
+        ("python3.11", "python3-venv", *_LIBRARIES),
+        _TAGS_64,
     ),
     "trixie-arm64": Userland(
-        "trixie", "arm64", "aarch64", "3.13", ("python3.13", *_LIBRARIES), _TAGS_64
+        "trixie", "arm64", "aarch64", "3.13", ("python3.13", "python3-venv", *_LIBRARIES), _TAGS_64
     ),
     "bookworm-armhf": Userland(
         "bookworm",
@@ -110,7 +116,7 @@ def userland(name: str) -> Path:
 
     def make(folder: Path) -> None:
         words = ["mmdebstrap", "--variant=extract", "--mode=auto", "--quiet"]
-        words += [f"--architectures={recipe.architecture}"]
+        words += [f"--architectures={recipe.architecture}", f"--aptopt={_APT}"]
         words += [f"--include={','.join(recipe.packages)}", recipe.release, str(folder)]
         # A source of its own: the host's sources may have no such architecture.
         _run([*words, f"deb http://deb.debian.org/debian {recipe.release} main"])
