@@ -1,6 +1,8 @@
 """What emulated Raspberry Pis are made of: kept whole or not at all, and made once."""
 
+import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +21,23 @@ def test_missing_tools_are_named_with_their_packages(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(userland.UserlandError, match=r"missing: mmdebstrap, .*apt-get install"):
         userland.userland("bookworm-arm64")
+
+
+@pytest.mark.parametrize(("account", "mode"), [(0, "root"), (1000, "chrootless")])
+def test_an_ordinary_account_makes_it_too(monkeypatch, account, mode):
+    """By itself mmdebstrap wants user namespaces of an account that is not root's."""
+    asked = []
+
+    def run(words):
+        asked.extend(words)
+        Path(words[-2]).mkdir()
+
+    monkeypatch.setattr(userland, "_run", run)
+    monkeypatch.setattr(userland, "missing_tools", list)
+    monkeypatch.setattr(os, "geteuid", lambda: account)
+    assert userland.userland("bookworm-arm64").is_dir()
+    assert f"--mode={mode}" in asked
+    assert "deb.debian.org/debian bookworm main" in asked[-1]
 
 
 def test_what_fails_half_way_leaves_nothing():

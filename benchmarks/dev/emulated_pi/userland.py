@@ -115,7 +115,9 @@ def userland(name: str) -> Path:
     recipe = USERLANDS[name]
 
     def make(folder: Path) -> None:
-        words = ["mmdebstrap", "--variant=extract", "--mode=auto", "--quiet"]
+        # Nothing of it is run, so that an ordinary account can unpack it as well as root.
+        mode = "root" if os.geteuid() == 0 else "chrootless"
+        words = ["mmdebstrap", "--variant=extract", f"--mode={mode}", "--quiet"]
         words += [f"--architectures={recipe.architecture}", f"--aptopt={_APT}"]
         words += [f"--include={','.join(recipe.packages)}", recipe.release, str(folder)]
         # A source of its own: the host's sources may have no such architecture.
