@@ -30,7 +30,7 @@ test: $(READY)  ## the default tests
 test-slow: $(READY)  ## the tests that compute for minutes
 	$(BIN)/python -m pytest -m slow
 
-emulated: $(READY)  ## the tests that need QEMU, about three minutes
+emulated: $(READY)  ## the tests that need QEMU, about seven minutes
 	$(BIN)/python -m pytest -m "emulated and not slow"
 
 lint: $(READY)  ## style, types, import rules

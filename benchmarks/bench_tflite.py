@@ -7,6 +7,7 @@ tflite-runtime and TensorFlow (the first that works, in this order), and nothing
     python3 bench_tflite.py --bundle DIR --threads 4       a bundle that lies elsewhere
     python3 bench_tflite.py --model any.tflite             any other model, with random input
     python3 bench_tflite.py --no-delegate                  without XNNPACK
+    python3 bench_tflite.py --sweep                        1, 2, 4 threads, with XNNPACK and without
     python3 bench_tflite.py --window-s 10 --json out.json  windows as long as MLPerf Tiny asks for
 
 Exactly one JSON object goes to stdout (bench_tflite.schema.json describes each field), progress
@@ -33,7 +34,7 @@ import subprocess
 import sys
 import time
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Sequence
 
 try:
@@ -44,7 +45,7 @@ except ImportError:  # not on Windows
 # numpy is imported inside functions: the process forks before anything that starts threads.
 
 SCHEMA = "hintlite-bench/1"
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 KERNELS = {  # our word: the runtimes' OpResolverType
     "xnnpack": "AUTO",
     "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
@@ -55,6 +56,12 @@ LEAST_RUNS, LEAST_S = 50, 1.0  # what TFLite's benchmark_model takes at the leas
 MOST_SPREAD_PERCENT = 5.0
 MOST_OTHER_CPU = 0.10  # share of all cores that other processes and the hypervisor may take
 MOST_STEPS_APART = 2  # output steps between kernels of different runtimes: more is no rounding
+SWEEP_THREADS = (1, 2, 4)
+POWER_READINGS = 5
+POWER_METHOD = (
+    "estimate: sum of current times voltage over the rails that vcgencmd pmic_read_adc lists with "
+    "both; without the losses of the regulators and what USB devices draw"
+)
 MOST_FLOAT_APART = 0.01  # of the range of the expected outputs, for models with float outputs
 METHOD = (
     "timed: invoke() alone, by time.perf_counter_ns; the input is copied in before, untimed",
@@ -91,8 +98,11 @@ class Options:
     window_s: float = 2.0
     windows: int = 5
     min_runs: int = 50
+    input: str = "samples"
+    sweep: bool = False
     json: str | None = None
     nonce: str | None = None
+    compare: bool = True  # with the reference kernels too; no option of the command line
 
 
 @dataclass(frozen=True)
@@ -236,6 +246,29 @@ def temperatures(root: str) -> list[Json] | None:
     return known([m if m is None else {"type": kind, "celsius": m / 1000} for kind, m in found])
 
 
+def family(architecture: str) -> str:
+    """The processor family of a kernel's word for an architecture: arm, x86, or the word itself."""
+    if architecture.startswith(("aarch64", "arm")):
+        return "arm"
+    return "x86" if re.match(r"x86_64$|amd64$|i\d86$", architecture) else architecture
+
+
+def emulator(root: str, machine: str) -> str | None:
+    """What emulates this processor, or None where nothing shows that one does.
+
+    Two signs: the variable HINTLITE_EMULATOR, in which an emulated userland says so itself; and a
+    kernel (Linux 6.1 or newer) made for another family of processors than the one that programs
+    are told of, which is how qemu-user runs them.
+    """
+    said = os.environ.get("HINTLITE_EMULATOR")
+    kernel = read_text(root, "/proc/sys/kernel/arch")
+    if said or kernel is None or not machine:
+        return said or None
+    if family(kernel) == family(machine):
+        return None
+    return f"{machine} programs on a kernel for {kernel}"
+
+
 def load_average(root: str) -> list[float] | None:
     """The load averages over 1, 5 and 15 minutes."""
     text = read_text(root, "/proc/loadavg")
@@ -296,6 +329,66 @@ def firmware(program: str | None) -> Json:
     return facts if known(list(facts.values())) else None
 
 
+def rails_of(answer: str) -> Json:
+    """Watts of each rail in the answer of `vcgencmd pmic_read_adc`, of a Raspberry Pi 5.
+
+    A line is `VDD_CORE_A current(7)=1.75128000A` or `VDD_CORE_V volt(15)=0.72040100V`; the two are
+    one rail. Rails with one of them alone (EXT5V_V, BATT_V) have no power.
+    """
+    lines = r"^\s*(\w+)_([AV]) (?:current|volt)\(\d+\)=([0-9.]+)[AV]\s*$"
+    found = {(rail, unit): float(text) for rail, unit, text in re.findall(lines, answer, re.M)}
+    rails = sorted(rail for rail, unit in found if unit == "A" and (rail, "V") in found)
+    return {rail: found[rail, "A"] * found[rail, "V"] for rail in rails}
+
+
+def idle_watts(program: str) -> float | None:
+    """The estimated power of a Raspberry Pi 5 while nothing is inferred; None elsewhere."""
+    rails = rails_of(ask_firmware(program, ["pmic_read_adc"], r"(?s)(.+)") or "")
+    return sum(rails.values()) if rails else None
+
+
+def busy_rails(program: str, infer: Callable[[], None]) -> Json:
+    """The rails' power, read while inferences run."""
+    with subprocess.Popen(
+        [program, "pmic_read_adc"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        end = time.monotonic() + 5
+        while process.poll() is None and time.monotonic() < end:
+            infer()
+        process.kill()
+        answer = process.stdout.read() if process.stdout else b""
+    return rails_of(answer.decode("utf-8", "replace"))
+
+
+def power_facts(program: str | None, infer: Callable[[], None]) -> Json:
+    """An estimate of power at rest and during inferences; None but on a Raspberry Pi 5.
+
+    Args:
+        program: vcgencmd.
+        infer: sets an input and runs the model once.
+    """
+    idle = idle_watts(program) if program is not None else None
+    if program is None or idle is None:
+        return None
+    say("estimating the power")
+    readings = []
+    for _ in range(POWER_READINGS):
+        for _ in range(3):  # busy before the reading begins
+            infer()
+        readings.append(busy_rails(program, infer))
+    watts = sorted(sum(rails.values()) for rails in readings if rails)
+    return {
+        "kind": "estimate",
+        "method": POWER_METHOD,
+        "idle_w": idle,
+        "busy_w": percentile(watts, 50) if watts else None,
+        "busy_least_w": watts[0] if watts else None,
+        "busy_most_w": watts[-1] if watts else None,
+        "readings": len(watts),
+        "rails": sorted(readings[-1]),
+    }
+
+
 def machine_state(root: str, vcgencmd: str | None) -> Json:
     """What changes on a machine: governors, clocks, temperatures, load."""
     clocks = [cpu + "/cpufreq/" for cpu in numbered(root, "sys/devices/system/cpu/cpu[0-9]*")]
@@ -319,6 +412,7 @@ def machine_facts(root: str) -> Json:
         "cores": core_count(root),
         "usable_cores": usable_cores(),
         "architecture": platform.machine() or None,
+        "emulator": emulator(root, platform.machine()),
         "kernel": platform.release() or None,
         "os": os_name(root),
         "memory_bytes": kib_field(root, "/proc/meminfo", "MemTotal"),
@@ -703,6 +797,30 @@ def runtime_facts(runtime: Runtime, interpreter: Any, kernels: str) -> Json:
     }
 
 
+NO_PROFILER = (
+    "{} {} has no profiler in its Python interface: TFLite's own program benchmark_model, built for "
+    "this machine, times operators (--enable_op_profiling=true)"
+)
+
+
+def operator_facts(runtime: Runtime, interpreter: Any) -> Json:
+    """The operators in the interpreter's list, and that their times cannot be had here.
+
+    With a delegate the list holds the model's own operators and the delegate's nodes, which take
+    the place of those that they run.
+    """
+    names = operator_names(interpreter)
+    counted = {name: names.count(name) for name in sorted(set(names))} if names else None
+    listed = (
+        [{"name": name, "count": count} for name, count in counted.items()] if counted else None
+    )
+    return {
+        "listed": listed,
+        "times": "unavailable",
+        "why": NO_PROFILER.format(runtime.name, runtime.version),
+    }
+
+
 # ------------------------------------------------------------------------------- the inputs
 
 
@@ -775,9 +893,9 @@ def random_input(detail: Json, generator: Any) -> Any:
 
 
 class Feeder:
-    """Copies the next input into the interpreter: the samples in turn, or one random input."""
+    """Copies the next input into the interpreter: the samples in turn, or one input repeated."""
 
-    def __init__(self, interpreter: Any, samples: Samples | None) -> None:
+    def __init__(self, interpreter: Any, samples: Samples | None, kind: str = "samples") -> None:
         import numpy as np
 
         details = interpreter.get_input_details()
@@ -785,13 +903,17 @@ class Feeder:
         self._set = interpreter.set_tensor
         self._indices = [detail["index"] for detail in details]
         self._turns = (
-            [[value] for value in samples.inputs]
+            [[value] for value in samples.inputs[: 1 if kind == "one" else None]]
             if samples
             else [[random_input(detail, generator) for detail in details]]
         )
         self._next = 0
         self.facts = {
-            "kind": "samples in turn" if samples else "one random input",
+            "kind": "one random input"
+            if not samples
+            else "one sample repeated"
+            if kind == "one"
+            else "samples in turn",
             "count": len(self._turns),
             "seed": None if samples else 0,
         }
@@ -976,7 +1098,12 @@ def exactness_facts(entry: Json, runtime: Runtime, checks: Sequence[Json]) -> Js
 
 
 def check_samples(
-    report: Json, runtime: Runtime, subject: Subject, interpreter: Any, samples: Samples
+    report: Json,
+    runtime: Runtime,
+    subject: Subject,
+    interpreter: Any,
+    samples: Samples,
+    compare: bool,
 ) -> None:
     """Adds accuracy and exactness on the bundled samples to the report."""
     import numpy as np
@@ -988,7 +1115,7 @@ def check_samples(
     if samples.expected is None:
         return
     checks = [compare_outputs(kernels, outputs, samples.expected)]
-    if kernels != "reference" and runtime.resolver is not None:
+    if compare and kernels != "reference" and runtime.resolver is not None:
         outputs = reference_outputs(runtime, subject, samples)
         checks.append(compare_outputs("reference", outputs, samples.expected))
     report["exactness"] = exactness_facts(subject.manifest["samples"], runtime, checks)
@@ -1021,6 +1148,11 @@ REASONS = {  # code: (state, why it matters, how to cure it)
         "doubtful",
         "the built-in kernels were measured",
         "ask for what this runtime does with --no-delegate, or install ai-edge-litert",
+    ),
+    "emulated": (
+        "doubtful",
+        "its times are the emulator's, no device's",
+        "take from here what does not depend on time; measure on a device",
     ),
     "throttled": (
         "doubtful",
@@ -1093,6 +1225,12 @@ def judge_delegate(report: Json) -> Json:
     return None
 
 
+def judge_emulation(report: Json) -> Json:
+    """An emulated processor has no times of its own."""
+    name = report["machine"]["emulator"]
+    return reason("emulated", f"the processor is emulated ({name})") if name else None
+
+
 def judge_throttling(report: Json) -> Json:
     """A throttled processor is slower than it could be: now, or newly since the start."""
     words = [int(word, 16) for word in report["machine"]["throttled_words"] or ["0x0"]]
@@ -1154,6 +1292,7 @@ RULES = (
     judge_finite,
     judge_outputs,
     judge_delegate,
+    judge_emulation,
     judge_throttling,
     judge_governor,
     judge_others,
@@ -1180,7 +1319,7 @@ def judge(report: Json) -> Json:
 
 def blank_report(options: Options, subject: Subject, root: str) -> Json:
     """The report with all that is known before the runtime is imported, the rest null."""
-    names = ("threads", "kernels", "warmup_s", "window_s", "windows", "min_runs")
+    names = ("threads", "kernels", "warmup_s", "window_s", "windows", "min_runs", "input")
     return {
         "schema": SCHEMA,
         "nonce": options.nonce,
@@ -1190,6 +1329,9 @@ def blank_report(options: Options, subject: Subject, root: str) -> Json:
         "settings": {name: getattr(options, name) for name in names},
         "runtime": None,
         "latency": None,
+        "sweep": None,
+        "operators": None,
+        "power": None,
         "memory": None,
         "finite_outputs": None,
         "accuracy": None,
@@ -1220,6 +1362,7 @@ def start_cold(report: Json, subject: Subject, options: Options, root: str) -> t
     times = {"import_us": runtime.import_us, "load_us": load_us, "allocate_us": since_us(start)}
     report["latency"] = times
     report["runtime"] = runtime_facts(runtime, interpreter, options.kernels)
+    report["operators"] = operator_facts(runtime, interpreter)
     return runtime, interpreter
 
 
@@ -1246,6 +1389,12 @@ def time_windows(
     report["latency"].update(input=feed.facts, method=list(METHOD))
     report["machine"].update(cpu_shares(before, cpu_seconds(root)))
     report["machine"].update(after=machine_state(root, vcgencmd), throttled_words=known(words))
+
+    def infer() -> None:
+        feed()
+        interpreter.invoke()
+
+    report["power"] = power_facts(vcgencmd, infer)
 
 
 def measure(options: Options, root: str = "/", vcgencmd: str | None = None) -> Json:
@@ -1274,15 +1423,26 @@ def measure(options: Options, root: str = "/", vcgencmd: str | None = None) -> J
     runtime, interpreter = start_cold(report, subject, options, root)
     describe_model(report["model"], subject, interpreter)
     samples = load_samples(subject, interpreter.get_input_details()[0])
-    feed = Feeder(interpreter, samples)
+    feed = Feeder(interpreter, samples, options.input)
     warm_up(report, interpreter, feed, options, root)
     time_windows(report, interpreter, feed, options, root, vcgencmd)
     if samples is not None:
         if report["task"] is not None:
             report["task"]["samples_sha256"] = samples.sha256
-        check_samples(report, runtime, subject, interpreter, samples)
+        check_samples(report, runtime, subject, interpreter, samples, options.compare)
     report["verdict"] = judge(report)
     return report
+
+
+def summary_of_row(row: Json) -> str:
+    """A setting of a sweep on one line."""
+    delegate = {True: "XNNPACK applied", False: "no delegate", None: "delegate unknown"}
+    text = f"{row['threads']} threads, {row['kernels']}, {row['input']}: "
+    if row["error"]:
+        return text + row["error"]
+    applied = delegate[row["delegate_applied"]]
+    codes = f" ({', '.join(row['reasons'])})" if row["reasons"] else ""
+    return f"{text}p50 {row['steady']['p50_us']:.1f} us, {applied}, {row['verdict']}{codes}"
 
 
 def summary(report: Json) -> list[str]:
@@ -1291,6 +1451,8 @@ def summary(report: Json) -> list[str]:
     if report["latency"]:
         text = "p50 {p50_us:.1f} us, p90 {p90_us:.1f} us, p99 {p99_us:.1f} us, {runs} runs"
         lines.append(text.format(**report["latency"]["steady"]))
+    for row in report["sweep"] or []:
+        lines.append(summary_of_row(row))
     if report["accuracy"]:
         lines.append("{correct} of {total} bundled samples right".format(**report["accuracy"]))
     lines.append("verdict: " + report["verdict"]["state"])
@@ -1332,6 +1494,8 @@ def command_line() -> argparse.ArgumentParser:
     add("--window-s", type=number(float, 0), default=2.0, metavar="T", help="(default: 2)")
     add("--windows", type=number(int, 1), default=5, metavar="N", help="(default: 5)")
     add("--min-runs", type=number(int, 1), default=50, metavar="N", help="a window (default: 50)")
+    add("--input", choices=("samples", "one"), default="samples", help="in turn, or one repeated")
+    add("--sweep", action="store_true", help="then other threads, kernels and input too")
     add("--json", metavar="OUT", help="write the JSON to this file too")
     add("--nonce", metavar="TEXT", help="given back in the JSON")
     add("--version", action="version", version=VERSION)
@@ -1347,6 +1511,10 @@ def parse_options(arguments: Sequence[str] | None) -> Options:
             parser.error("--no-delegate and --kernels xnnpack contradict each other")
         given["kernels"] = given["kernels"] or "builtin"
     given["kernels"] = given["kernels"] or "xnnpack"
+    if given["sweep"] and not hasattr(os, "fork"):
+        parser.error(
+            "--sweep needs fork(), which this system lacks: measure each setting by itself"
+        )
     if given["json"] is not None:
         folder = os.path.dirname(os.path.abspath(given["json"]))
         if not os.path.isdir(folder) or os.path.isdir(given["json"]):
@@ -1369,18 +1537,22 @@ def write_json(path: str, text: str) -> None:
         raise BenchError(f"cannot write {path}: {error.strerror}")
 
 
-def work(options: Options) -> int:
-    """Measures, prints the JSON and returns the exit code."""
+def deliver(options: Options, report: Json) -> int:
+    """Writes the JSON, prints it with a summary, and returns the exit code."""
+    text = json.dumps(report, indent=2, allow_nan=False) + "\n"
+    if options.json is not None:
+        write_json(options.json, text)
+    for line in summary(report):
+        say(line)
+    sys.stdout.write(text)
+    sys.stdout.flush()
+    return 1 if report["verdict"]["state"] == "invalid" else 0
+
+
+def guarded(job: Callable[[], int]) -> int:
+    """Runs a job; an error is one line and an exit code."""
     try:
-        report = measure(options, "/", shutil.which("vcgencmd"))
-        text = json.dumps(report, indent=2, allow_nan=False) + "\n"
-        if options.json is not None:
-            write_json(options.json, text)
-        for line in summary(report):
-            say(line)
-        sys.stdout.write(text)
-        sys.stdout.flush()
-        return 1 if report["verdict"]["state"] == "invalid" else 0
+        return job()
     except UsageError as error:
         say("error: " + one_line(error))
         return 2
@@ -1393,11 +1565,17 @@ def work(options: Options) -> int:
     return 1
 
 
-def supervise(job: Callable[[], int]) -> int:
+def work(options: Options) -> int:
+    """Measures, prints the JSON and returns the exit code."""
+    return guarded(lambda: deliver(options, measure(options, "/", shutil.which("vcgencmd"))))
+
+
+def supervise(job: Callable[[], int], listen: Callable[[], None] = lambda: None) -> int:
     """Runs a job in a child process, so that a crash of the runtime ends in a sentence.
 
     Runtimes up to TFLite 2.14 do not check a model file before they use it: a truncated one ends
-    in a segmentation fault. The parent imports nothing, so the child starts cold.
+    in a segmentation fault. The parent imports nothing, so the child starts cold. `listen` is
+    called in the parent while the child runs. A signal ends both.
     """
     if not hasattr(os, "fork"):  # Windows
         return job()
@@ -1409,16 +1587,97 @@ def supervise(job: Callable[[], int]) -> int:
 
     def stop(signal_number: int, _: Any) -> None:
         stopped.append(signal_number)
-        os.kill(child, signal.SIGKILL)
+        try:
+            os.kill(child, signal.SIGKILL)
+        except ProcessLookupError:  # between two of a sweep
+            sys.exit(1)
 
     for wanted in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(wanted, stop)
+    listen()
     status = os.waitpid(child, 0)[1]
+    if stopped:
+        say("error: stopped")
+        sys.exit(1)
     if not os.WIFSIGNALED(status):
         return os.WEXITSTATUS(status)
     killer = signal.Signals(os.WTERMSIG(status)).name
-    say(f"error: {'stopped' if stopped else CRASHES.get(killer, CRASH.format(killer))}")
+    say("error: " + CRASHES.get(killer, CRASH.format(killer)))
     return 1
+
+
+# ----------------------------------------------------------------------------------- the sweep
+
+
+def measure_apart(options: Options) -> tuple[int, Json]:
+    """Measures in a fresh process; returns its exit code and its report, None if it failed."""
+    taken, given = os.pipe()
+    parts: list[bytes] = []
+
+    def job() -> int:
+        def send() -> int:
+            report = measure(options, "/", shutil.which("vcgencmd"))
+            with os.fdopen(given, "wb") as stream:
+                stream.write(json.dumps(report, allow_nan=False).encode())
+            return 0
+
+        os._exit(guarded(send))  # not back into the loop that started this
+
+    def listen() -> None:
+        os.close(given)
+        parts.extend(iter(lambda: os.read(taken, 1 << 16), b""))
+
+    code = supervise(job, listen)
+    os.close(taken)
+    return code, json.loads(b"".join(parts).decode()) if code == 0 else None
+
+
+def sweep_options(options: Options) -> list[Options]:
+    """The settings of a sweep: 1, 2 and 4 threads with XNNPACK and without, one input repeated."""
+    plain = replace(options, compare=False, nonce=None, json=None)
+    settings = [
+        replace(plain, threads=threads, kernels=kernels)
+        for kernels in ("xnnpack", "builtin")
+        for threads in SWEEP_THREADS
+    ]
+    return [*settings, replace(plain, input="one" if options.input == "samples" else "samples")]
+
+
+def sweep_row(options: Options, report: Json) -> Json:
+    """What one setting of a sweep came to; the figures are null where it could not be measured."""
+    row = {"threads": options.threads, "kernels": options.kernels, "input": options.input}
+    if report is None:
+        error = "it could not be measured: its error is among the lines of progress"
+        names = ("delegate_applied", "cold_start_us", "steady", "peak_rss_bytes", "accuracy")
+        return dict(row, error=error, verdict=None, reasons=[], **dict.fromkeys(names))
+    latency = report["latency"]
+    cold = ("import_us", "load_us", "allocate_us", "first_us")
+    return dict(
+        row,
+        delegate_applied=report["runtime"]["delegate_applied"],
+        cold_start_us=sum(latency[name] for name in cold),
+        steady={name: value for name, value in latency["steady"].items() if name != "windows"},
+        peak_rss_bytes=report["memory"]["peak_rss_bytes"],
+        accuracy=report["accuracy"],
+        error=None,
+        verdict=report["verdict"]["state"],
+        reasons=[entry["code"] for entry in report["verdict"]["reasons"]],
+    )
+
+
+def sweep(options: Options) -> int:
+    """Measures as asked, then in each of the sweep's settings; returns the exit code."""
+    code, report = measure_apart(options)
+    if report is None:
+        return code
+    if report["verdict"]["state"] != "invalid":
+        report["sweep"] = []
+        settings = sweep_options(options)
+        for number, setting in enumerate(settings, 1):
+            what = f"{setting.threads} threads, {setting.kernels}, input {setting.input}"
+            say(f"sweep {number} of {len(settings)}: {what}")
+            report["sweep"].append(sweep_row(setting, measure_apart(setting)[1]))
+    return guarded(lambda: deliver(options, report))
 
 
 CRASH = "the runtime crashed ({}): the model is damaged or truncated"
@@ -1431,7 +1690,7 @@ CRASHES = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code."""
     options = parse_options(arguments)
-    return supervise(lambda: work(options))
+    return sweep(options) if options.sweep else supervise(lambda: work(options))
 
 
 if __name__ == "__main__":

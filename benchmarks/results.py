@@ -106,12 +106,13 @@ def _of_json(place: str, content: Mapping[str, Any]) -> Outcome:
 
 
 def _of_report(place: str, report: Mapping[str, Any]) -> Outcome:
-    """From the JSON that bench_tflite.py printed."""
+    """From the JSON that bench_tflite.py printed; times and memory of an emulator do not count."""
     facts = report_facts(report)
-    facts["method"] = {"kind": "measured"} | facts["method"]
-    memory = (report["memory"] or {}).get("peak_rss_bytes")
-    times, size = latency_us(report["latency"]), report["model"]["bytes"]
-    figures = figures_of(times, memory, size, report["accuracy"])
+    emulated = report["machine"].get("emulator") is not None
+    facts["method"] = {"kind": "simulated" if emulated else "measured"} | facts["method"]
+    memory = None if emulated else (report["memory"] or {}).get("peak_rss_bytes")
+    times = None if emulated else latency_us(report["latency"])
+    figures = figures_of(times, memory, report["model"]["bytes"], report["accuracy"])
     return _outcome(place, "bench_tflite", report["verdict"], facts, figures)
 
 

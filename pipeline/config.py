@@ -523,6 +523,7 @@ class BenchmarkConfig:
         min_runs: fewest inferences in a window.
         threads: threads of the interpreter.
         kernels: xnnpack, builtin (no delegate) or reference.
+        sweep: then also 1, 2 and 4 threads with XNNPACK and without, and one input repeated.
     """
 
     window_s: float = 2.0
@@ -530,6 +531,7 @@ class BenchmarkConfig:
     min_runs: int = 50
     threads: int = 1
     kernels: str = "xnnpack"
+    sweep: bool = False
 
     def __post_init__(self) -> None:
         """Refuses times and counts that measure nothing."""

@@ -42,6 +42,7 @@ def report(given):
         "model": {"sha256": sha256, "file": os.path.basename(path)},
         "verdict": {"state": "valid", "reasons": []},
         "latency": None,
+        "machine": {"emulator": None},
         "memory": None,
         "accuracy": None,
         "cwd": os.getcwd(),

@@ -138,7 +138,7 @@ def test_the_report_is_about_this_run(report, bundle):
     assert report["model"]["inputs"][0]["shape"] == [1, 8, 8, 1]
     assert report["model"]["outputs"][0]["dtype"] == "int8"
     asked = {"threads": 1, "kernels": "xnnpack", "warmup_s": 0.02, "window_s": 0.05}
-    assert report["settings"] == {**asked, "windows": 5, "min_runs": 3}
+    assert report["settings"] == {**asked, "windows": 5, "min_runs": 3, "input": "samples"}
 
 
 def test_latency_hangs_together(report):

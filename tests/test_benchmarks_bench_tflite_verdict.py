@@ -25,6 +25,7 @@ def good_report() -> dict:
         "machine": {
             "cores": 4,
             "usable_cores": 4,
+            "emulator": None,
             "before": state,
             "after": state,
             "throttled_words": ["0x0"] * 6,
@@ -68,6 +69,7 @@ DOUBTS = {
         "short",
         lambda r: r["latency"]["steady"].update(windows=[{"seconds": 0.19}] * 5),
     ),
+    "emulated": ("emulated", lambda r: r["machine"].update(emulator="qemu-aarch64")),
     "threads": ("threads", lambda r: r["settings"].update(threads=5)),
     "delegate": ("delegate_not_applied", lambda r: r["runtime"].update(delegate_applied=False)),
     "other runtime": ("other_runtime", lambda r: differ(r, 2, same_runtime=False)),

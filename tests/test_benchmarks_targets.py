@@ -1,5 +1,6 @@
 """Targets: what a request and a result refuse, and the host's process from start to end."""
 
+import dataclasses
 import json
 import os
 import re
@@ -155,6 +156,7 @@ def test_the_host_measures_a_file_with_other_settings(tmp_path):
         "window_s": 0.01,
         "windows": 2,
         "min_runs": 1,
+        "input": "samples",
     }
     assert (got.raw["model"]["file"], got.accuracy) == ("-odd name.tflite", None)
 
@@ -211,6 +213,7 @@ def answer(**changes) -> dict:
         "model": {"file": TINY.name, "sha256": sha256(TINY)},
         "verdict": DOUBTFUL,
         "latency": None,
+        "machine": {"emulator": None},
         "memory": None,
         "accuracy": None,
     }
@@ -240,6 +243,22 @@ def test_the_stand_in_itself_is_believed(tmp_path):
     text = json.dumps(answer())
     target = stand_in(tmp_path, f"print({text!r}.replace('NONCE', nonce))")
     assert target.run(TINY, FAST).verdict == DOUBTFUL
+
+
+def test_a_report_that_names_an_emulator_is_simulated(tmp_path):
+    memory = {"peak_rss_bytes": 1000}
+    for emulator, kind, size in ((None, "measured", 1000), ("qemu-aarch64", "simulated", None)):
+        text = json.dumps(answer(machine={"emulator": emulator}, memory=memory))
+        target = stand_in(tmp_path, f"print({text!r}.replace('NONCE', nonce))")
+        result = target.run(TINY, FAST)
+        assert (result.kind, result.memory_bytes) == (kind, size)
+
+
+def test_a_sweep_is_asked_for(tmp_path):
+    body = f"answer = {answer()!r}\nanswer.update(nonce=nonce, swept='--sweep' in sys.argv)\n"
+    target = stand_in(tmp_path, body + "print(json.dumps(answer))")
+    assert target.run(TINY, FAST).raw["swept"] is False
+    assert target.run(TINY, dataclasses.replace(FAST, sweep=True)).raw["swept"] is True
 
 
 @pytest.mark.parametrize("name", ["../samples.npz", "/etc/hostname", "none.tflite", None])

@@ -109,6 +109,7 @@ def facts(machine="aarch64", bits=64, python=(3, 11, 2), libc=("glibc", "2.36"),
         (facts(python=(3, 7, 3), libc=("glibc", "2.28")), ("tflite-runtime", "numpy<2")),
         (facts("armv7l", 32), ("tflite-runtime",)),
         (facts("aarch64", 32), ("tflite-runtime",)),  # a 64-bit kernel, a 32-bit userland
+        (facts("armv7l", 64), ("ai-edge-litert", "numpy")),  # a kernel that says 32 bits, and 64
         (facts("x86_64"), ("ai-edge-litert", "numpy")),
     ],
 )
@@ -157,4 +158,5 @@ def test_the_command_to_install_is_the_devices_own():
     assert "python3-numpy" in text
     assert "--system-site-packages" in text
     assert "pip install tflite-runtime" in text
-    assert architecture(facts("aarch64", 32)) == "armv7l"
+    assert architecture(facts("aarch64", 32)) == architecture(facts("armv8l", 32)) == "armv7l"
+    assert architecture(facts("armv8l", 64)) == "aarch64"

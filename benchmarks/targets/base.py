@@ -46,6 +46,7 @@ class BenchmarkRequest:
         window_s: the least seconds of a window.
         windows: how many.
         min_runs: the fewest inferences in a window.
+        sweep: afterwards other threads, kernels and input too, each in a fresh process.
         timeout_s: seconds after which the whole benchmark is given up.
     """
 
@@ -56,6 +57,7 @@ class BenchmarkRequest:
     window_s: float = 2.0
     windows: int = 5
     min_runs: int = 50
+    sweep: bool = False
     timeout_s: float = 600.0
 
     def __post_init__(self) -> None:

@@ -42,7 +42,8 @@ def to_result(
 
     Args:
         report: what parse_report returned.
-        kind: "measured" or "simulated"; a simulation's times stay in `raw`.
+        kind: "measured" or "simulated"; a report that names an emulator is a simulation whatever
+            is said here. A simulation's times and memory are the emulator's: they stay in `raw`.
         target: the target's name.
         nonce: what was given to this run alone.
         model_sha256: of the file that was to be run.
@@ -57,13 +58,16 @@ def to_result(
                 f"expected an answer with nonce {nonce} and model {model_sha256}, got nonce "
                 f"{came[0]} and model {came[1]}: it is about another run; run again"
             )
+        if report["machine"]["emulator"] is not None:
+            kind = "simulated"
+        memory = None if kind == "simulated" else report["memory"]
         return BenchmarkResult(
             kind=kind,
             target=target,
             model_sha256=model_sha256,
             verdict=report["verdict"],
             latency_us=None if kind == "simulated" else latency_us(report["latency"]),
-            memory_bytes=report["memory"]["peak_rss_bytes"] if report["memory"] else None,
+            memory_bytes=memory["peak_rss_bytes"] if memory else None,
             accuracy=report["accuracy"],
             raw=dict(report),
         )

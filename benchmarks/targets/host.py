@@ -86,6 +86,8 @@ class HostTarget:
             command += [] if request.model is None else ["--model", request.model]
         for name in ("threads", "kernels", "warmup_s", "window_s", "windows", "min_runs"):
             command += ["--" + name.replace("_", "-"), str(getattr(request, name))]
+        if request.sweep:
+            command.append("--sweep")
         return command
 
     def _measure(self, command: list[str], request: BenchmarkRequest) -> str:

@@ -139,4 +139,5 @@ def _request(context: Context) -> BenchmarkRequest:
         window_s=config.window_s,
         warmup_s=config.warmup_s,
         min_runs=config.min_runs,
+        sweep=config.sweep,
     )

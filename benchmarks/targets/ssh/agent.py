@@ -210,7 +210,10 @@ class Agent:
         return [each for each in ready if each != self._link.taken]
 
     def install(self, order: Any) -> Any:
-        """Unpacks wheels into a folder of their own, which stays."""
+        """Unpacks wheels into a folder of their own, which stays.
+
+        The check that follows imports them, which compiles what a cold start reads.
+        """
         place = runtime_folder()
         os.makedirs(os.path.dirname(place), exist_ok=True)
         aside = tempfile.mkdtemp(prefix=".installing-", dir=os.path.dirname(place))
@@ -224,8 +227,6 @@ class Agent:
             os.rename(aside, place)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-        words = [self._python, "-m", "compileall", "-q", place]
-        self._run(words, b"", environment(None))  # so that the first cold start is as the next
         return {"folder": place}
 
     def unpack(self, order: Any) -> Any:

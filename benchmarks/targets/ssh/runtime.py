@@ -87,10 +87,14 @@ def choose_runtime(facts: Mapping[str, Any]) -> Runtime:
 
 
 def architecture(facts: Mapping[str, Any]) -> str:
-    """The userland's architecture: a 64-bit kernel may carry a 32-bit one."""
+    """The userland's architecture, by the width of its Python: what a kernel says may be another.
+
+    A 64-bit kernel may carry a 32-bit userland, and tell 64-bit programs that it is a 32-bit one
+    (setarch, for builds).
+    """
     machine = str(facts["machine"])
-    if facts["bits"] == 32 and machine in ("aarch64", "armv8l"):
-        return "armv7l"
+    if machine in ("aarch64", "armv8l", "armv7l"):
+        return "armv7l" if facts["bits"] == 32 else "aarch64"
     return machine
 
 

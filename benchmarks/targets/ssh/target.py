@@ -178,6 +178,8 @@ class SshTarget:
         options = ["--nonce", nonce]
         for name in OPTIONS:
             options += ["--" + name.replace("_", "-"), str(getattr(request, name))]
+        if request.sweep:
+            options.append("--sweep")
         with session.step("measuring", request.timeout_s + REMOVE_S):
             answer, content = session.order(
                 "measure",

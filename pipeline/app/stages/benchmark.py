@@ -42,6 +42,7 @@ def _work(context: Context, folder: Path) -> None:
         window_s=config.window_s,
         warmup_s=config.warmup_s,
         min_runs=config.min_runs,
+        sweep=config.sweep,
     )
     pairs = [(model, each) for model in context.models for each in precisions(context, model)]
     with context.terminal.task("benchmark on this host") as bar:
