@@ -39,13 +39,35 @@ def write_shared(
     blueprint = read(network)
     folder.mkdir(parents=True, exist_ok=True)
     inputs = data.normalized(data.validation[:COMPARED])
-    outputs = np.asarray(network(inputs, training=False))
+    outputs = exact_outputs(network, inputs)
     if not np.isfinite(outputs).all():
         raise CarryError("the network's outputs are not finite on validation data: train it again")
     np.savez(folder / "compare.npz", allow_pickle=False, inputs=inputs, outputs=outputs)
     plans.save(blueprint, folder)
     save_samples(data, logits, folder)
     return blueprint
+
+
+def exact_outputs(network: keras.Model, inputs: Array) -> Array:
+    """What a network computes, in double precision.
+
+    In single precision two equal deep networks differ by what their libraries round; in double
+    precision only a setting or a weight that was lost can make a difference.
+
+    Args:
+        network: functional; it is not changed.
+        inputs: [n, h, w, c].
+
+    Returns:
+        [n, classes] float64.
+    """
+
+    def double(layer: keras.layers.Layer) -> keras.layers.Layer:
+        return type(layer).from_config(layer.get_config() | {"dtype": "float64"})
+
+    copy = keras.models.clone_model(network, clone_function=double, recursive=True)
+    copy.set_weights(network.get_weights())
+    return np.asarray(copy(inputs, training=False))
 
 
 def save_teacher(teacher: keras.Model, folder: Path) -> None:
