@@ -79,6 +79,8 @@ def test_a_record_says_what_came_out_and_how(survivor):
             assert tested["accuracy"] == tested["correct"] / tested["total"]
             assert 0 <= record["validation"][precision] <= 1
         assert record["settings"]["arms"] == [record["arm"]]
+        # The runs shared a cache in the study's folder; records are for other machines too.
+        assert record["settings"]["cache"]["folder"] is None
         assert record["wall_s"]["distill"] > 0
         assert record["cpu_s"]["distill"] > 0
         assert record["machine"]["cores"] == os.cpu_count()
@@ -89,6 +91,7 @@ def test_a_record_says_what_came_out_and_how(survivor):
 def test_of_a_finished_run_the_student_stays_and_the_rest_goes(survivor):
     folder = survivor["folder"]
     assert not list((folder / "work").iterdir())
+    assert (folder / ".teacher_cache").is_dir()  # one for all runs
     for path in records(folder):
         kept = {each.name for each in (folder / "models" / path.stem).iterdir()}
         assert kept == {"student.keras", "student_int8.tflite", "history.csv"}

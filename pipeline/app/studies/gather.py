@@ -55,9 +55,16 @@ def record(
         "versions": {"hintlite": metadata.version("hintlite"), **versions(LIBRARIES)},
         "commit": commit(),
         "finished_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-        "settings": asdict(context.config),
+        "settings": _settings(context),
     }
     return content | {"id": record_id(kind, identity, content)}
+
+
+def _settings(context: Context) -> dict[str, Any]:
+    """The run's; without the cache's place on this machine, which means nothing on another."""
+    settings = asdict(context.config)
+    settings["cache"]["folder"] = None
+    return settings
 
 
 def weights_sha256(context: Context) -> str:
