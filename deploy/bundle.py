@@ -32,7 +32,7 @@ from deploy.manifest import (
 )
 from deploy.quantization import normalize
 from deploy.runtime import Runner, TensorSpec
-from deploy.whole_folder import replace_folder
+from deploy.whole_files import replace_folder
 
 __all__ = ["BundleError", "check_bundle", "read_manifest", "write_bundle"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deploy.bundle import check_bundle
 from deploy.manifest import MANIFEST, BundleError, is_plain_name, read_manifest
-from deploy.whole_folder import replace_folder
+from deploy.whole_files import replace_folder
 
 
 def add_compiled(

@@ -119,7 +119,7 @@ DEBIAN_13 = r"Debian GNU/Linux 13 \(trixie\)"
     [
         ("pi4", "bookworm", DEBIAN_12 + r", aarch64, Python 3\.11", LITERT, f"{LITERT} numpy"),
         ("pi5", "trixie", DEBIAN_13 + r", aarch64, Python 3\.13", LITERT, f"{LITERT} numpy"),
-        ("pi2", "bookworm", DEBIAN_12 + r", armv7l, Python 3\.11, numpy 1", TFLITE, TFLITE),
+        ("pi2", "bookworm", DEBIAN_12 + r", armv7l, Python 3\.11\.\d+, numpy 1", TFLITE, TFLITE),
     ],
 )
 def test_a_fresh_pi_gets_its_runtime(

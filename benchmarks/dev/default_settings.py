@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import processor
+from deploy.whole_files import write_whole
 from models.presets import NetworkConfig
 from models.student import build_student
 from pipeline.app.console import Terminal
 from pipeline.app.context import Context, commit, fresh_session
-from pipeline.app.folder import RunFolder, write_whole
+from pipeline.app.folder import RunFolder
 from pipeline.app.parser import parse
 from pipeline.app.teacher_taps import cached_taps
 from pipeline.config import RunConfig

@@ -22,8 +22,8 @@ from typing import Any
 from benchmarks.dev.emulated_pi.boards import BOARDS
 from benchmarks.dev.emulated_pi.counting import Count, count
 from benchmarks.dev.emulated_pi.device import emulated_pi
+from deploy.whole_files import write_whole
 from pipeline.app.context import commit
-from pipeline.app.folder import write_whole
 
 KERNELS = ("xnnpack", "reference")
 FEW, MANY, REPEATS = 10, 60, 5

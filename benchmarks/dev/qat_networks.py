@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import processor
+from deploy.whole_files import write_whole
 from pipeline.app.context import commit
-from pipeline.app.folder import write_whole
 
 SAMPLES, SETTLING = 320, 64
 OPTIONS = (

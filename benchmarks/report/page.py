@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from benchmarks.report.palette import css_variables
 from benchmarks.report.registry import SECTIONS
 from benchmarks.report.run_files import ReportError
 from benchmarks.report.section import Report, Section
+from deploy.whole_files import write_whole
 
 _NUMBERS = re.compile(r"\[\n\s*((?:-?[\d.eE+-]+|null)(?:,\n\s*(?:-?[\d.eE+-]+|null))*)\n\s*\]")
 
@@ -123,11 +123,3 @@ def report_names(runs: Sequence[Path]) -> list[str]:
         seen[name] += 1
         names[i] = Path(name).name + (f" ({seen[name]})" if seen[name] > 1 else "")
     return names
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file so that it is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(path.name + ".tmp")
-    aside.write_text(text, encoding="utf-8")
-    os.replace(aside, path)

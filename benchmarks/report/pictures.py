@@ -17,12 +17,13 @@ from matplotlib.lines import Line2D
 from benchmarks.report.collect import collect
 from benchmarks.report.figure import DPI, drawing, svg_text
 from benchmarks.report.names import model_title
-from benchmarks.report.page import report_names, write_whole
+from benchmarks.report.page import report_names
 from benchmarks.report.palette import COLOURS, INK, MARKERS, PAPER, Look, look
 from benchmarks.report.run_files import ReportError
 from benchmarks.report.section import Report
 from benchmarks.report.sections.accuracy import AXES, Point, draw, points_of, summary_of
 from benchmarks.report.series import model_look, model_names
+from deploy.whole_files import write_whole
 
 WIDTH, HEIGHT = 480, 400  # pixels; the axes are as on the page, below them stands the legend
 FONTS = "'DejaVu Sans', Verdana, 'Segoe UI', sans-serif"

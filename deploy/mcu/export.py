@@ -22,7 +22,7 @@ from deploy.mcu.arena import ArenaEstimate, cmsis_nn_arena, estimate_arena
 from deploy.mcu.identifiers import check_namespace, comment_text, identifiers, string_literal
 from deploy.mcu.operators import OPERATORS, used_operators
 from deploy.mcu.strip import strip_model
-from deploy.whole_folder import replace_folder
+from deploy.whole_files import replace_folder
 from deploy.worker import shared_worker
 
 if TYPE_CHECKING:

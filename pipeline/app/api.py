@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deploy.whole_files import write_whole
 from pipeline.app.commands import prepare_tensorflow
 from pipeline.app.console import LOG, Terminal, logged
 from pipeline.app.context import FROM_PYTHON, Context
-from pipeline.app.folder import RunFolder, write_whole
+from pipeline.app.folder import RunFolder
 from pipeline.app.parser import SETTINGS, settings_text
 from pipeline.config import RunConfig
 

@@ -6,9 +6,10 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from deploy.whole_files import write_whole
 from pipeline.app.console import LOG, Terminal, logged
 from pipeline.app.context import FROM_PYTHON, Context
-from pipeline.app.folder import RunError, RunFolder, write_whole
+from pipeline.app.folder import RunError, RunFolder
 from pipeline.app.foreign import is_model, on_model
 from pipeline.app.parser import SETTINGS, Command, settings_text
 from pipeline.config import RunConfig

@@ -94,7 +94,7 @@ def write_svg(path: Path, title: str, lifetimes: Lifetimes, plan: ArenaPlan) -> 
         axes.legend(loc="upper right", fontsize=7)
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None})
-    from pipeline.app.folder import write_whole
+    from deploy.whole_files import write_whole
 
     write_whole(path, text.getvalue())
 

@@ -11,9 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deploy.whole_files import write_whole
 from pipeline.app.console import LOG, Terminal, logged
 from pipeline.app.context import CONVERSION_LIBRARIES, StageError, fresh_session
-from pipeline.app.folder import RunError, RunFolder, Stage, write_whole
+from pipeline.app.folder import RunError, RunFolder, Stage
 from pipeline.app.qat import Tuned, fine_tune_job
 from pipeline.app.qat_judge import Before, judge, sentence
 from pipeline.app.qat_options import data_config, qat_config, quantize_config

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from deploy.manifest import MANIFEST
+from deploy.whole_files import write_whole
 from pipeline.app.console import Terminal
-from pipeline.app.folder import RunError, write_whole
+from pipeline.app.folder import RunError
 from pipeline.config import ETHOS_U
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deploy.whole_files import write_whole
 from pipeline.app.console import Bar
 from pipeline.app.context import Context
-from pipeline.app.folder import write_whole
 
 if TYPE_CHECKING:
     import keras

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deploy.whole_files import write_whole
 from pipeline.app.console import Terminal
-from pipeline.app.folder import RunError, write_whole
+from pipeline.app.folder import RunError
 
 if TYPE_CHECKING:
     from pipeline.app.tuning.definition import Tuning

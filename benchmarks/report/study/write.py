@@ -12,11 +12,12 @@ from markupsafe import Markup
 from benchmarks.report.figure import WIDTH, Picture
 from benchmarks.report.markup import details, figures, join, part
 from benchmarks.report.markup import table as html_table
-from benchmarks.report.page import html_page, json_text, write_whole
+from benchmarks.report.page import html_page, json_text
 from benchmarks.report.palette import COLOURS
 from benchmarks.report.section import Section
 from benchmarks.report.study import forest, tables, words
 from benchmarks.report.study.tables import Table
+from deploy.whole_files import write_whole
 
 Facts = Mapping[str, Any]
 

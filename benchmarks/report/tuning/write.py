@@ -8,10 +8,11 @@ from typing import Any
 
 from benchmarks.report.figure import Picture
 from benchmarks.report.markup import details, figures, part
-from benchmarks.report.page import html_page, json_text, write_whole
+from benchmarks.report.page import html_page, json_text
 from benchmarks.report.section import Section
 from benchmarks.report.study.write import standalone
 from benchmarks.report.tuning import pictures, tables
+from deploy.whole_files import write_whole
 
 Facts = Mapping[str, Any]
 SUMMARY_NOTE = (

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 from benchmarks.machine import processor
+from deploy.whole_files import write_whole
 from pipeline.app.context import Context
-from pipeline.app.folder import Stage, write_whole
+from pipeline.app.folder import Stage
 from pipeline.app.stages.quantize import file_name, precisions
 
 NAME = "benchmark"

@@ -6,8 +6,9 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from deploy.whole_files import write_whole
 from pipeline.app.context import Context
-from pipeline.app.folder import Stage, write_whole
+from pipeline.app.folder import Stage
 
 NAME = "data"
 

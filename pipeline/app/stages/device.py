@@ -7,7 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.app.folder import Stage, write_whole
+from deploy.whole_files import write_whole
+from pipeline.app.folder import Stage
 from pipeline.app.stages import bundle
 from pipeline.app.stages.target import RESULT
 from pipeline.config import TARGETS

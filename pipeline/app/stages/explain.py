@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deploy.whole_files import write_whole
 from pipeline.app.context import Context
-from pipeline.app.folder import Stage, write_whole
+from pipeline.app.folder import Stage
 from pipeline.app.stages.data import NAME as DATA
 from pipeline.app.stages.quantize import FLOAT, INT8, file_name
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deploy.whole_files import write_whole
 from pipeline.app.context import Context
-from pipeline.app.folder import RunError, Stage, write_whole
+from pipeline.app.folder import RunError, Stage
 from pipeline.app.stages import bundle
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deploy.whole_files import write_whole
 from pipeline.app.context import (
     CONVERSION_LIBRARIES,
     TEACHER,
@@ -16,7 +17,7 @@ from pipeline.app.context import (
     fresh_session,
     load_network,
 )
-from pipeline.app.folder import Stage, write_whole
+from pipeline.app.folder import Stage
 from pipeline.app.stages import post_training
 from pipeline.app.stages.data import NAME as DATA
 from pipeline.app.stages.post_training import FLOAT, INT8, MIXED, Converted

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deploy.whole_files import write_whole
 from pipeline.app.context import Context, StageError
-from pipeline.app.folder import write_whole
 from pipeline.app.qat import Tuned, fine_tune_job
 from pipeline.app.qat_judge import Before, judge, sentence
 from pipeline.app.stages.quantize import FLOAT_CONTROL, INT8, INT8_PTQ, file_name

@@ -6,8 +6,9 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from deploy.whole_files import write_whole
 from pipeline.app.context import Context
-from pipeline.app.folder import Stage, write_whole
+from pipeline.app.folder import Stage
 from pipeline.app.stages import bundle, tflm
 from pipeline.config import TARGETS
 

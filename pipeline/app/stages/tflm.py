@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from deploy.whole_files import write_whole
 from pipeline.app.context import Context
-from pipeline.app.folder import Stage, write_whole
+from pipeline.app.folder import Stage
 from pipeline.app.stages import bundle
 
 TARGET = "tflm"

@@ -11,10 +11,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from deploy.whole_files import write_whole
 from pipeline.app.console import LOG, logged
 from pipeline.app.context import TEACHER as TEACHER_MODEL
 from pipeline.app.context import Context
-from pipeline.app.folder import RunError, RunFolder, hashes, write_whole
+from pipeline.app.folder import RunError, RunFolder, hashes
 from pipeline.app.parser import KEEP
 from pipeline.app.stages.post_training import QUANTIZED
 from pipeline.app.stages.quantize import file_name

@@ -1,4 +1,4 @@
-"""Writing a folder of files whole or not at all."""
+"""Writing a file, or a folder of files, whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,6 +7,25 @@ import secrets
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file beside its place and rename it, in UTF-8.
+
+    Args:
+        path: its folder is made if need be; a file that is there stays where writing fails.
+        text: the content.
+
+    Raises:
+        OSError: the disk is full, or the place is not writable.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(path.name + ".tmp")
+    with aside.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(aside, path)
 
 
 def replace_folder(target: Path, files: Mapping[str, bytes]) -> None:
