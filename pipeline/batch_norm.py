@@ -1,7 +1,7 @@
 """Batch normalization in fewer and faster operations while training.
 
-Keras computes it from single operations with broadcasts over the innermost axis, which take about
-half of a thin network's training step on a CPU. Here the same formula runs in one of two ways.
+Keras computes it from single operations with broadcasts over the innermost axis, which take a large
+part of a thin network's training step on a CPU. Here the same formula runs in one of two ways.
 """
 
 from __future__ import annotations
