@@ -161,12 +161,13 @@ def test_a_maxout_network_takes_a_teacher_that_is_run_in_each_step(data, tmp_pat
 
 @pytest.mark.slow
 def test_the_control_is_a_float_file_without_fake_quantization(data, tmp_path):
-    folder = prepared(tmp_path / "shared", tiny(), data, job(quantized=False))
+    settings = job(quantized=False, epochs=3, learning_rate=1e-2)
+    folder = prepared(tmp_path / "shared", tiny(), data, settings)
     outcome = launch(PROCESS, folder, lambda report: None)
     info = inspect((folder / MODEL).read_bytes())
     assert {info.inputs[0].dtype, info.outputs[0].dtype} == {"FLOAT32"}
     assert outcome.agreement == 1.0
-    assert outcome.history[1]["accuracy"] > outcome.history[0]["accuracy"]
+    assert outcome.history[-1]["accuracy"] > outcome.history[0]["accuracy"] + 0.1
 
 
 def test_a_network_that_computes_something_else_is_refused(data, tmp_path):
