@@ -26,7 +26,12 @@ PYTHONS = [
 
 def interpreter(version):
     """The path of a Python: in PATH, or one that pyenv has; skips where there is none."""
-    if found := shutil.which(f"python{version}"):
+    found = shutil.which(f"python{version}")
+    # A shim of pyenv is there for every Python, and runs those that were chosen.
+    if (
+        found
+        and subprocess.run([found, "-c", ""], check=False, capture_output=True).returncode == 0
+    ):
         return found
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     for place in sorted(root.glob(f"{version}.*/bin/python")):
