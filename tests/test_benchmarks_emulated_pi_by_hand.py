@@ -47,10 +47,11 @@ def test_the_commands_are_those_of_the_page():
 
 
 @pytest.mark.emulated
-@pytest.mark.slow  # pip under emulation: one to two minutes each
-@pytest.mark.parametrize(("name", "release"), [("pi4", "bookworm"), ("pi5", "trixie")])
-def test_a_zip_on_a_fresh_pi(tools, archive, tmp_path, name, release):
-    pi = emulated_pi(name, None, tmp_path / "board", release)
+@pytest.mark.slow  # pip under emulation: one to two minutes
+def test_a_zip_on_a_fresh_pi(tools, archive, tmp_path):
+    # Not on Trixie: Python 3.13's venv reads extended attributes, and QEMU gives that system call
+    # the path of the host's file.
+    pi = emulated_pi("pi4", None, tmp_path / "board", "bookworm")
     home, programs = tmp_path / "home", tmp_path / "bin"
     home.mkdir()
     programs.mkdir()
