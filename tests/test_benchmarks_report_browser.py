@@ -5,10 +5,13 @@ import json
 import os
 import shutil
 from importlib import resources, util
+from pathlib import Path
 
 import pytest
 import tuning_facts
-from report_run import settings, write_run
+from explanation_facts import explain
+from report_run import benchmark, settings, write_run
+from stand_in_adb import sample_log
 from study_facts import facts_of, values
 
 from benchmarks.report.page import write_report
@@ -22,7 +25,16 @@ INSTALL = (
 HOSTILE = "<script>document.title='taken'</script>\"'&"
 SIZES, SCHEMES = (400, 1400), ("light", "dark")
 SHOWN = [(width, scheme) for width in SIZES for scheme in SCHEMES]
-NAMES = ("complete", "half", "several", "empty", "study", "tuning")
+NAMES = ("complete", "half", "several", "empty", "measured", "study", "tuning")
+RESULTS = Path(__file__).parents[1] / "docs" / "results"
+KEPT = ("fashion_mnist", "study_digits", "tune_digits")  # pages that the documentation shows
+PAGES = (*NAMES, *KEPT)
+# Each page in both schemes, one narrow and one wide; the next page the other way round.
+ASKED = [
+    (name, SIZES[(i + j) % 2], scheme)
+    for i, name in enumerate(PAGES)
+    for j, scheme in enumerate(SCHEMES)
+]
 BAD = """<!doctype html><html lang="en"><title>bad</title>
 <style>p{color:#aaa;background:#fff}</style>
 <img src="http://127.0.0.1:9/picture.png"><p>pale</p><div style="width:2000px">wide</div>
@@ -63,7 +75,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """A file for each of NAMES, and one that breaks every rule."""
+    """A file for each of PAGES, and one that breaks every rule."""
     folder = tmp_path_factory.mktemp("pages")
     labels = (HOSTILE, "a class with a very long name of many words", "ant")
     runs = {
@@ -76,16 +88,29 @@ def pages(tmp_path_factory):
         ],
         "empty": [write_run(folder / "new", stages=0)],
     }
-    made = {"bad": folder / "bad.html"}
+    made = {name: RESULTS / name / "report.html" for name in KEPT}
+    made["bad"] = folder / "bad.html"
     made["bad"].write_text(BAD)
     for name, shown in runs.items():
         made[name] = folder / f"{name}.html"
         write_report(shown, made[name], None)
+    made["measured"] = measured_page(folder)
     write_study(facts_of(folder / "records", values()), folder / "study")
     made["study"] = folder / "study" / "report.html"
     write_tuning(tuning_facts.facts_of(), folder / "tuning")
     made["tuning"] = folder / "tuning" / "report.html"
     return made
+
+
+def measured_page(folder):
+    """The page of a run that was explained, with a phone's log and another device's result."""
+    run = write_run(folder / "explained")
+    explain(run)
+    (folder / "pixel.log").write_text(sample_log(graph=f"/data/local/tmp/{HOSTILE}.tflite"))
+    (folder / "pi.json").write_text(json.dumps(benchmark(33.0)))
+    html = folder / "measured.html"
+    write_report([run], html, None, [folder / "pixel.log", folder / "pi.json"])
+    return html
 
 
 def show(browser, page, width=1400, scheme="light"):
@@ -140,7 +165,7 @@ def findings(browser):
     return {each["id"]: [node["html"][:120] for node in each["nodes"]] for each in grave}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PAGES)
 def test_no_error_no_request_nothing_cut_off(browser, pages, name):
     for width, scheme in SHOWN:
         show(browser, pages[name], width, scheme)
@@ -150,14 +175,7 @@ def test_no_error_no_request_nothing_cut_off(browser, pages, name):
         assert "hintlite" in browser.title  # no label has run as a script
 
 
-@pytest.mark.parametrize(
-    ("name", "width", "scheme"),
-    [
-        ("complete", 400, "light"),
-        ("several", 1400, "dark"),
-        ("empty", 400, "dark"),
-    ],
-)
+@pytest.mark.parametrize(("name", "width", "scheme"), ASKED)
 def test_axe_has_no_serious_finding(browser, pages, name, width, scheme):
     show(browser, pages[name], width, scheme)
     browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
@@ -183,6 +201,13 @@ def test_the_policy_blocks_what_is_from_outside(browser, pages):
     )
     assert "hintlite" in browser.title
     assert all("Content Security Policy" in message for message in errors(browser))
+
+
+def test_the_page_of_what_was_measured_has_its_sections(browser, pages):
+    """Else the checks above would not have seen them."""
+    show(browser, pages["measured"])
+    found = browser.execute_script("return [...document.querySelectorAll('section')].map(s=>s.id)")
+    assert {"phones", "explanation"} <= set(found)
 
 
 def test_light_and_dark_differ(browser, pages):
@@ -234,7 +259,7 @@ def test_unknown_values_come_last(browser, pages):
     assert values == sorted(values, key=lambda text: text == "–")  # noqa: RUF001
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PAGES)
 def test_the_column_that_stays_leaves_room_for_the_others(browser, pages, name):
     show(browser, pages[name], width=400)
     widths = browser.execute_script(

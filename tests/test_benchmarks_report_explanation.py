@@ -4,61 +4,13 @@ import json
 import re
 
 import pytest
+from explanation_facts import SENTENCE, content, explain, operator
 from report_run import settings, write_run
 
 from benchmarks.report.collect import collect
 from benchmarks.report.page import write_report
 from benchmarks.report.section import Report
 from benchmarks.report.sections import explanation
-from pipeline.app.folder import RunFolder, Stage
-
-SENTENCE = "The output of operator 1 (CONV_2D, <b>conv</b>) costs 1.2 points."
-
-
-def operator(index, kind, points, share=0.25):
-    gain = {"won": 4, "lost": 1, "points": points, "p_value": 0.01, "error_share": share}
-    return {
-        "index": index,
-        "operator": kind,
-        "tensor": "x",
-        "layer": f"<i>layer{index}</i>",
-        "output": {
-            **{"sqnr_db": 20.5 + index, "clipped": 0.0125, "range_use": 0.5},
-            **{"widest_channel": 3, "channel_ratio": 98.7},
-        },
-        "weights": {"ratio": 12.5, "channel_ranges": [1.0], "scales": [0.1], "sqnr_db": 40.0},
-        "regained": gain if points is not None else None,
-    }
-
-
-def content(operators=None):
-    return {
-        "schema": "hintlite-explanation/1",
-        **{"samples": 1234, "labelled": True, "against": "float file"},
-        **{"float_accuracy": 0.95, "int8_accuracy": 0.9, "simulated_accuracy": 0.901},
-        "agreement": {
-            **{"same_choice": 0.991, "equal_outputs": 0.97, "largest_steps": 2.0},
-            **{"missed_error": 0.05, "trusted": True},
-        },
-        "operators": operators
-        or [
-            operator(-1, "INPUT", 0.0),
-            operator(0, "CONV_2D", -0.5),
-            operator(1, "CONV_2D", 1.2),
-            operator(2, "MAX_POOL_2D", None),
-        ],
-        "finding": {"worst": 1, "costs_accuracy": True, "sentence": SENTENCE},
-        "remarks": ["A remark."],
-    }
-
-
-def explain(run, model="hint+kd", found=None):
-    def work(folder):
-        (folder / "explain.json").write_text(json.dumps(found or content()))
-
-    inputs = ("data", f"quantize/{model}")
-    stage = Stage(f"explain/{model}", 1, {"samples": 1000}, inputs, ("numpy",), work)
-    RunFolder(run).complete(stage)
 
 
 @pytest.fixture
@@ -69,6 +21,9 @@ def run(tmp_path):
 def page_of(run):
     write_report([run], run.parent / "report.html", run.parent / "report.json")
     return (run.parent / "report.html").read_text()
+
+
+EXPLAINED = "error of each INT8 operator, accuracy regained"
 
 
 def section_of(page):
@@ -95,12 +50,17 @@ def test_an_explained_model_has_sentence_pictures_and_table(run):
     facts = json.loads((run.parent / "report.json").read_text())
     assert facts["explanations"][0]["content"] == content()
     lines = {line["figure"]: line["command"] for line in facts["reproduce"]}
-    assert any(command.endswith("--explain") for command in lines.values())
+    assert lines[EXPLAINED].endswith("--explain")
 
 
 def test_pages_without_an_explanation_have_no_such_section(run):
-    assert 'id="explanation"' not in page_of(run)
-    assert collect(run)["explanations"] == []
+    page = page_of(run)
+    assert 'id="explanation"' not in page
+    assert EXPLAINED not in page  # nor a command for figures that the page does not have
+    facts = collect(run)
+    assert facts["explanations"] == []
+    assert not any("explain" in line["files"] for line in facts["reproduce"])
+    assert facts["reproduce"][-1]["figure"] == "this page"
 
 
 def test_an_explanation_of_other_files_is_not_shown(run):
@@ -112,11 +72,13 @@ def test_an_explanation_of_other_files_is_not_shown(run):
     record = json.loads(model.read_text())
     record["outputs"]["student_int8.tflite"] = "0" * 64
     model.write_text(json.dumps(record))
-    section = section_of(page_of(run))
+    page = page_of(run)
+    section = section_of(page)
     assert section.count("The explanation does not count") == 2
     assert "made from other files than those that are there now" in section
     assert "its file was changed" in section
     assert f"hintlite quantize {run} --explain" in section
+    assert EXPLAINED in page  # the section is there, so how to make it is
     assert SENTENCE[:20] not in section
 
 

@@ -40,7 +40,11 @@ SETTINGS = {
 }
 OUTSIDE = "outside_method:PooledMatching"
 ARMS = [*METHODS, OUTSIDE, "outside_keras:keras_kd"]
-SUMS = ["hint+kd", "random_hint+kd", "joint_hint+kd", "hint_labels+kd", f"{OUTSIDE}+kd"]
+SUMS = [
+    *(f"{name}+kd" for name, entry in METHODS.items() if not entry.alone and name != "kd"),
+    f"{OUTSIDE}+kd",
+    "hint+kd+attention",
+]
 TRAINING = TrainingConfig(epochs=2, batch_size=16, optimizer="sgd", learning_rate=1e-2)
 HINT = HintConfig(epochs=2, keep_weight=0.1, learning_rate=1e-2)
 

@@ -157,7 +157,7 @@ def test_random_hints_have_the_teachers_shape_mean_and_variance(kind):
     assert (np.mean(drawn == 0.0, axis=(0, 1, 2)) > 0.1).any() == (kind == "sparse")
 
 
-@pytest.mark.parametrize("kind", ["sparse", "linear"])
+@pytest.mark.parametrize("kind", ["sparse", "dense", "linear"])
 def test_random_hints_do_not_correlate_with_the_teachers(kind):
     method, maps = prepared(kind)
     drawn = targets(method, range(400))

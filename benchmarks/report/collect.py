@@ -45,6 +45,7 @@ def collect(run: Path) -> dict[str, Any]:
     files = RunFiles(run)
     tested = files.arrays("evaluate", "predictions.npz")
     matrices = predictions.confusion(files, tested)
+    explained = explanations.explanations(files)
     facts = {
         "schema": SCHEMA,
         "run": run.resolve().name,
@@ -55,7 +56,7 @@ def collect(run: Path) -> dict[str, Any]:
         "confusion": matrices,
         "per_class": predictions.per_class(matrices),
         "quantization": predictions.quantization(files, tested),
-        "explanations": explanations.explanations(files),
+        "explanations": explained,
         "latency": latency.latencies(files),
         "devices": devices.devices(files),
         "microcontrollers": microcontrollers.microcontrollers(files),
@@ -68,7 +69,9 @@ def collect(run: Path) -> dict[str, Any]:
         "seeds": origin.seeds(files),
         "libraries": origin.libraries(files),
         "provenance": origin.provenance(files),
-        "reproduce": reproduce(run, {name: files.record(name) for name in files.targets}),
+        "reproduce": reproduce(
+            run, {name: files.record(name) for name in files.targets}, bool(explained)
+        ),
         "repeat": repeat_command(run),
     }
     facts["unfinished"] = _unfinished(files)

@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks.report.run_files import TARGETS
 
 # figure, files below the run folder, command; {run} is the run folder as a shell word
+EXPLAINED = "error of each INT8 operator, accuracy regained"
 FIGURES = (
     (
         "parameters and training curve of the teacher",
@@ -29,7 +30,7 @@ FIGURES = (
     ),
     ("verification of INT8", "quantize/*/verify.json", "hintlite quantize {run}"),
     (
-        "error of each INT8 operator, accuracy regained",
+        EXPLAINED,
         "explain/*/explain.json",
         "hintlite quantize {run} --explain",
     ),
@@ -43,17 +44,19 @@ FIGURES = (
 Records = Mapping[str, Mapping[str, Any] | None]  # stage of a target: what its stage.json says
 
 
-def reproduce(run: Path, targets: Records) -> list[dict[str, str]]:
+def reproduce(run: Path, targets: Records, explained: bool) -> list[dict[str, str]]:
     """One entry a figure: figure, files, command.
 
     Args:
         run: the run folder.
         targets: the stages of targets.
+        explained: whether an explanation of INT8's error was begun; else the page shows none.
     """
     word = shlex.quote(str(run))
     *lines, page = (
         {"figure": figure, "files": files, "command": command.format(run=word)}
         for figure, files, command in FIGURES
+        if explained or figure != EXPLAINED
     )
     return [*lines, *(_target(run, *target) for target in targets.items()), page]
 

@@ -16,7 +16,8 @@ REFERENCE_NOTE = (
 )
 ARMS_NOTE = (
     "Mean over seeds with its 95 % t interval; accuracy on the test data, on which each final "
-    "model was asked once. Times depend on the machine and on what else it did."
+    "model was asked once. A t interval knows no bound at 100 %: where accuracies lie close to it, "
+    "its upper end can lie above. Times depend on the machine and on what else it did."
 )
 DROPS_NOTE = (
     "INT8 minus float of the same student, in points; p adjusted by the method of Holm over the "
