@@ -746,7 +746,7 @@ def import_runtime() -> Runtime:
         return Runtime(name, version_of(name, package), interpreter, resolver, import_us)
     raise BenchError(
         f"no TFLite runtime is usable ({'; '.join(failures)}). Install one: python3 -m pip install "
-        "ai-edge-litert (64 bits, Python 3.10 or newer), else tflite-runtime 'numpy<2'"
+        "ai-edge-litert (64 bits, Python 3.9 or newer), else tflite-runtime 'numpy<2'"
     )
 
 

@@ -57,6 +57,8 @@ def main():
     answer["pad"] = "x" * int(os.environ.get("STUB_PAD", "0"))
     answer.update(json.loads(os.environ.get("STUB_CHANGES", "{}")))
     text = json.dumps(answer)
+    depth = int(os.environ.get("STUB_NESTED", "0"))
+    text = text[:-1] + ', "nested": ' + "[" * depth + "]" * depth + "}" if depth else text
     print(text[: int(os.environ.get("STUB_LENGTH", len(text)))])
     sys.stdout.flush()
     print("something else at the end", file=sys.stderr)

@@ -26,6 +26,7 @@ from deploy.bundle import write_bundle
 FAST = BenchmarkRequest(warmup_s=0.02, window_s=0.02, windows=2, min_runs=3, timeout_s=60)
 STUB = Path(__file__).with_name("ssh_stub.py")
 MODEL = "student_int8.tflite"
+HOT = {"emulator": None, "after": {"temperatures": [{"celsius": "hot"}]}}
 
 
 @pytest.fixture(scope="module")
@@ -336,6 +337,10 @@ def test_no_python_there(server, bundle, python):
         ({"CHANGES": json.dumps({"model": {"sha256": "0" * 64}})}, "about another run"),
         ({"CHANGES": '{"schema": "other"}'}, "a report of the form"),
         ({"CHANGES": '{"verdict": null}'}, "verdict"),
+        ({"CHANGES": '{"verdict": {"state": "doubtful", "reasons": [{"what": 1}]}}'}, "wrong form"),
+        ({"CHANGES": '{"machine": {"emulator": null, "throttled_words": ["zz"]}}'}, "wrong form"),
+        ({"CHANGES": json.dumps({"machine": HOT})}, "celsius cannot be"),
+        ({"NESTED": 100_000}, "the output was cut off"),
         ({"LENGTH": 100}, "the output was cut off"),
         ({"LENGTH": 0, "CODE": 1}, r"exit code 1\): something else at the end"),
         ({"CODE": 3}, "exit code 3"),

@@ -6,16 +6,19 @@ import subprocess
 
 import pytest
 
+from benchmarks import bench_tflite
 from benchmarks.targets.base import BenchmarkError
 from benchmarks.targets.ssh.command import ssh_words
 from benchmarks.targets.ssh.device import Device, destination_of, folder_name, target_of
 from benchmarks.targets.ssh.runtime import (
+    LITERT_FROM,
     architecture,
     check_facts,
     choose_runtime,
     explain_missing,
 )
 from benchmarks.targets.ssh.words import remote_command
+from pipeline.app.stages.by_hand import TEXT
 
 ODD = (
     *("plain", "", "two words", "it's", '"double"', "new\nline", "-dash", "$HOME", "`id`", "$(id)"),
@@ -160,3 +163,14 @@ def test_the_command_to_install_is_the_devices_own():
     assert "pip install tflite-runtime" in text
     assert architecture(facts("aarch64", 32)) == architecture(facts("armv8l", 32)) == "armv7l"
     assert architecture(facts("armv8l", 64)) == "aarch64"
+
+
+def test_all_say_the_same_of_the_oldest_python(monkeypatch):
+    needed = "Python {}.{} or newer".format(*LITERT_FROM)
+    monkeypatch.setattr(bench_tflite, "RUNTIMES", {})
+    with pytest.raises(bench_tflite.BenchError) as raised:
+        bench_tflite.import_runtime()
+    with pytest.raises(BenchmarkError) as refused:
+        choose_runtime(facts("riscv64"))
+    for text in (str(raised.value), str(refused.value), TEXT):
+        assert needed in text

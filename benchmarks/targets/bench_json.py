@@ -21,7 +21,7 @@ def parse_report(text: str) -> dict[str, Any]:
     """
     try:
         report = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # nested without end, it is none either
         raise BenchmarkError(
             f"expected one JSON object from bench_tflite.py, got {len(text)} characters that are "
             f"none ({error}): the output was cut off or mixed with another program's"

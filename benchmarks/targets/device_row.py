@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import UnionType
 from typing import Any
 
+KINDS: tuple[tuple[tuple[str, ...], type | UnionType], ...] = (
+    (("device", "model", "precision"), str),
+    (("threads", "correct", "total"), int),
+    (("cold_start_us", "p50_us", "p90_us", "p99_us", "memory_bytes", "celsius"), int | float),
+)
 COLD = ("import", "load", "allocate", "first")
 
 
@@ -45,6 +51,18 @@ class DeviceRow:
     celsius: float | None
     throttled: bool | None
     verdict: str
+
+    def __post_init__(self) -> None:
+        """Refuses what no table can show.
+
+        Raises:
+            TypeError: a field has another type than its own.
+        """
+        for names, kind in KINDS:
+            for name in names:
+                value = getattr(self, name)
+                if value is not None and not isinstance(value, kind):
+                    raise TypeError(f"{name} cannot be {value!r}")
 
 
 def device_row(result: Mapping[str, Any]) -> DeviceRow:

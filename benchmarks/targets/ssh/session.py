@@ -168,7 +168,7 @@ class Session:
         line = self._line()
         try:
             answer = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
             raise BenchmarkError(

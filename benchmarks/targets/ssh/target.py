@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
 from benchmarks.targets.bench_json import parse_report, to_result
+from benchmarks.targets.device_row import device_row
 from benchmarks.targets.ssh.device import Device
 from benchmarks.targets.ssh.failures import UnreachableError
 from benchmarks.targets.ssh.package import Package, listing, read_package, to_archive
@@ -25,6 +26,7 @@ CONNECT_S, CHECK_S, REMOVE_S = 30.0, 180.0, 30.0
 SLOWEST_BYTES_S, LEAST_COPY_S = 50_000, 30.0
 PAUSES_S = (2.0, 5.0, 15.0)  # before each new try
 OPTIONS = ("threads", "kernels", "warmup_s", "window_s", "windows", "min_runs")
+REASON = ("state", "code", "what", "why", "cure")  # texts of a verdict's reason
 KINDS: dict[bool, str] = {False: "measured", True: "simulated"}
 
 
@@ -232,7 +234,21 @@ class SshTarget:
             nonce=nonce,
             model_sha256=package.model_sha256,
         )
+        self._check_shown(result)
         return replace(result, raw={**result.raw, "device": facts})
+
+    def _check_shown(self, result: BenchmarkResult) -> None:
+        """Refuses a report that tables and pages could not show: nothing of it is to be kept."""
+        try:
+            for reason in result.verdict["reasons"]:
+                odd = [name for name in REASON if not isinstance(reason[name], str)]
+                if odd:
+                    raise TypeError(f"a reason's {', '.join(odd)} must be text")
+            device_row(result.to_dict())
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise BenchmarkError(
+                f"{self.name}: the report has a field of a wrong form ({error!r}): run again"
+            ) from error
 
 
 def _copy_limit_s(archive: bytes) -> float:
