@@ -24,7 +24,7 @@ BEFORE = Outcome(
     verdict="valid",
     task={"labels": "a" * 64, "input_shape": [28, 28, 1], "samples": "b" * 64},
     device={"target": None, "model": "Raspberry Pi 5", "cpu": "Cortex-A76"},
-    method={"kind": "measured", "kernels": "xnnpack", "threads": 1},
+    method={"kind": "measured", "kernels": "xnnpack", "threads": 1, "XNNPACK applied": True},
     model={"file": "student_int8.tflite", "sha256": "1" * 64},
     software={"runtime version": "2.3.0"},
     figures={"p50_us": 200.0, "mean_us": 210.0, "model_bytes": 1000, "accuracy": 0.905},
@@ -68,6 +68,7 @@ def test_what_changed_is_told_with_both_values():
         ({"device": {"model": "Raspberry Pi 4"}}, "different devices"),
         ({"device": {"cpu": "Cortex-A72"}}, "different devices: cpu"),
         ({"method": {"threads": 4}}, "not measured the same way: threads 1 and 4"),
+        ({"method": {"XNNPACK applied": False}}, "the same way: XNNPACK applied True and False"),
         ({"method": {"kernels": "reference"}}, "kernels xnnpack and reference"),
         ({"method": {"kind": "simulated"}}, "kind of result measured and simulated"),
     ],
@@ -196,6 +197,17 @@ def test_the_command_is_a_gate(reports, capsys):
     assert main([*words, "--json", "--max-drop", "1"]) == 1
     stated = json.loads(capsys.readouterr().out)
     assert stated["within_bounds"] is False
+
+
+def test_a_delegate_that_one_lacks_is_refused(reports, capsys):
+    """Asked for by both, applied in one: the runtime of the other left it out."""
+    without = json.loads((reports / "b.json").read_text())
+    assert without["runtime"]["delegate_applied"] is True
+    without["runtime"]["delegate_applied"] = False
+    (reports / "without.json").write_text(json.dumps(without))
+    assert main(["compare", str(reports / "a.json"), str(reports / "without.json")]) == 2
+    said = capsys.readouterr().err
+    assert "results not measured the same way: XNNPACK applied True and False" in said
 
 
 def test_other_samples_are_refused_with_exit_code_2(reports, capsys):

@@ -231,7 +231,7 @@ def test_half_a_report_is_taken_up_again(server, wire, bundle):
 def test_a_step_that_takes_too_long_is_given_up(server, bundle):
     stubborn(server, SLEEP=60)
     slow = BenchmarkRequest(timeout_s=0.5)
-    with pytest.raises(BenchmarkError, match=r"longer than 0\.5 s"):
+    with pytest.raises(BenchmarkError, match=r"longer than 0\.5 s.*--timeout_s"):
         target(server).run(bundle, slow)
 
 
@@ -350,6 +350,23 @@ def test_a_forged_or_truncated_report_is_refused(server, bundle, variables, matc
     stubborn(server, **variables)
     with pytest.raises(BenchmarkError, match=match):
         target(server).run(bundle, FAST)
+
+
+def test_what_a_device_says_cannot_steer_the_terminal(server, bundle):
+    """In the verdict of a report, in the facts of a check, in lines of progress."""
+    steers = "a\x1b[2Jb\nc"
+    texts = dict.fromkeys(("code", "what", "why", "cure"), steers) | {"state": "doubtful"}
+    verdict = {"state": "doubtful", "reasons": [texts]}
+    said = []
+    server.set_python(
+        f"export STUB_CHANGES={shlex.quote(json.dumps({'verdict': verdict}))}\n"
+        "export HINTLITE_EMULATOR=$(printf 'a\\033[2Jb')"
+    )
+    result = target(server, said=said).run(bundle, FAST)
+    (reason,) = result.verdict["reasons"]
+    assert reason == texts | dict.fromkeys(("code", "what", "why", "cure"), "a [2Jb c")
+    assert result.raw["device"]["emulator"] == "a [2Jb"
+    assert all(line.isprintable() for line in said)
 
 
 def test_a_bundle_that_names_files_outside_itself_is_refused(server, bundle, tmp_path):

@@ -214,6 +214,18 @@ def test_an_unknown_order_is_refused(tmp_path):
     running.end()
 
 
+@pytest.mark.parametrize("home", ["/proc", "/dev/null"])  # where nobody may write; no folder
+def test_a_runtime_that_cannot_be_written_has_its_own_cure(tmp_path, home):
+    running = Agent(tmp_path, HOME=home, XDG_DATA_HOME="")
+    content = to_archive({"a.whl": b"x"})
+    answer = running.order("install", content, bytes=len(content), files=listing({"a.whl": b"x"}))
+    assert home in answer["failed"]
+    assert "~/.local/share/hintlite" in answer["failed"]
+    assert "use --python" in answer["failed"]
+    assert "--remote_folder" not in answer["failed"]
+    running.end()
+
+
 def test_an_old_python_is_told():
     """The loader's own check, with a version that it must refuse."""
     code = LOADER.replace("(3,7)", "(99,0)")

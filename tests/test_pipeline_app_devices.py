@@ -15,6 +15,7 @@ from benchmarks.targets.base import BenchmarkError
 from benchmarks.targets.device_row import device_row
 from pipeline.app.cli import main
 from pipeline.app.device_file import read_devices
+from pipeline.app.device_options import wanted
 from pipeline.app.device_table import cells
 from pipeline.app.parser import WrongUseError, parse
 
@@ -75,6 +76,9 @@ def fleet(server, tmp_path, text=FLEET):
         (["--target", "pi@x", "--targets", "x.yaml"], "give one of them"),
         (["--targets", "x.yaml", "--port", "22"], "stands in the file"),
         (["--targets", "no-such.yaml"], "cannot be read"),
+        (["--target", "pi@x", "--timeout_s", "0"], "timeout_s must be above 0"),
+        (["--target", "cortex-m4", "--timeout_s", "900"], "--timeout_s goes with a device"),
+        (["--targets", "x.yaml", "--timeout_s", "900"], "stands in the file"),
     ],
 )
 def test_wrong_use_is_explained(words, match):
@@ -107,6 +111,13 @@ def test_a_fleet_that_makes_no_sense_is_refused(tmp_path, text, match):
     (tmp_path / "f.yaml").write_text(text)
     with pytest.raises(BenchmarkError, match=match):
         read_devices(tmp_path / "f.yaml")
+
+
+def test_one_device_may_have_another_time_limit():
+    for words, request in (([], {}), (["--timeout_s", "1800"], {"timeout_s": 1800})):
+        options = parse(["benchmark", "runs/x", "--target", "pi@x", *words]).options
+        (entry,) = wanted(options)
+        assert entry.request == request
 
 
 def test_a_fleet_is_read(tmp_path):
@@ -204,6 +215,34 @@ def test_a_fleet_gives_one_table_though_one_device_is_away(server, run, capfd, t
     one, two = (results[name]["raw"]["started_utc"] for name in ("one", "two"))
     assert one < two  # one machine: they took turns
     assert server.left() == []
+
+
+# The real agent, less one field of what it answers to "measure".
+MALFORMED = """#!{python}
+import base64, os, sys
+if "base64" not in sys.argv[-1]:
+    os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+source = base64.b64decode(open(0, "rb", 0, closefd=False).readline()).decode()
+less = source.replace('"sha256": sha256, ', "")
+assert less != source
+exec(less)
+"""
+
+
+def test_a_device_that_answers_out_of_form_does_not_stop_the_others(server, run, capfd, tmp_path):
+    odd = server.bin / "odd"
+    odd.write_text(MALFORMED.format(python=sys.executable))
+    odd.chmod(0o755)
+    text = FLEET.replace("name: two, ", f"name: two, python: {json.dumps(str(odd))}, ")
+    assert main(["benchmark", str(run), "--targets", str(fleet(server, tmp_path, text))]) == 1
+    printed = capfd.readouterr()
+    assert "1 of 3 devices were measured; " in printed.err
+    assert "two: KeyError: 'sha256'" in printed.err
+    assert "away: no such host" in printed.err
+    rows = [line.split()[0] for line in printed.out.splitlines() if line.strip()]
+    assert "one" in rows
+    assert "two" not in rows
+    assert server.clean_within(), (server.left(), server.processes())
 
 
 def test_ctrl_c_leaves_no_process_and_no_file(server, run):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.targets.base import BenchmarkError, BenchmarkResult
+from benchmarks.targets.printable import all_printable
 
 SCHEMA = "hintlite-bench/1"
 COLD = ("import", "load", "allocate", "first")
@@ -56,7 +57,7 @@ def to_result(
         if came != (nonce, model_sha256):
             raise BenchmarkError(
                 f"expected an answer with nonce {nonce} and model {model_sha256}, got nonce "
-                f"{came[0]} and model {came[1]}: it is about another run; run again"
+                f"{came[0]!r} and model {came[1]!r}: it is about another run; run again"
             )
         if report["machine"]["emulator"] is not None:
             kind = "simulated"
@@ -65,13 +66,13 @@ def to_result(
             kind=kind,
             target=target,
             model_sha256=model_sha256,
-            verdict=report["verdict"],
+            verdict=all_printable(report["verdict"]),
             latency_us=None if kind == "simulated" else latency_us(report["latency"]),
             memory_bytes=memory["peak_rss_bytes"] if memory else None,
             accuracy=report["accuracy"],
             raw=dict(report),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BenchmarkError(
             f"the report lacks a field or has a wrong one ({error!r}): use the bench_tflite.py of "
             "this version of hintlite"

@@ -9,7 +9,10 @@ from typing import Any
 from pipeline.app.device_file import Entry, read_devices
 from pipeline.config import TARGETS
 
-OPTIONS = ("port", "identity", "ssh_config", "python", "remote_folder", "install", "keep")
+OPTIONS = (
+    *("port", "identity", "ssh_config", "python", "remote_folder", "timeout_s"),
+    *("install", "keep"),
+)
 
 
 def check_options(options: Mapping[str, Any]) -> str | None:
@@ -37,8 +40,9 @@ def wanted(options: Mapping[str, Any]) -> list[Entry] | None:
     """The devices that the options of `benchmark` mean; None where they mean none.
 
     Raises:
-        BenchmarkError: a device or the file of devices is not sound.
+        BenchmarkError: a device, its time limit or the file of devices is not sound.
     """
+    from benchmarks.targets.base import BenchmarkRequest
     from benchmarks.targets.ssh.device import Device, destination_of
 
     install, keep = bool(options.get("install")), bool(options.get("keep"))
@@ -68,4 +72,7 @@ def wanted(options: Mapping[str, Any]) -> list[Entry] | None:
         install=install,
         keep=keep,
     )
-    return [Entry(single, {})]
+    if options.get("timeout_s") is None:
+        return [Entry(single, {})]
+    BenchmarkRequest(timeout_s=options["timeout_s"])  # refuses what is no time
+    return [Entry(single, {"timeout_s": options["timeout_s"]})]

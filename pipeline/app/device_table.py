@@ -45,10 +45,12 @@ def print_devices(terminal: Terminal, results: Sequence[BenchmarkResult]) -> Non
 
 def cells(row: DeviceRow) -> list[str]:
     """The texts of a row; empty for what is unknown."""
+    from benchmarks.targets.printable import printable
+
     return [
         row.device if row.kind == "measured" else f"{row.device} ({row.kind})",
-        row.model or "",
-        row.precision or "",
+        printable(row.model or ""),
+        printable(row.precision or ""),
         _text(row.threads),
         _yes(row.delegate),
         _milliseconds(row.cold_start_us),

@@ -71,18 +71,24 @@ def _turns(
     targets: dict[str, SshTarget],
     request: BenchmarkRequest,
 ) -> list[tuple[Entry, BenchmarkResult | str]]:
-    """The entries of one device, one after the other."""
-    from benchmarks.targets.base import BenchmarkError
-
+    """The entries of one device, one after the other; whatever one answers, the others go on."""
     place = context.folder.path / bundle.DEVICE
     outcomes: list[tuple[Entry, BenchmarkResult | str]] = []
     for entry in group:
         try:
             result = targets[entry.device.name].run(place, _of(request, entry))
             outcomes.append((entry, result))
-        except (BenchmarkError, OSError) as error:
-            outcomes.append((entry, str(error)))
+        except Exception as error:
+            outcomes.append((entry, _failure(entry, error)))
     return outcomes
+
+
+def _failure(entry: Entry, error: Exception) -> str:
+    """A device's failure as a sentence that names it."""
+    from pipeline.app.cli import sentence
+
+    name, text = entry.device.name, sentence(error)
+    return text if text.startswith(name) else f"{name}: {text}"
 
 
 @contextlib.contextmanager

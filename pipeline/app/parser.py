@@ -102,6 +102,7 @@ DEVICE_OPTIONS = (
     ("ssh_config", str, "file to read instead of ~/.ssh/config"),
     ("python", str, "the Python to use on the device, by default python3"),
     ("remote_folder", str, "where the fresh folder is made there, by default $TMPDIR or /tmp"),
+    ("timeout_s", float, "seconds after which the measurement is given up, by default 600"),
     ("install", bool, "where the device has no runtime, put one into a folder of its own"),
     ("keep", bool, "leave on the device what was copied"),
 )

@@ -214,7 +214,13 @@ class Agent:
 
         The check that follows imports them, which compiles what a cold start reads.
         """
-        place = runtime_folder()
+        try:
+            return self._install(order, runtime_folder())
+        except OSError as error:  # another place than the benchmark's folder, another cure
+            cure = "free room in ~/.local/share/hintlite, or install a runtime by hand and use "
+            raise RefusedError(about(error, cure + "--python")) from error
+
+    def _install(self, order: Any, place: str) -> Any:
         os.makedirs(os.path.dirname(place), exist_ok=True)
         aside = tempfile.mkdtemp(prefix=".installing-", dir=os.path.dirname(place))
         try:
@@ -265,7 +271,10 @@ class Agent:
         said = self._child.stderr.fileno()
         while True:
             if time.monotonic() > end:
-                raise RefusedError(f"the benchmark took longer than {limit_s:g} s and was ended")
+                raise RefusedError(
+                    f"the benchmark took longer than {limit_s:g} s and was ended: allow more with "
+                    "--timeout_s (timeout_s in a file of devices), or ask for fewer windows"
+                )
             if not self._listen([said], 1.0):
                 continue
             content = os.read(said, 1 << 16)
@@ -330,13 +339,13 @@ CAUSES = {
 }
 
 
-def about(error: OSError) -> str:
-    """An OSError as a sentence."""
+def about(error: OSError, cure: str | None = None) -> str:
+    """An OSError as a sentence; the cure is that of the benchmark's own folder if none is given."""
     place = f" ({error.filename})" if error.filename else ""
     cause = CAUSES.get(error.errno or 0)
     if cause is None:
-        return f"{error.strerror}{place}: look at the device"
-    cure = "free some room, or name another folder (--remote_folder)"
+        return f"{error.strerror}{place}: {cure or 'look at the device'}"
+    cure = cure or "free some room, or name another folder (--remote_folder)"
     return f"{error.strerror}{place}: {cause}; {cure}"
 
 

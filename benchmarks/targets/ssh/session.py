@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.targets.base import BenchmarkError
+from benchmarks.targets.printable import all_printable
 from benchmarks.targets.ssh.command import ssh_words
 from benchmarks.targets.ssh.device import Device
 from benchmarks.targets.ssh.failures import refusal
@@ -38,7 +39,6 @@ CLOSING_S = 5.0
 MOST_LINE_BYTES = 1 << 20
 MOST_NOISE_BYTES = 1 << 16  # what an account's start-up files may print first
 MOST_PAYLOAD_BYTES = 16 << 20
-MOST_TEXT = 2000
 
 Progress = Callable[[str], None]
 
@@ -157,17 +157,18 @@ class Session:
         while True:
             answer = self._answer()
             if "failed" in answer:
-                text = _printable(answer["failed"])
+                text = answer["failed"]
                 raise BenchmarkError(f"{self._device.name}: {self._step}: {text}")
             if isinstance(answer.get("done"), dict):
                 return answer["done"], self._payload(answer.get("bytes"))
             if progress is not None:
-                progress(_printable(answer.get("say", "")))
+                progress(str(answer.get("say", "")))
 
     def _answer(self) -> dict[str, Any]:
+        """The next answer; its texts are fit for a terminal."""
         line = self._line()
         try:
-            answer = json.loads(line)
+            answer = all_printable(json.loads(line))
         except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
@@ -253,8 +254,3 @@ class Session:
         self._wait()
         self._taken.close()
         self._said.close()
-
-
-def _printable(text: object) -> str:
-    """A device's words on one line, without signs that could steer the terminal."""
-    return "".join(sign if sign.isprintable() else " " for sign in str(text))[:MOST_TEXT]
