@@ -19,6 +19,7 @@ from pipeline.app.qat import Tuned, fine_tune_job
 from pipeline.app.qat_judge import Before, judge, sentence
 from pipeline.app.qat_options import data_config, qat_config, quantize_config
 from pipeline.app.stages.quantize import FLOAT, FLOAT_CONTROL, INT8, INT8_PTQ
+from pipeline.qat.job import VERSION
 
 if TYPE_CHECKING:
     import keras
@@ -110,7 +111,7 @@ class _Work:
         hashed = {key: hashlib.sha256(path.read_bytes()).hexdigest() for key, path in files.items()}
         return Stage(
             name=NAME,
-            version=1,
+            version=VERSION,
             settings={**kept, "files": hashed, "fingerprint": self.data.fingerprint},
             inputs=(),
             libraries=(*CONVERSION_LIBRARIES, "tf_keras", "tensorflow-model-optimization"),
