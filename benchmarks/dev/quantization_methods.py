@@ -27,7 +27,6 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,7 @@ from benchmarks.dev.quantization_table import table
 from benchmarks.machine import processor
 from deploy.whole_files import write_whole
 from pipeline.app.context import commit
+from pipeline.app.folder import versions
 from pipeline.app.parser import SETTINGS, config_from, settings_text
 from pipeline.app.studies.processes import environment
 
@@ -60,8 +60,12 @@ METHODS: dict[str, dict[str, str]] = {
     "ptq+equalization": {"quantize.equalize": "true"},
     "mixed": {"quantize.method": "mixed", "quantize.max_drop": "0.3"},
 }
-# These may find no file that is good enough; their sentence is the outcome then.
-MAY_REFUSE = ("ptq+equalization", "mixed")
+# With these words a method says that there is no file that is good enough: an outcome, no failure.
+REFUSALS = (
+    "equalization changes the network",
+    "No mixed file that is smaller",
+    "file of '{arm}' is not good enough",
+)
 QUICK: dict[str, Any] = {
     "data": {"limit": 600, "calibration_samples": 64},
     "teacher": {"preset": None, "widths": [16, 32, 64], "depths": [2, 2, 2]},
@@ -151,6 +155,7 @@ class Bench:
     def __init__(self, folder: Path, out: Path, factor: float, quick: bool, jobs: int) -> None:
         self.folder, self.out, self.factor, self.quick = folder, out, factor, quick
         self.threads = max(1, (os.cpu_count() or 1) // jobs)
+        self.stopped = False  # begin nothing more
         self._taught: set[Piece] = set()
         self._locks: dict[Piece, threading.Lock] = {}
         self._guard = threading.Lock()
@@ -177,13 +182,15 @@ class Bench:
         place = self.folder / piece.name / str(piece.seed)
         try:
             noted = self._student(piece, place)
-        except CommandError as error:
+        except (CommandError, OSError) as error:
             return [f"{piece.name}, seed {piece.seed}: {error}"]
         failures = []
         for method in self.missing(piece):
+            if self.stopped:
+                break
             try:
                 made = self._quantized(piece, place, method)
-            except CommandError as error:
+            except (CommandError, OSError) as error:
                 failures.append(f"{piece.name}, seed {piece.seed}, {method}: {error}")
                 say(piece, f"{method}: failed")
                 continue
@@ -237,15 +244,15 @@ class Bench:
 
     def _quantized(self, piece: Piece, place: Path, method: str) -> dict[str, Any]:
         words = [w for key, value in (PLAIN | METHODS[method]).items() for w in (f"--{key}", value)]
+        arm = self.settings(piece)["arms"][0]
         facts: dict[str, Any] = {"commit": commit(), "threads": self.threads}
         try:
             quantize_s = self._hintlite("quantize", place, *words)
         except CommandError as error:
-            if method in MAY_REFUSE and "this is a fault of hintlite" not in str(error):
-                return facts | {"refused": str(error)}
+            if any(text.format(arm=arm) in str(error) for text in REFUSALS):
+                return facts | {"refused": " ".join(str(error).split())}
             raise
         evaluate_s = self._hintlite("evaluate", place)
-        arm = self.settings(piece)["arms"][0]
         facts["seconds"] = {"quantize": round(quantize_s, 1), "evaluate": round(evaluate_s, 1)}
         return facts | outcome(place, arm)
 
@@ -269,7 +276,7 @@ class Bench:
             "settings": self.settings(piece),
             "factor": self.factor if piece.case.spoiled_from else None,
             "machine": processor(),
-            "versions": {name: metadata.version(name) for name in LIBRARIES},
+            "versions": versions(LIBRARIES),
         }
         path = self._path(piece)
         if path.exists():
@@ -396,8 +403,13 @@ def carry_out(bench: Bench, pieces: Sequence[Piece], jobs: int) -> list[str]:
     failures += [f"{name}: {said}" for name, said in teachers.items() if said is not None]
     ready = [piece for piece in wanted if teachers[piece.case.teacher] is None]
     with ThreadPoolExecutor(jobs) as crew:
-        for ended in as_completed([crew.submit(bench.measure, piece) for piece in ready]):
-            failures += ended.result()
+        try:
+            for ended in as_completed([crew.submit(bench.measure, piece) for piece in ready]):
+                failures += ended.result()
+        except KeyboardInterrupt:
+            bench.stopped = True
+            crew.shutdown(cancel_futures=True)
+            raise
     return failures
 
 
@@ -437,9 +449,11 @@ def _arguments() -> Any:
         "--folder",
         type=Path,
         default=Path("runs/quantization_methods"),
-        help="for teachers and runs (several hundred MB)",
+        help="for teachers and runs (several GB: the teachers' outputs are cached)",
     )
-    parser.add_argument("--out", type=Path, help=f"for the records; by default {RECORDS.name}")
+    parser.add_argument(
+        "--out", type=Path, help=f"for the records; by default {RECORDS.relative_to(ROOT)}"
+    )
     parser.add_argument("--cases", nargs="+", choices=tuple(CASES), default=list(CASES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=1, help="students at a time")
