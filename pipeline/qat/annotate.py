@@ -8,6 +8,7 @@ in tfmot's own scheme (see pipeline.qat.depthwise).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow_model_optimization as tfmot
@@ -29,7 +30,7 @@ _OWN = {"HardSwish": HardSwish, "DepthwiseConfig": DepthwiseConfig}
 # Layers that tfmot knows nothing of: their output gets a range of its own.
 _OUTPUTS = ("Maximum", "Multiply", "HardSwish")
 # Weights of layers whose own output gets none.
-_WEIGHTS_ONLY = {
+_WEIGHTS_ONLY: dict[str, Callable[[], Any]] = {
     "Conv2D": lambda: _BY_CHANNEL(["kernel"], [], False),
     "DepthwiseConv2D": lambda: DepthwiseConfig(["depthwise_kernel"], [], False),
     "Dense": lambda: _BY_TENSOR(["kernel"], [], False),
