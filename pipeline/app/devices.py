@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.app.context import Context, StageError
 from pipeline.app.device_file import Entry
-from pipeline.app.stages import bundle, device
+from pipeline.app.stages import bundle, device, measured
 
 if TYPE_CHECKING:
     from benchmarks.targets.base import BenchmarkRequest, BenchmarkResult
@@ -31,7 +31,7 @@ def measure(context: Context, entries: list[Entry]) -> list[str]:
     """
     from pipeline.app.device_table import print_devices
 
-    request = _request(context)
+    request = measured.request(context)
     results: list[BenchmarkResult] = []
     places: list[str] = []
     failures: list[str] = []
@@ -133,17 +133,3 @@ def _to(say: Any, where: Device) -> Any:
 
 def _of(request: BenchmarkRequest, entry: Entry) -> BenchmarkRequest:
     return replace(request, **entry.request)
-
-
-def _request(context: Context) -> BenchmarkRequest:
-    from benchmarks.targets.base import BenchmarkRequest
-
-    config = context.config.benchmark
-    return BenchmarkRequest(
-        threads=config.threads,
-        kernels=config.kernels,
-        window_s=config.window_s,
-        warmup_s=config.warmup_s,
-        min_runs=config.min_runs,
-        sweep=config.sweep,
-    )
