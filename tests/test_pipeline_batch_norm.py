@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from pipeline.batch_norm import FastBatchNorm, with_fast_batch_norm
 
-CHANNELS = (1, 3, 8, 20, 32, 48)  # rows of several places up to 20, TensorFlow's kernel above
+CHANNELS = (1, 3, 7, 8, 20, 48)  # TensorFlow's kernel for multiples of 8, else rows of places
 
 
 def built(channels: int, dtype: str = "float32", **settings: object) -> keras.layers.Layer:
@@ -52,7 +52,7 @@ def test_a_training_step_is_that_of_keras(channels: int) -> None:
         np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-4)
 
 
-@pytest.mark.parametrize("channels", [8, 32])
+@pytest.mark.parametrize("channels", [7, 32])
 @pytest.mark.parametrize("settings", [{"scale": False}, {"center": False}])
 def test_layers_without_scale_or_offset(channels: int, settings: dict[str, bool]) -> None:
     x, wanted = maps(channels)
@@ -62,7 +62,7 @@ def test_layers_without_scale_or_offset(channels: int, settings: dict[str, bool]
         np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-4)
 
 
-@pytest.mark.parametrize("channels", [8, 32])
+@pytest.mark.parametrize("channels", [7, 32])
 def test_half_precision_keeps_its_statistics_in_single(channels: int) -> None:
     x, wanted = maps(channels)
     x = np.asarray(tf.cast(tf.cast(x, tf.bfloat16), tf.float32))
@@ -120,7 +120,7 @@ def test_other_kinds_of_normalization_are_left_alone() -> None:
     assert with_fast_batch_norm(left) is left
 
 
-@pytest.mark.parametrize("channels", [8, 32])
+@pytest.mark.parametrize("channels", [7, 32])
 def test_a_compiled_step_is_the_same(channels: int) -> None:
     x, wanted = maps(channels)
     fast = FastBatchNorm(built(channels))

@@ -18,6 +18,7 @@ from pipeline.app.qat_judge import Before, sentence
 from pipeline.app.qat_options import data_config, qat_config, quantize_config
 from pipeline.app.qat_outcome import Kept, Task, fine_tune
 from pipeline.app.stages.quantize import FLOAT, INT8
+from pipeline.qat.job import VERSION
 
 if TYPE_CHECKING:
     import keras
@@ -109,7 +110,7 @@ class _Work:
         hashed = {key: hashlib.sha256(path.read_bytes()).hexdigest() for key, path in files.items()}
         return Stage(
             name=NAME,
-            version=1,
+            version=VERSION,
             settings={**kept, "files": hashed, "fingerprint": self.data.fingerprint},
             inputs=(),
             libraries=(*CONVERSION_LIBRARIES, "tf_keras", "tensorflow-model-optimization"),

@@ -2,11 +2,13 @@
 
 Its 8-bit scheme: weights symmetric per channel (convolutions) or per tensor, activations
 asymmetric per tensor with moving averages of minimum and maximum (Jacob et al. 2018, arXiv
-1712.05877, section 3).
+1712.05877, section 3). Depthwise kernels, too, have a range for each channel, which they have not
+in tfmot's own scheme (see pipeline.qat.depthwise).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow_model_optimization as tfmot
@@ -17,18 +19,20 @@ from tensorflow_model_optimization.python.core.quantization.keras.default_8bit i
 )
 
 from pipeline.qat.blueprint import Blueprint, CarryError, Step
+from pipeline.qat.depthwise import DepthwiseConfig, Scheme
 from pipeline.qat.hard_swish import HardSwish
 
 _QAT = tfmot.quantization.keras
 _OUTPUT_ONLY = default_8bit_quantize_configs.Default8BitOutputQuantizeConfig
 _BY_CHANNEL = default_8bit_quantize_registry.Default8BitConvQuantizeConfig
 _BY_TENSOR = default_8bit_quantize_registry.Default8BitQuantizeConfig
+_OWN = {"HardSwish": HardSwish, "DepthwiseConfig": DepthwiseConfig}
 # Layers that tfmot knows nothing of: their output gets a range of its own.
 _OUTPUTS = ("Maximum", "Multiply", "HardSwish")
 # Weights of layers whose own output gets none.
-_WEIGHTS_ONLY = {
+_WEIGHTS_ONLY: dict[str, Callable[[], Any]] = {
     "Conv2D": lambda: _BY_CHANNEL(["kernel"], [], False),
-    "DepthwiseConv2D": lambda: _BY_CHANNEL(["depthwise_kernel"], [], False),
+    "DepthwiseConv2D": lambda: DepthwiseConfig(["depthwise_kernel"], [], False),
     "Dense": lambda: _BY_TENSOR(["kernel"], [], False),
 }
 
@@ -51,9 +55,9 @@ def with_fake_quantization(model: tf_keras.Model, blueprint: Blueprint) -> tf_ke
         return layer if config is None else _QAT.quantize_annotate_layer(layer, config)
 
     try:
-        with _QAT.quantize_scope({"HardSwish": HardSwish}):
+        with _QAT.quantize_scope(_OWN):
             marked = tf_keras.models.clone_model(model, clone_function=annotated)
-            return _QAT.quantize_apply(_QAT.quantize_annotate_model(marked))
+            return _QAT.quantize_apply(_QAT.quantize_annotate_model(marked), scheme=Scheme())
     except (ValueError, RuntimeError) as error:
         raise CarryError(f"tensorflow-model-optimization refuses this network: {error}") from error
 

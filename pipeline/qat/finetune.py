@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from pipeline.qat.fast_norm import with_fast_norm
 from pipeline.qat.job import Job
 
 Tensor = Any
@@ -64,7 +65,7 @@ class FineTuning:
     def __init__(
         self, model: tf_keras.Model, job: Job, steps: int, teach: Teach | None = None
     ) -> None:
-        self.model, self.job, self.steps, self.teach = model, job, steps, teach
+        self.model, self.job, self.steps, self.teach = with_fast_norm(model), job, steps, teach
         self.logits = logits_of(model)
         rate = tf_keras.optimizers.schedules.CosineDecay(job.learning_rate, job.epochs * steps)
         self.optimizer = tf_keras.optimizers.Adam(rate)

@@ -73,8 +73,8 @@ def _assign(layer: Any, low: float, high: float) -> None:
 
 def _refresh(kernel: Any, low: Any, high: Any) -> None:
     # The attribute of the layer is the fake-quantized kernel; the variable is the kernel itself.
-    weights = np.abs(kernel.numpy())
-    axes = tuple(range(weights.ndim - 1)) if low.shape == weights.shape[-1:] else None
-    largest = np.broadcast_to(weights.max(axis=axes), low.shape)
+    # Channels are the last axis, and the last two, [channels, multiplier], of a depthwise kernel.
+    weights = np.abs(kernel.numpy()).reshape(-1, low.shape.num_elements())
+    largest = weights.max(axis=0).reshape(low.shape)
     high.assign(largest)
     low.assign(-largest)

@@ -17,6 +17,7 @@ from pipeline.app.qat_outcome import Task
 from pipeline.app.stages.quantize import file_name
 from pipeline.app.teacher_taps import cached_tap, mode
 from pipeline.methods import method_names
+from pipeline.qat.job import VERSION
 
 if TYPE_CHECKING:
     import keras
@@ -47,7 +48,7 @@ def has_soft_targets(context: Context, arm: str) -> bool:
 
 def settings(context: Context, arm: str) -> dict[str, Any]:
     """What decides the outcome beside the settings of `quantize`."""
-    found = context.settings("qat", "seed") | context.samples()
+    found = context.settings("qat", "seed") | context.samples() | {"fine_tuning": VERSION}
     training = asdict(context.config.training)
     found["training"] = {
         name: training[name] for name in ("batch_size", "label_smoothing", "class_weights")
