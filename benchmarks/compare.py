@@ -120,7 +120,11 @@ def compare(first: Outcome, second: Outcome, bounds: Bounds | None = None) -> Co
         second=second.place,
         changes=tuple(_changes(first, second)),
         figures=tuple(_figures(first, second)),
-        notes=(*_unchecked(first, second), *_doubts((first, second))),
+        notes=(
+            *_unchecked(first, second),
+            *_another_system(first, second),
+            *_doubts((first, second)),
+        ),
         broken=(*_slowdown(first, second, limits), *_drop(first, second, limits)),
     )
 
@@ -147,8 +151,24 @@ def _both(first: Outcome, second: Outcome, part: str) -> Iterable[tuple[str, Any
     """Name and values of the facts that both results know."""
     ours, theirs = getattr(first, part), getattr(second, part)
     for name in ours:
+        if (part, name) == ("device", "target") and _one_system(first, second):
+            continue  # one device under two names
         if ours[name] is not None and theirs.get(name) is not None:
             yield name, ours[name], theirs[name]
+
+
+def _one_system(first: Outcome, second: Outcome) -> bool:
+    return first.system_id is not None and first.system_id == second.system_id
+
+
+def _another_system(first: Outcome, second: Outcome) -> list[str]:
+    """Whether one name has meant two systems, which may be one board installed anew."""
+    name = first.device.get("target")
+    named_alike = name is not None and name == second.device.get("target")
+    ids = {first.system_id, second.system_id}
+    if not named_alike or None in ids or len(ids) == 1:
+        return []
+    return [f"{name} was another system each time: another device, or one installed anew"]
 
 
 def _unchecked(first: Outcome, second: Outcome) -> list[str]:

@@ -90,6 +90,13 @@ def _phone_facts(raw: Mapping[str, Any]) -> dict[str, Facts]:
     }
 
 
+def system_id_of(raw: Mapping[str, Any]) -> str | None:
+    """What tells one device from others whatever it is called; None where a result does not say."""
+    device = raw.get("device")
+    found = device.get("system_id") if isinstance(device, Mapping) else None
+    return found if isinstance(found, str) else None
+
+
 def model_bytes_of(raw: Mapping[str, Any]) -> int | None:
     """The size of the file that a result is about; None where it does not say."""
     model = raw.get("model")

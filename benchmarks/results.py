@@ -20,6 +20,7 @@ from benchmarks.result_facts import (
     model_bytes_of,
     raw_facts,
     report_facts,
+    system_id_of,
 )
 from benchmarks.targets.base import BenchmarkError, BenchmarkResult
 from benchmarks.targets.bench_json import SCHEMA, latency_us
@@ -44,6 +45,7 @@ class Outcome:
         reasons: what speaks against it, in sentences.
         task: labels, input_shape, samples.
         device: target, model, cpu, architecture, cores.
+        system_id: the same for one device under any name; None where nobody says.
         method: kind, program, kernels, threads, input.
         model: file, sha256, bytes, precision.
         software: versions, and what else of the machine may change.
@@ -56,6 +58,7 @@ class Outcome:
     reasons: tuple[str, ...] = ()
     task: Facts = field(default_factory=dict)
     device: Facts = field(default_factory=dict)
+    system_id: str | None = None
     method: Facts = field(default_factory=dict)
     model: Facts = field(default_factory=dict)
     software: Facts = field(default_factory=dict)
@@ -145,7 +148,8 @@ def of_result(place: str, result: BenchmarkResult) -> Outcome:
     )
     counted = ("instructions_per_inference", "code_bytes", "weight_bytes", "arena_bytes")
     figures |= {name: raw[name] for name in counted if raw.get(name) is not None}
-    return _outcome(place, "target", result.verdict, facts, figures)
+    found = _outcome(place, "target", result.verdict, facts, figures)
+    return replace(found, system_id=system_id_of(raw))
 
 
 def of_log(place: str, log: Log) -> Outcome:

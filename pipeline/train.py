@@ -98,11 +98,12 @@ def train(job: Job) -> list[Row]:
     Raises:
         TrainingError: the loss is no longer a finite number.
     """
-    job.method.prepare(partial(teacher_pass, job.teacher, job.data))
+    resumed = checkpoint.peek(job.checkpoint).phase if job.checkpoint.exists() else None
+    if resumed is None:
+        job.method.prepare(partial(teacher_pass, job.teacher, job.data))
     phases = job.method.phases()
     phases["task"] = with_labels(phases["task"], job.config.label_smoothing)
     trained = _trained_variables(job, phases)
-    resumed = checkpoint.peek(job.checkpoint).phase if job.checkpoint.exists() else None
     history: list[Row] = []
     for key, phase in phases.items():
         if resumed is not None and PHASES.index(key) < PHASES.index(resumed):

@@ -98,6 +98,23 @@ def test_what_one_result_does_not_know_is_not_checked_and_said():
     )
 
 
+def test_one_device_under_two_names_is_one():
+    def named(name, system_id, outcome=BEFORE):
+        return replace(outcome, device={**BEFORE.device, "target": name}, system_id=system_id)
+
+    before = named("pi@192.168.1.7", "a" * 32)
+    assert not compare(before, named("pi@raspberrypi.local", "a" * 32, after())).notes
+    for system_id in ("b" * 32, None):
+        with pytest.raises(CompareError, match="different devices: target"):
+            compare(before, named("pi@raspberrypi.local", system_id, after()))
+    with pytest.raises(CompareError, match="different devices: target"):
+        compare(named("one", None), named("two", None, after()))
+    assert compare(before, named("pi@192.168.1.7", "b" * 32, after())).notes == (
+        "pi@192.168.1.7 was another system each time: another device, or one installed anew",
+    )
+    assert not compare(before, named("pi@192.168.1.7", None, after())).notes
+
+
 def test_an_invalid_result_is_refused_and_a_doubtful_one_said():
     doubtful = replace(after(), verdict="doubtful", reasons=("the phone was hot",))
     assert compare(BEFORE, doubtful).notes == ("after.json is doubtful: the phone was hot",)

@@ -18,6 +18,7 @@ from ssh_server import ALIAS, HOST, Wire, free_port, make_key, serving
 from tiny_bundle import MEAN, SCRIPT, STD, TINY, sha256
 
 from benchmarks.targets.base import BenchmarkError, BenchmarkRequest
+from benchmarks.targets.ssh.agent import system_id
 from benchmarks.targets.ssh.device import Device
 from benchmarks.targets.ssh.session import Session
 from benchmarks.targets.ssh.target import SshTarget
@@ -86,6 +87,7 @@ def test_a_bundle_is_measured_and_nothing_stays(server, bundle):
     assert result.raw["exactness"]["bit_exact"] is True
     assert result.raw["machine"]["architecture"] == os.uname().machine
     assert result.raw["device"]["runtime"] == "ai-edge-litert"
+    assert result.raw["device"]["system_id"] == system_id("/")
     assert result.latency_us["p50"] > 0
     assert said[:2] == ["connecting", "checking the device"]
     assert [line for line in said if line.startswith("copying")]

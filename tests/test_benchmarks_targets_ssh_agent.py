@@ -34,6 +34,26 @@ class Bytes(io.BytesIO):
         self.read()
 
 
+def test_one_system_has_one_id_that_gives_nothing_away(tmp_path):
+    machine, serial = tmp_path / "etc/machine-id", tmp_path / "proc/device-tree/serial-number"
+    for path in (machine, serial):
+        path.parent.mkdir(parents=True)
+    assert agent.system_id(str(tmp_path)) is None
+    for text in ("", "\n", "uninitialized\n"):  # as on a card that was never started
+        machine.write_text(text)
+        assert agent.system_id(str(tmp_path)) is None
+    machine.write_text("0123456789abcdef" * 2 + "\n")
+    without = agent.system_id(str(tmp_path))
+    serial.write_text("10000000abcdef01\0")
+    first = agent.system_id(str(tmp_path))
+    assert agent.system_id(str(tmp_path)) == first
+    serial.write_text("10000000abcdef02\0")  # a copy of the card in another board
+    assert len({without, first, agent.system_id(str(tmp_path))}) == 3
+    assert len(first) == 32
+    assert "abcdef01" not in first
+    assert "0123456789abcdef" not in first
+
+
 @pytest.mark.parametrize(
     "name", ["a", "-rf", "a b", "'", '"', "new\nline", "ü", "x" * 200, ".hidden", "$(id)", "\\"]
 )

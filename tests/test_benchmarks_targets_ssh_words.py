@@ -98,7 +98,7 @@ def test_folders_are_plain_names_and_differ():
 def facts(machine="aarch64", bits=64, python=(3, 11, 2), libc=("glibc", "2.36"), **more):
     known = {"machine": machine, "bits": bits, "python": list(python), "libc": list(libc)}
     known |= {"os": "Debian", "numpy": None, "runtime": None, "version": None, "error": "none"}
-    known |= {"implementation": "CPython", "emulator": None}
+    known |= {"implementation": "CPython", "emulator": None, "system_id": None}
     return known | more
 
 

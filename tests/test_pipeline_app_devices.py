@@ -11,12 +11,14 @@ import pytest
 from ssh_server import ALIAS, serving
 from tiny_bundle import run as run_script
 
-from benchmarks.targets.base import BenchmarkError
+from benchmarks.targets.base import BenchmarkError, BenchmarkResult
 from benchmarks.targets.device_row import device_row
+from benchmarks.targets.ssh.device import Device
 from pipeline.app.cli import main
-from pipeline.app.device_file import read_devices
+from pipeline.app.device_file import Entry, read_devices
 from pipeline.app.device_options import wanted
 from pipeline.app.device_table import cells
+from pipeline.app.devices import named_twice
 from pipeline.app.parser import WrongUseError, parse
 
 FLEET = f"""
@@ -127,6 +129,23 @@ def test_a_fleet_is_read(tmp_path):
     assert (first.device.destination, first.device.name, first.request) == ("pi@x", "pi@x", {})
     assert second.device.destination == "desk"
     assert (third.device.name, third.device.port, third.request) == ("n", 3, {"threads": 4})
+
+
+def test_a_device_under_two_addresses_is_told():
+    def measured(name, destination, system_id, port=None):
+        raw = {"device": {"system_id": system_id}}
+        verdict = {"state": "valid", "reasons": []}
+        result = BenchmarkResult("measured", name, "0" * 64, verdict, raw=raw)
+        return Entry(Device(destination, name=name, port=port), {}), result
+
+    here = measured("here", "pi@192.168.1.7", "a")
+    assert named_twice([here, measured("again", "PI@192.168.1.7", "a")]) == []  # they took turns
+    assert named_twice([here, measured("other", "pi@192.168.1.8", "b")]) == []
+    assert named_twice([measured("x", "one", None), measured("y", "two", None)]) == []
+    (said,) = named_twice([measured("there", "pi.local", "a"), here, measured("c", "pi", "c")])
+    assert said.startswith("here and there are one device: ")
+    (said,) = named_twice([here, measured("port", "pi@192.168.1.7", "a", port=2222)])
+    assert said.startswith("here and port are one device: ")
 
 
 # ------------------------------------------------------------------------------------- the table

@@ -13,6 +13,7 @@ from pipeline.app.explanation import show, worst_first
 from pipeline.app.folder import RunError
 from pipeline.app.parser import WrongUseError, parse
 from pipeline.app.stages.explain import spread
+from pipeline.data.checks import DataError
 
 MODELS = ("teacher", "hint+kd")
 
@@ -112,10 +113,18 @@ def test_wrong_use_is_explained(words, said):
 
 def test_samples_of_another_kind_are_refused(tmp_path):
     place = tmp_path / "s.npz"
-    with pytest.raises(RunError, match=r"no \.npz file"):
+    with pytest.raises(DataError, match=r"no such file; set --samples to an \.npz file"):
         read_samples(place)
     place.write_text("text")
-    with pytest.raises(RunError, match=r"no \.npz file"):
+    with pytest.raises(DataError, match=r"not a readable \.npz file"):
+        read_samples(place)
+    np.savez_compressed(place, x=np.arange(1000))
+    content = place.read_bytes()
+    place.write_bytes(content[:60] + bytes(100) + content[160:])
+    with pytest.raises(DataError, match="array x cannot be read"):
+        read_samples(place)
+    np.savez(place, x=np.array([{}], object))
+    with pytest.raises(DataError, match="array x cannot be read"):
         read_samples(place)
     for arrays, said in (
         ({"y": np.zeros(3, int)}, "got nothing"),

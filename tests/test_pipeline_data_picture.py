@@ -145,6 +145,13 @@ def test_other_arrays_are_refused(tmp_path, array, dtype, said):
         load_picture(stored(tmp_path, array), (6, 8, 1), dtype)
 
 
+@pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04 half an archive"])
+def test_a_file_that_is_no_array_is_named(tmp_path, content):
+    (tmp_path / "sample.npy").write_bytes(content)
+    with pytest.raises(DataError, match=r"sample\.npy: not a readable"):
+        load_picture(tmp_path / "sample.npy", (6, 8, 1))
+
+
 def test_pickled_arrays_are_not_loaded(tmp_path):
     with pytest.raises(DataError, match=r"sample\.npy: not a readable"):
         load_picture(stored(tmp_path, np.array([{}], object)), (6, 8, 1))

@@ -243,13 +243,18 @@ def test_random_hint_is_hint_but_for_its_targets(tiny_pair):
     assert type(built[1]).prediction is Hint.prediction
 
 
+def built_random_hint(config, teacher, student, samples):
+    method = build_method("random_hint", config, teacher, student)
+    method.build(tap_shapes(teacher), tap_shapes(student), samples)
+    return method
+
+
 def test_random_hint_takes_its_statistics_from_the_training_part(tiny_pair, tmp_path):
     teacher, student = tiny_pair
     data = load_training(DataConfig(limit=60, calibration_samples=10))
     data = replace(data, labels=data.labels % 4)
     config = RunConfig(hint=HintConfig(epochs=1), training=TrainingConfig(epochs=1))
-    method = build_method("random_hint", config, teacher, student)
-    method.build(tap_shapes(teacher), tap_shapes(student), len(data.images))
+    method = built_random_hint(config, teacher, student, len(data.images))
     shift = AugmentConfig(shift=1)
     job = Job(student, method, teacher, data, shift, config.training, 0, tmp_path)
     with pytest.raises(MethodError, match="there is no teacher"):
@@ -259,6 +264,13 @@ def test_random_hint_takes_its_statistics_from_the_training_part(tiny_pair, tmp_
     statistics = method.maps["stage1"]
     np.testing.assert_allclose(statistics.mean, maps.mean(axis=(0, 1, 2)), rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(statistics.variance, maps.var(axis=(0, 1, 2)), rtol=1e-2, atol=1e-5)
+
+    # A training that goes on has them from its checkpoint: no teacher is run, or needed.
+    again = built_random_hint(config, teacher, student, len(data.images))
+    train(replace(job, method=again, teacher=None))
+    for name in ("mean", "variance"):
+        kept, restored = (getattr(each.maps["stage1"], name) for each in (method, again))
+        np.testing.assert_array_equal(restored, kept)
 
 
 @pytest.mark.parametrize(

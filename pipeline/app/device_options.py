@@ -6,13 +6,30 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from pipeline.app.command_parser import Parser
 from pipeline.app.device_file import Entry, read_devices
 from pipeline.config import TARGETS
 
 OPTIONS = (
-    *("port", "identity", "ssh_config", "python", "remote_folder", "timeout_s"),
-    *("install", "keep"),
+    ("targets", str, "a YAML file of devices, which are measured side by side"),
+    ("port", int, "of the device's SSH server"),
+    ("identity", str, "file of the private key for the device"),
+    ("ssh_config", str, "file to read instead of ~/.ssh/config"),
+    ("python", str, "the Python to use on the device, by default python3"),
+    ("remote_folder", str, "where the fresh folder is made there, by default $TMPDIR or /tmp"),
+    ("timeout_s", float, "seconds after which the measurement is given up, by default 600"),
+    ("install", bool, "where the device has no runtime, put one into a folder of its own"),
+    ("keep", bool, "leave on the device what was copied"),
 )
+
+
+def add_devices(parser: Parser) -> None:
+    """Adds them to the parser of `benchmark`."""
+    for name, kind, what in OPTIONS:
+        if kind is bool:
+            parser.switch(f"--{name}", what)
+        else:
+            parser.add_argument(f"--{name}", type=kind | None, help=what)
 
 
 def check_options(options: Mapping[str, Any]) -> str | None:
@@ -23,7 +40,7 @@ def check_options(options: Mapping[str, Any]) -> str | None:
     """
     from benchmarks.targets.ssh.device import destination_of
 
-    given = [name for name in OPTIONS if options.get(name)]
+    given = [name for name, *_ in OPTIONS if name != "targets" and options.get(name)]
     single = destination_of(options["target"]) is not None
     if options["targets"] and options["target"] != TARGETS[0]:
         return "--targets names devices in a file, --target names one: give one of them"

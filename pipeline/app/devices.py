@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.result_facts import system_id_of
 from pipeline.app.context import Context, StageError
 from pipeline.app.device_file import Entry
-from pipeline.app.stages import bundle, device
+from pipeline.app.stages import bundle, device, measured
 
 if TYPE_CHECKING:
     from benchmarks.targets.base import BenchmarkRequest, BenchmarkResult
     from benchmarks.targets.ssh.device import Device
     from benchmarks.targets.ssh.target import SshTarget
+
+Address = tuple[str, int | None]  # host and port; entries of one take turns
 
 
 def measure(context: Context, entries: list[Entry]) -> list[str]:
@@ -31,8 +34,8 @@ def measure(context: Context, entries: list[Entry]) -> list[str]:
     """
     from pipeline.app.device_table import print_devices
 
-    request = _request(context)
-    results: list[BenchmarkResult] = []
+    request = measured.request(context)
+    measurements: list[tuple[Entry, BenchmarkResult]] = []
     places: list[str] = []
     failures: list[str] = []
     with _title(context, entries) as say, _pool(entries, say) as (pool, targets):
@@ -45,24 +48,43 @@ def measure(context: Context, entries: list[Entry]) -> list[str]:
                 if isinstance(outcome, str):
                     failures.append(outcome)
                     continue
-                results.append(outcome)
+                measurements.append((entry, outcome))
                 stage = device.stage(entry.device, _of(request, entry), outcome)
                 context.folder.complete(stage)
                 places.append(stage.name)
-    if results:
-        print_devices(context.terminal, results)
+    if measurements:
+        print_devices(context.terminal, [result for _, result in measurements])
+    for line in named_twice(measurements):
+        context.terminal.say(line)
     if failures:
-        done = f"{len(results)} of {len(entries)} devices were measured; "
+        done = f"{len(measurements)} of {len(entries)} devices were measured; "
         raise StageError((done if len(entries) > 1 else "") + "\n".join(failures))
     return places
 
 
-def _groups(entries: list[Entry]) -> dict[tuple[str, int | None], list[Entry]]:
-    groups: dict[tuple[str, int | None], list[Entry]] = {}
+def _groups(entries: list[Entry]) -> dict[Address, list[Entry]]:
+    groups: dict[Address, list[Entry]] = {}
     for entry in entries:
-        key = entry.device.destination.rpartition("@")[2].lower(), entry.device.port
-        groups.setdefault(key, []).append(entry)
+        groups.setdefault(_address(entry), []).append(entry)
     return groups
+
+
+def _address(entry: Entry) -> Address:
+    return entry.device.destination.rpartition("@")[2].lower(), entry.device.port
+
+
+def named_twice(measurements: Sequence[tuple[Entry, BenchmarkResult]]) -> list[str]:
+    """A sentence for each device that several addresses led to: its entries took no turns."""
+    systems: dict[str, dict[Address, str]] = {}
+    for entry, result in measurements:
+        if (system := system_id_of(result.raw)) is not None:
+            systems.setdefault(system, {}).setdefault(_address(entry), entry.device.name)
+    return [
+        f"{' and '.join(sorted(names.values()))} are one device: measured side by side, they have "
+        "disturbed each other; give them the same destination and port, then they take turns"
+        for names in systems.values()
+        if len(names) > 1
+    ]
 
 
 def _turns(
@@ -133,17 +155,3 @@ def _to(say: Any, where: Device) -> Any:
 
 def _of(request: BenchmarkRequest, entry: Entry) -> BenchmarkRequest:
     return replace(request, **entry.request)
-
-
-def _request(context: Context) -> BenchmarkRequest:
-    from benchmarks.targets.base import BenchmarkRequest
-
-    config = context.config.benchmark
-    return BenchmarkRequest(
-        threads=config.threads,
-        kernels=config.kernels,
-        window_s=config.window_s,
-        warmup_s=config.warmup_s,
-        min_runs=config.min_runs,
-        sweep=config.sweep,
-    )

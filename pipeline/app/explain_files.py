@@ -22,7 +22,7 @@ def explain_files(options: Mapping[str, Any]) -> int:
         options: of the command: run (the float file), int8, samples, out.
 
     Raises:
-        RunError: a file is missing, or holds something else.
+        RunError, DataError: a file is missing, or holds something else.
     """
     from deploy.explain.apart import explain_apart
     from pipeline.app.explanation import show
@@ -58,18 +58,15 @@ def read_samples(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
         path: arrays "x" [n, h, w, c], float32 and normalised as in training, and "y" [n].
 
     Raises:
-        RunError: it cannot be read, or holds other arrays.
+        DataError: it cannot be read.
+        RunError: it holds other arrays.
     """
-    import zipfile
-
     import numpy as np
 
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files if key in ("x", "y")}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise RunError(f"{path} is no .npz file with arrays x and y: {error}") from error
-    x, y = arrays.get("x"), arrays.get("y")
+    from pipeline.data.sources.npz import present_in, read_member
+
+    present = present_in(path, "--samples")
+    x, y = (read_member(path, name) if name in present else None for name in ("x", "y"))
     if x is None or x.dtype != np.float32 or x.ndim != 4 or not np.isfinite(x).all():
         found = "nothing" if x is None else f"{x.dtype} {list(x.shape)}"
         raise RunError(

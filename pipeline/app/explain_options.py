@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.app.command_parser import Parser
 from pipeline.app.wrong_use import WrongUseError
 
 SUFFIX = ".tflite"
 
 
-def add_explain(parser: Any) -> None:
+def add_explain(parser: Parser) -> None:
     """Adds them to the parser of `quantize`."""
     parser.add_argument(
         "int8",
@@ -19,24 +20,21 @@ def add_explain(parser: Any) -> None:
         nargs="?",
         help="with --explain and a float .tflite file instead of a run: the INT8 file",
     )
-    parser.add_argument(
+    parser.switch(
         "--explain",
-        action="store_true",
-        help="also tell where the INT8 files' error comes from: RUN/explain, and a section of the "
+        "also tell where the INT8 files' error comes from: RUN/explain, and a section of the "
         "report",
     )
-    parser.add_argument(
+    parser.word(
         "--samples",
-        metavar="N|FILE",
-        type=str | None,
-        help="with --explain: how many validation samples, by default at most 1000; with two "
+        "N|FILE",
+        "with --explain: how many validation samples, by default at most 1000; with two "
         ".tflite files an .npz with x (float32 inputs) and, if known, y (labels)",
     )
-    parser.add_argument(
+    parser.word(
         "--out",
-        metavar="FOLDER",
-        type=str | None,
-        help="with --explain and two .tflite files: where the explanation goes, by default beside "
+        "FOLDER",
+        "with --explain and two .tflite files: where the explanation goes, by default beside "
         "the INT8 file",
     )
 
@@ -47,8 +45,6 @@ def check_explain(options: Mapping[str, Any]) -> None:
     Raises:
         WrongUseError: there is such an option.
     """
-    if "explain" not in options:
-        return
     if not options["explain"]:
         for name in ("int8", "samples", "out"):
             if options[name] is not None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.app.command_parser import Parser, make_parser
 from pipeline.app.wrong_use import WrongUseError
 
 OPTIONS = {
@@ -20,13 +21,9 @@ OPTIONS = {
 }
 
 
-def fit_parser(make: Callable[[str, str, str], Any]) -> Any:
-    """The subcommand's parser.
-
-    Args:
-        make: makes one from description, examples and usage.
-    """
-    parser = make(
+def fit_parser() -> Parser:
+    """Of `hintlite fit`."""
+    parser = make_parser(
         "whether a model fits a board (exit code 1 if not), what sets its RAM, and what would fit",
         "hintlite fit runs/mine --board nano33ble\n"
         "  hintlite fit runs/mine --flash 256k --ram 64k --macs 5M --svg memory.svg\n"
@@ -38,11 +35,9 @@ def fit_parser(make: Callable[[str, str, str], Any]) -> Any:
         "model", metavar="MODEL", type=str, help="a run, a settings file, or any .tflite file"
     )
     for name, (metavar, what) in OPTIONS.items():
-        parser.add_argument(f"--{name}", metavar=metavar, type=str | None, help=what)
-    parser.add_argument(
-        "--confirm", action="store_true", help="convert the first proposals, with random weights"
-    )
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
+        parser.word(f"--{name}", metavar, what)
+    parser.switch("--confirm", "convert the first proposals, with random weights")
+    parser.json("text")
     return parser
 
 

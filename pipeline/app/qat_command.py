@@ -7,18 +7,17 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deploy.whole_files import write_whole
 from pipeline.app.console import LOG, Terminal, logged
-from pipeline.app.context import CONVERSION_LIBRARIES, StageError, fresh_session
+from pipeline.app.context import CONVERSION_LIBRARIES, fresh_session
 from pipeline.app.folder import RunError, RunFolder, Stage
-from pipeline.app.qat import Tuned, fine_tune_job
-from pipeline.app.qat_judge import Before, judge, sentence
+from pipeline.app.qat_judge import Before, sentence
 from pipeline.app.qat_options import data_config, qat_config, quantize_config
-from pipeline.app.stages.quantize import FLOAT, FLOAT_CONTROL, INT8, INT8_PTQ
+from pipeline.app.qat_outcome import Kept, Task, fine_tune
+from pipeline.app.stages.quantize import FLOAT, INT8
 from pipeline.qat.job import VERSION
 
 if TYPE_CHECKING:
@@ -128,19 +127,18 @@ class _Work:
         write_shared(shared, self.network, self.data, None)
         if self.teacher is not None:
             save_teacher(self.teacher, shared)
-        tune = partial(fine_tune_job, self.terminal, shared)
-        tuned = tune("qat", self._job(), "INT8 in the loop")
-        control = None
-        if self.qat.control:
-            control = tune("control", replace(self._job(), quantized=False), "float, trained on")
-        report = judge(self.data, before, tuned, control, self.bounds, self.qat)
-        if report["failures"]:
-            raise StageError(
-                f"the INT8 file of {self.path} is not good enough after fine-tuning:\n  "
-                + "\n  ".join(report["failures"])
-                + "\nchange --epochs or --learning_rate, or the bounds"
-            )
-        self._write(before, tuned, control, report, folder)
+        task = Task(
+            before,
+            self.data,
+            self._job(),
+            self.bounds,
+            self.qat,
+            name=str(self.path),
+            cure="--epochs or --learning_rate, or the bounds",
+        )
+        kept = fine_tune(self.terminal, shared, task)
+        kept.write(folder, self._name, NETWORK)
+        write_whole(folder / RECORD, json.dumps(self._record(kept, task.job), indent=1))
         shutil.rmtree(shared)
 
     def _before(self) -> Before:
@@ -177,33 +175,19 @@ class _Work:
             deterministic=options["deterministic"],
         )
 
-    def _write(
-        self,
-        before: Before,
-        tuned: Tuned,
-        control: Tuned | None,
-        report: dict[str, Any],
-        folder: Path,
-    ) -> None:
-        files = {FLOAT: before.files[FLOAT], INT8_PTQ: before.files[INT8], INT8: tuned.content}
-        if control is not None:
-            files[FLOAT_CONTROL] = control.content
-        names = {precision: f"{self.path.stem}_{precision}.tflite" for precision in files}
-        for precision, content in files.items():
-            (folder / names[precision]).write_bytes(content)
-        aside = folder / "writing.keras"
-        tuned.network().save(aside)
-        aside.replace(folder / NETWORK)
-        record = {
+    def _name(self, precision: str) -> str:
+        return f"{self.path.stem}_{precision}.tflite"
+
+    def _record(self, kept: Kept, job: Job) -> dict[str, Any]:
+        return {
             "model": self.path.name,
-            "files": names,
-            "bytes": {precision: len(content) for precision, content in files.items()},
+            "files": {precision: self._name(precision) for precision in kept.files},
+            "bytes": {precision: len(content) for precision, content in kept.files.items()},
             "classes": list(self.data.class_names),
             "normalization": self.data.normalization.to_dict(),
-            "job": asdict(self._job()),
-            **report,
+            "job": asdict(job),
+            **kept.report,
         }
-        write_whole(folder / RECORD, json.dumps(record, indent=1))
 
 
 def _single_output(path: Path) -> keras.Model:

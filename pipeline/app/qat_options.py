@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.app.command_parser import Parser, make_parser
 from pipeline.app.compare import percent
 from pipeline.app.wrong_use import WrongUseError
 from pipeline.config import SOURCES, DataConfig, QATConfig, QuantizeConfig, SettingsError
@@ -30,13 +31,9 @@ NUMBERS: tuple[tuple[str, int | float, str], ...] = (
 )
 
 
-def qat_parser(make: Callable[[str, str, str], Any]) -> Any:
-    """The subcommand's parser.
-
-    Args:
-        make: makes one from description, examples and usage.
-    """
-    parser = make(
+def qat_parser() -> Parser:
+    """Of `hintlite qat`."""
+    parser = make_parser(
         "fine-tune any functional Keras 3 model with quantization in the loop; gives a full-INT8 "
         ".tflite file",
         "hintlite qat mine.keras --data photos/ --flip\n"
@@ -56,21 +53,11 @@ def qat_parser(make: Callable[[str, str, str], Any]) -> Any:
         help="a folder of class-named folders of images (resized to the model's input), an .npz "
         f"file with x and y, or {', '.join(NAMED)}",
     )
-    parser.add_argument(
-        "--out",
-        metavar="FOLDER",
-        type=str | None,
-        help="where it works and writes; by default MODEL's name with _qat",
+    parser.word("--out", "FOLDER", "where it works and writes; by default MODEL's name with _qat")
+    parser.word(
+        "--teacher", "FILE", "a .keras file whose soft targets are learned beside the labels"
     )
-    parser.add_argument(
-        "--teacher",
-        metavar="FILE",
-        type=str | None,
-        help="a .keras file whose soft targets are learned beside the labels",
-    )
-    parser.add_argument(
-        "--control", action="store_true", help="also train the float model as long, to compare"
-    )
+    parser.switch("--control", "also train the float model as long, to compare")
     parser.add_argument(
         "--normalization",
         metavar="KIND",
@@ -79,7 +66,7 @@ def qat_parser(make: Callable[[str, str, str], Any]) -> Any:
         help="what the model is fed: unit (0 to 1), standard (mean 0, deviation 1), signed "
         "(-1 to 1) or raw (values as they are)",
     )
-    parser.add_argument("--flip", action="store_true", help="mirror half of the training images")
+    parser.switch("--flip", "mirror half of the training images")
     parser.add_argument("--limit", metavar="N", type=int | None, help="use this many samples")
     parser.add_argument(
         "--max-drop",
@@ -93,11 +80,9 @@ def qat_parser(make: Callable[[str, str, str], Any]) -> Any:
         parser.add_argument(
             f"--{name}", type=type(default), default=default, help=f"{what}; {default} by default"
         )
-    parser.add_argument(
-        "--deterministic", action="store_true", help="bit-equal repeats, somewhat slower"
-    )
-    parser.add_argument("--verbose", action="store_true", help="show what libraries print, too")
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    parser.switch("--deterministic", "bit-equal repeats, somewhat slower")
+    parser.switch("--verbose", "show what libraries print, too")
+    parser.json("text")
     return parser
 
 

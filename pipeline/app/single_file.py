@@ -11,6 +11,7 @@ from deploy.manifest import MANIFEST
 from deploy.whole_files import write_whole
 from pipeline.app.console import Terminal
 from pipeline.app.folder import RunError
+from pipeline.app.stages.measured import RESULT
 from pipeline.config import ETHOS_U
 
 
@@ -58,7 +59,7 @@ def _tflm(model: Path, options: Mapping[str, Any], place: Path, terminal: Termin
     del options
     with terminal.task("TensorFlow Lite Micro, simulated"):
         result = tflm.measure(model)
-    write_whole(place / tflm.RESULT, json.dumps(result, indent=1))
+    write_whole(place / RESULT, json.dumps(result, indent=1))
     for line in tflm.lines(result):
         terminal.out.print(line, markup=False)
 

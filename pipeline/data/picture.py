@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -160,7 +161,7 @@ def _load_array(path: Path, input_shape: tuple[int, int, int], raw_dtype: str) -
         raise DataError(f"{path}: no such file; check the path of the array")
     try:
         array = np.asarray(np.load(path, allow_pickle=False))
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: not a readable .npy array ({error}); use np.save") from error
     if array.ndim != 3 and array.size == np.prod(input_shape):
         array = _with_axes(array, input_shape)

@@ -129,7 +129,7 @@ class Method(ABC):
     """One way to train a student with a teacher.
 
     `build` creates the extra layers for the shapes at hand; `phases` may be asked after that.
-    `prepare` is called once, before a training starts or goes on.
+    `prepare` is called once, when a training starts; one that goes on has its outcome back.
     """
 
     def build(self, teacher_taps: Shapes, student_taps: Shapes, n_samples: int) -> None:  # noqa: B027
@@ -148,7 +148,7 @@ class Method(ABC):
         """Looks at the teacher's outputs for the training samples, for methods that must.
 
         What is learned from them belongs into variables of an extra layer: those are kept with the
-        state of the training, so that one that goes on has the same.
+        state of the training. One that goes on has them from there, and does not call this again.
 
         Args:
             outputs: computes the taps that it is asked for; `[batch, ...]` each, float32.

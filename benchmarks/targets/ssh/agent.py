@@ -363,7 +363,33 @@ def device_facts() -> Any:
         "libc": list(platform.libc_ver()),
         "os": os_name(),
         "emulator": os.environ.get("HINTLITE_EMULATOR"),
+        "system_id": system_id("/"),
     }
+
+
+def system_id(root: str) -> str | None:
+    """The same for one device under any name or address; None where the system has no id.
+
+    A hash, as machine-id(5) asks for: the id itself is not to leave the machine. The serial number
+    tells boards apart that were started from copies of one card.
+
+    Args:
+        root: where the system's files are.
+    """
+    machine = first_line(os.path.join(root, "etc/machine-id"))
+    if len(machine) != 32 or set(machine) - set("0123456789abcdef"):
+        return None  # missing, or "uninitialized"
+    serial = first_line(os.path.join(root, "proc/device-tree/serial-number"))
+    return hashlib.sha256(f"hintlite {machine} {serial}".encode()).hexdigest()[:32]
+
+
+def first_line(path: str) -> str:
+    """A small file's first line without blanks and zeros; empty where it cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.readline(1024).strip("\0 \n")
+    except OSError:
+        return ""
 
 
 def os_name() -> str | None:

@@ -37,11 +37,12 @@ class Runtime:
     system_numpy: bool = False
 
 
+FREE_FACTS = ("os", "emulator", "system_id", "numpy", "runtime", "version", "error")
 FACTS: dict[str, type | UnionType] = {
     **dict.fromkeys(("machine", "implementation"), str),
     **dict.fromkeys(("python", "libc"), list),
     "bits": int,
-    **dict.fromkeys(("os", "emulator", "numpy", "runtime", "version", "error"), str | None),
+    **dict.fromkeys(FREE_FACTS, str | None),
 }
 
 

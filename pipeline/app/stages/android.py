@@ -6,15 +6,12 @@ import json
 import secrets
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from deploy.whole_files import write_whole
 from pipeline.app.context import Context
 from pipeline.app.folder import Stage
 from pipeline.app.stages import bundle, phone
-
-if TYPE_CHECKING:
-    from benchmarks.targets.base import BenchmarkRequest
+from pipeline.app.stages.measured import request, verdict_text, write_result
 
 TARGET = "android"
 NAME = f"targets/{TARGET}"
@@ -55,19 +52,6 @@ def _models(context: Context) -> list[Path]:
     return sorted(folder.glob("*.tflite"))
 
 
-def _request(context: Context) -> BenchmarkRequest:
-    from benchmarks.targets.base import BenchmarkRequest
-
-    config = context.config.benchmark
-    return BenchmarkRequest(
-        threads=config.threads,
-        kernels=config.kernels,
-        window_s=config.window_s,
-        warmup_s=config.warmup_s,
-        min_runs=config.min_runs,
-    )
-
-
 def _work(context: Context, folder: Path, serial: str | None, benchmark_model: str | None) -> None:
     from benchmarks.targets.android import AndroidTarget
 
@@ -76,9 +60,8 @@ def _work(context: Context, folder: Path, serial: str | None, benchmark_model: s
         for done, model in enumerate(models):
             progress = partial(bar.update, done, len(models), line=True)
             target = AndroidTarget(serial, benchmark_model, progress=progress)
-            result = target.run(model, _request(context))
-            text = json.dumps(result.to_dict(), indent=1)
-            write_whole(folder / f"{model.stem}.json", text)
+            result = target.run(model, request(context))
+            write_result(result, folder / f"{model.stem}.json")
         bar.note = f"{len(models)} files"
 
 
@@ -101,10 +84,9 @@ def _phone_line(facts: dict[str, str | None]) -> str:
 
 
 def _line(result: dict[str, Any]) -> str:
-    latency, verdict = result["latency_us"], result["verdict"]
+    latency = result["latency_us"]
     median = f"p50 {latency['p50']:,.1f} us, " if "p50" in latency else ""
-    reasons = "; ".join(f"{reason['what']} ({reason['cure']})" for reason in verdict["reasons"])
     return (
         f"{result['raw']['model']['file']}: {median}mean {latency['mean']:,.1f} us, first "
-        f"{latency['first']:,.1f} us; {verdict['state']}" + (f": {reasons}" if reasons else "")
+        f"{latency['first']:,.1f} us; {verdict_text(result['verdict'])}"
     )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from benchmarks.machine import processor
-from deploy.whole_files import write_whole
 from pipeline.app.context import Context
 from pipeline.app.folder import Stage
+from pipeline.app.stages.measured import request, write_result
 from pipeline.app.stages.quantize import file_name, precisions
 
 NAME = "benchmark"
@@ -33,24 +32,13 @@ def result_file(model: str, precision: str) -> str:
 
 
 def _work(context: Context, folder: Path) -> None:
-    from benchmarks.targets.base import BenchmarkRequest
     from benchmarks.targets.host import HostTarget
 
-    config = context.config.benchmark
-    request = BenchmarkRequest(
-        threads=config.threads,
-        kernels=config.kernels,
-        window_s=config.window_s,
-        warmup_s=config.warmup_s,
-        min_runs=config.min_runs,
-        sweep=config.sweep,
-    )
+    wanted = request(context)
     pairs = [(model, each) for model in context.models for each in precisions(context, model)]
     with context.terminal.task("benchmark on this host") as bar:
         for done, (model, precision) in enumerate(pairs):
             bar.update(done, len(pairs), f"{model} {precision}", line=True)
             path = context.file(f"quantize/{model}", file_name(model, precision))
-            result = HostTarget().run(path, request)
-            text = json.dumps(result.to_dict(), indent=1)
-            write_whole(folder / result_file(model, precision), text)
+            write_result(HostTarget().run(path, wanted), folder / result_file(model, precision))
         bar.note = f"{len(pairs)} files"

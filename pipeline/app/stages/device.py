@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy.whole_files import write_whole
 from pipeline.app.folder import Stage
 from pipeline.app.stages import bundle
-from pipeline.app.stages.target import RESULT
+from pipeline.app.stages.measured import RESULT, write_result
 from pipeline.config import TARGETS
 
 if TYPE_CHECKING:
@@ -37,7 +34,7 @@ def stage(device: Device, request: BenchmarkRequest, result: BenchmarkResult) ->
         },
         inputs=(bundle.NAME,),
         libraries=(),
-        work=lambda folder: _write(result, folder),
+        work=lambda folder: write_result(result, folder / RESULT),
     )
 
 
@@ -49,7 +46,3 @@ def words(device: Device) -> list[str]:
     found += [] if device.port is None else ["--port", str(device.port)]
     found += [] if device.python == "python3" else ["--python", device.python]
     return found
-
-
-def _write(result: BenchmarkResult, folder: Path) -> None:
-    write_whole(folder / RESULT, json.dumps(result.to_dict(), indent=1))

@@ -12,11 +12,11 @@ from deploy.whole_files import write_whole
 from pipeline.app.context import Context
 from pipeline.app.folder import RunError, Stage
 from pipeline.app.stages import bundle
+from pipeline.app.stages.measured import RESULT, verdict_text, write_result
 
 if TYPE_CHECKING:
     from benchmarks.targets.base import BenchmarkResult
 
-RESULT = "result.json"
 LAYERS = "per-layer.csv"
 CONFIG = "vela.ini"  # the user's configuration, kept with the result
 LIBRARIES = ("ethos-u-vela", "numpy", "tflite")
@@ -110,7 +110,7 @@ def estimate(
     assert npu.compiled is not None
     (folder / compiled_name(_model_name(model))).write_bytes(npu.compiled.model)
     write_whole(folder / LAYERS, layers_csv(npu.compiled))
-    write_whole(folder / RESULT, json.dumps(result.to_dict(), indent=1))
+    write_result(result, folder / RESULT)
     return result
 
 
@@ -150,9 +150,7 @@ def summary(found: Mapping[str, Any]) -> list[str]:
         f"on the CPU: {each['operator']} ({each['reason'] or 'Vela gives no reason'})"
         for each in raw["cpu_operators"]
     ]
-    verdict = found["verdict"]
-    reasons = "; ".join(f"{reason['what']} ({reason['cure']})" for reason in verdict["reasons"])
-    return [*lines, f"verdict: {verdict['state']}" + (f": {reasons}" if reasons else "")]
+    return [*lines, f"verdict: {verdict_text(found['verdict'])}"]
 
 
 def _layer_line(layer: Mapping[str, Any], total: int) -> str:

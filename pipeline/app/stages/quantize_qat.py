@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deploy.whole_files import write_whole
-from pipeline.app.context import Context, StageError
-from pipeline.app.qat import Tuned, fine_tune_job
-from pipeline.app.qat_judge import Before, judge, sentence
-from pipeline.app.stages.quantize import FLOAT_CONTROL, INT8, INT8_PTQ, file_name
+from pipeline.app import qat_outcome
+from pipeline.app.context import Context
+from pipeline.app.qat_judge import Before, sentence
+from pipeline.app.qat_outcome import Task
+from pipeline.app.stages.quantize import file_name
 from pipeline.app.teacher_taps import cached_tap, mode
 from pipeline.methods import method_names
 from pipeline.qat.job import VERSION
@@ -81,36 +83,25 @@ def fine_tune(context: Context, student: Student, folder: Path) -> None:
 
     Raises:
         StageError: the outcome breaks a bound.
-        CarryError, QatError: see pipeline.app.qat.fine_tune_job.
+        CarryError, QatError: see pipeline.app.qat_outcome.fine_tune.
     """
     shared, config = folder / WORK, context.config
     _share(context, student, shared)
-    job = _job(context, student.arm)
-    title = f"{{}}, {student.arm}"
-    tuned = fine_tune_job(context.terminal, shared, "qat", job, title.format("INT8 in the loop"))
-    control = None
-    if config.qat.control:
-        float_job = replace(job, quantized=False)
-        control = fine_tune_job(
-            context.terminal, shared, "control", float_job, title.format("float, trained on")
-        )
-    report = judge(
-        context.data,
+    task = Task(
         student.before,
-        tuned,
-        control,
+        context.data,
+        _job(context, student.arm),
         config.quantize,
         config.qat,
+        name=repr(student.arm),
+        cure="qat.epochs or qat.learning_rate, or the bounds quantize.* and qat.*",
+        suffix=f", {student.arm}",
     )
-    if report["failures"]:
-        raise StageError(
-            f"the INT8 file of {student.arm!r} is not good enough after fine-tuning:\n  "
-            + "\n  ".join(report["failures"])
-            + "\nchange qat.epochs or qat.learning_rate, or the bounds quantize.* and qat.*"
-        )
-    report["qat"]["soft_targets"] = job.soft_weight > 0
-    _write(student, tuned, control, report, folder)
-    context.terminal.say(f"{student.arm} {sentence(report)}")
+    kept = qat_outcome.fine_tune(context.terminal, shared, task)
+    kept.report["qat"]["soft_targets"] = task.job.soft_weight > 0
+    kept.write(folder, partial(file_name, student.arm), "student_qat.keras")
+    write_whole(folder / "verify.json", json.dumps(kept.report, indent=1))
+    context.terminal.say(f"{student.arm} {sentence(kept.report)}")
     shutil.rmtree(shared)
 
 
@@ -156,17 +147,3 @@ def _job(context: Context, arm: str) -> Job:
         tau_squared=kd.tau_squared,
         deterministic=config.deterministic,
     )
-
-
-def _write(
-    student: Student, tuned: Tuned, control: Tuned | None, report: dict[str, Any], folder: Path
-) -> None:
-    files = student.before.files | {INT8_PTQ: student.before.files[INT8], INT8: tuned.content}
-    if control is not None:
-        files[FLOAT_CONTROL] = control.content
-    for precision, content in files.items():
-        (folder / file_name(student.arm, precision)).write_bytes(content)
-    aside = folder / "writing.keras"
-    tuned.network().save(aside)
-    aside.replace(folder / "student_qat.keras")
-    write_whole(folder / "verify.json", json.dumps(report, indent=1))

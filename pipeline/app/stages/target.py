@@ -6,14 +6,13 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from deploy.whole_files import write_whole
 from pipeline.app.context import Context
 from pipeline.app.folder import Stage
 from pipeline.app.stages import bundle, tflm
+from pipeline.app.stages.measured import RESULT, verdict_text, write_result
 from pipeline.config import TARGETS
 
 HOST = TARGETS[0]
-RESULT = "result.json"
 
 
 def stage(context: Context, target: str) -> Stage:
@@ -56,7 +55,7 @@ def _work(context: Context, target: str, folder: Path) -> None:
         arena = {"tflm_arena_bytes_x86_64": smallest_arena(model)}
         result = replace(result, raw={**result.raw, **arena})
         bar.note = f"{result.raw['instructions_per_inference']:,} instructions an inference"
-    write_whole(folder / RESULT, json.dumps(result.to_dict(), indent=1))
+    write_result(result, folder / RESULT)
 
 
 def summary(context: Context, target: str) -> list[str]:
@@ -82,7 +81,4 @@ def summary(context: Context, target: str) -> list[str]:
         f"{layer['instructions'] / total:6.1%}"
         for layer in raw["layers"]
     ]
-    verdict = result["verdict"]
-    reasons = "; ".join(f"{reason['what']} ({reason['cure']})" for reason in verdict["reasons"])
-    lines.append(f"verdict: {verdict['state']}" + (f": {reasons}" if reasons else ""))
-    return lines
+    return [*lines, f"verdict: {verdict_text(result['verdict'])}"]

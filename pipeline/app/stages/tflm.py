@@ -11,10 +11,10 @@ from deploy.whole_files import write_whole
 from pipeline.app.context import Context
 from pipeline.app.folder import Stage
 from pipeline.app.stages import bundle
+from pipeline.app.stages.measured import RESULT, verdict_text
 
 TARGET = "tflm"
 NAME = f"targets/{TARGET}"
-RESULT = "result.json"
 
 
 def stage(context: Context) -> Stage:
@@ -71,10 +71,7 @@ def lines(result: Mapping[str, Any]) -> list[str]:
         "operators against LiteRT's reference kernels:",
     ]
     found += [_operator_line(entry) for entry in raw["operators"]]
-    verdict = result["verdict"]
-    reasons = "; ".join(f"{reason['what']} ({reason['cure']})" for reason in verdict["reasons"])
-    found.append(f"verdict: {verdict['state']}" + (f": {reasons}" if reasons else ""))
-    return found
+    return [*found, f"verdict: {verdict_text(result['verdict'])}"]
 
 
 def _split(estimate: Mapping[str, Any]) -> str:

@@ -15,8 +15,8 @@ from deploy.whole_files import write_whole
 from pipeline.app.console import LOG, logged
 from pipeline.app.context import TEACHER as TEACHER_MODEL
 from pipeline.app.context import Context
+from pipeline.app.experiment_options import KEEP
 from pipeline.app.folder import RunError, RunFolder, hashes
-from pipeline.app.parser import KEEP
 from pipeline.app.stages.post_training import QUANTIZED
 from pipeline.app.stages.quantize import file_name
 from pipeline.app.studies.layout import Layout

@@ -27,7 +27,7 @@ def open_npz(config: DataConfig) -> Pool:
         DataError: no such file, not an .npz, missing arrays, or arrays that checks.py refuses.
     """
     path = Path(config.path or "").expanduser()
-    present = _members(path)
+    present = present_in(path)
     _refuse_half_a_test(path, present)
     images, labels = read_members(path, TRAINING)
     return pool_of_arrays(
@@ -47,7 +47,7 @@ def _refuse_half_a_test(path: Path, present: Sequence[str]) -> None:
 
 def _class_names(path: Path) -> list[str]:
     """The optional array of class names, which numpy must have stored as text."""
-    names = _read_one(path, NAMES)
+    names = read_member(path, NAMES)
     if names.dtype.kind != "U" or names.ndim != 1:
         raise DataError(
             f"{path}: class_names is {names.dtype} {list(names.shape)}, expected text [classes]; "
@@ -62,20 +62,28 @@ def read_members(path: Path, members: tuple[str, str]) -> tuple[np.ndarray, np.n
     Raises:
         DataError: a missing array (those present are listed), or an unreadable one.
     """
-    present = _members(path)
+    present = present_in(path)
     missing = [name for name in members if name not in present]
     if missing:
         raise DataError(
             f"{path}: no array named {' or '.join(missing)}, found {', '.join(present) or 'none'}; "
             f"save with np.savez(path, {members[0]}=images, {members[1]}=labels)"
         )
-    return _read_one(path, members[0]), _read_one(path, members[1])
+    return read_member(path, members[0]), read_member(path, members[1])
 
 
-def _members(path: Path) -> list[str]:
-    """The names of the arrays in the file."""
+def present_in(path: Path, setting: str = "data.path") -> list[str]:
+    """The names of the arrays in a file.
+
+    Args:
+        path: the file.
+        setting: where it was named.
+
+    Raises:
+        DataError: no such file, or no .npz.
+    """
     if not path.is_file():
-        raise DataError(f"{path}: no such file; set data.path to an .npz file")
+        raise DataError(f"{path}: no such file; set {setting} to an .npz file")
     try:
         with zipfile.ZipFile(path) as archive:
             return [name.removesuffix(".npy") for name in archive.namelist()]
@@ -85,7 +93,12 @@ def _members(path: Path) -> list[str]:
         ) from error
 
 
-def _read_one(path: Path, name: str) -> np.ndarray:
+def read_member(path: Path, name: str) -> np.ndarray:
+    """Reads one array of an .npz that has it.
+
+    Raises:
+        DataError: it is damaged, or holds Python objects.
+    """
     try:
         with np.load(path, allow_pickle=False) as archive:
             return np.asarray(archive[name])
