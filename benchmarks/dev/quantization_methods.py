@@ -53,10 +53,11 @@ PLAIN = {
     "quantize.relu6": "skip",
     "quantize.max_drop": "0.5",
     "qat.soft_targets": "as_arm",
+    "qat.control": "true",
 }
 METHODS: dict[str, dict[str, str]] = {
     "qat": {"quantize.method": "qat", "qat.soft_targets": "never"},
-    "qat+kd": {"quantize.method": "qat", "qat.soft_targets": "always"},
+    "qat+kd": {"quantize.method": "qat", "qat.soft_targets": "always", "qat.control": "false"},
     "ptq+equalization": {"quantize.equalize": "true"},
     "mixed": {"quantize.method": "mixed", "quantize.max_drop": "0.3"},
 }
@@ -87,6 +88,7 @@ class Case:
         teacher: folder of the teacher, which cases with equal data share.
         methods: of METHODS.
         changes: settings beside those of the file.
+        flags: what is otherwise than METHODS has it, with each of them.
         spoiled_from: the case whose students are made hard to quantize here, if any.
     """
 
@@ -95,6 +97,7 @@ class Case:
     teacher: str = "teacher_20000"
     methods: tuple[str, ...] = tuple(METHODS)
     changes: Mapping[str, Any] = field(default_factory=dict)
+    flags: Mapping[str, str] = field(default_factory=dict)
     spoiled_from: str | None = None
 
 
@@ -109,6 +112,7 @@ CASES = {
         "fashion_mnist.yaml",
         teacher="teacher_60000",
         methods=("qat+kd",),
+        flags={"qat.control": "true"},  # no plain QAT here that would bring one
         changes={
             "teacher_seed": 0,
             "arms": ["hint+kd"],
@@ -150,10 +154,20 @@ class Bench:
         factor: of the spoiled channel.
         quick: change the settings by QUICK: does everything run through?
         jobs: pieces at a time, each with its share of the cores.
+        only: the methods that are wanted; all that a case has by default.
     """
 
-    def __init__(self, folder: Path, out: Path, factor: float, quick: bool, jobs: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        out: Path,
+        factor: float,
+        quick: bool,
+        jobs: int,
+        only: Sequence[str] = tuple(METHODS),
+    ) -> None:
         self.folder, self.out, self.factor, self.quick = folder, out, factor, quick
+        self.only = only
         self.threads = max(1, (os.cpu_count() or 1) // jobs)
         self.stopped = False  # begin nothing more
         self._taught: set[Piece] = set()
@@ -169,7 +183,8 @@ class Bench:
     def missing(self, piece: Piece) -> list[str]:
         """The methods that have no record yet."""
         known = self._record(piece)["methods"]
-        return [name for name in piece.case.methods if name not in known]
+        wanted = [name for name in piece.case.methods if name in self.only]
+        return [name for name in wanted if name not in known]
 
     def train_teacher(self, piece: Piece) -> float:
         """Trains the teacher of a case, with all cores; returns the seconds."""
@@ -243,7 +258,8 @@ class Bench:
         return {"arm": arm, "summary": summary}
 
     def _quantized(self, piece: Piece, place: Path, method: str) -> dict[str, Any]:
-        words = [w for key, value in (PLAIN | METHODS[method]).items() for w in (f"--{key}", value)]
+        chosen = PLAIN | METHODS[method] | piece.case.flags
+        words = [w for key, value in chosen.items() for w in (f"--{key}", value)]
         arm = self.settings(piece)["arms"][0]
         facts: dict[str, Any] = {"commit": commit(), "threads": self.threads}
         try:
@@ -432,7 +448,9 @@ def main() -> int:
     options = _arguments()
     out = options.out or (options.folder / "records" if options.quick else RECORDS)
     folder = options.folder.resolve()
-    bench = Bench(folder, out.resolve(), options.factor, options.quick, options.jobs)
+    bench = Bench(
+        folder, out.resolve(), options.factor, options.quick, options.jobs, options.methods
+    )
     # By seed: the first seed of all cases comes before the second of any.
     pieces = [Piece(name, seed) for seed in options.seeds for name in options.cases]
     failures = [] if options.table else carry_out(bench, pieces, options.jobs)
@@ -456,6 +474,7 @@ def _arguments() -> Any:
     )
     parser.add_argument("--cases", nargs="+", choices=tuple(CASES), default=list(CASES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--methods", nargs="+", choices=tuple(METHODS), default=list(METHODS))
     parser.add_argument("--jobs", type=int, default=1, help="students at a time")
     parser.add_argument("--factor", type=float, default=100.0, help="of the spoiled channel")
     parser.add_argument("--quick", action="store_true", help="600 images, one epoch: a trial")
