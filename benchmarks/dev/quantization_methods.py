@@ -258,7 +258,7 @@ class Bench:
         return {"arm": arm, "summary": summary}
 
     def _quantized(self, piece: Piece, place: Path, method: str) -> dict[str, Any]:
-        chosen = PLAIN | METHODS[method] | piece.case.flags
+        chosen = PLAIN | METHODS[method] | dict(piece.case.flags)
         words = [w for key, value in chosen.items() for w in (f"--{key}", value)]
         arm = self.settings(piece)["arms"][0]
         facts: dict[str, Any] = {"commit": commit(), "threads": self.threads}
