@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from models.presets import NetworkConfig
 
-_STAGED = ("widths", "depths", "activation", "batch_norm", "dropout", "l2", "times_fewer")
+_STAGED = (
+    *("widths", "depths", "activation", "batch_norm", "dropout", "l2"),
+    *("times_fewer", "channel_multiple"),
+)
 FAMILY_FIELDS: dict[str, tuple[str, ...]] = {
     "thin_deep": (*_STAGED, "residual", "block", "first_stride"),
     "fitnet": ("layers", "fc_units", "fc_pieces", "use_bias", "dropout", "l2"),
@@ -92,6 +95,13 @@ def _check_numbers(config: "NetworkConfig") -> None:
         math.isfinite(config.times_fewer) and config.times_fewer >= 1.0
     ):
         raise ValueError(f"times_fewer must be at least 1, got {config.times_fewer}.")
+    if config.channel_multiple < 1:
+        raise ValueError(f"channel_multiple must be at least 1, got {config.channel_multiple}.")
+    if config.channel_multiple > 1 and config.times_fewer is None:
+        raise ValueError(
+            f"channel_multiple {config.channel_multiple} does nothing without times_fewer: set "
+            "times_fewer, or leave it out and give widths that are such multiples."
+        )
 
 
 def _check_stages(config: "NetworkConfig") -> None:

@@ -72,6 +72,8 @@ class NetworkConfig:
         l2: weight of the squared norm of all kernels in the loss.
         times_fewer: scale the widths so that the network has at least this many times fewer
             parameters than a reference network, and as near to it as whole channels allow.
+        channel_multiple: with times_fewer, widths are multiples of this; 8 fills the vectors of
+            processors, where odd numbers of channels take as long as the next multiple.
         path: the user's .keras file (family "keras_file").
         taps: tap name -> layer path in that file, as in {"stage2": "base/block_6_project_BN"}.
         layers: the convolutional layers of a FitNet.
@@ -95,6 +97,7 @@ class NetworkConfig:
     dropout: float = 0.0
     l2: float = 0.0
     times_fewer: float | None = None
+    channel_multiple: int = 1
     path: str | None = None
     taps: dict[str, str] = field(default_factory=dict)
     layers: tuple[MaxoutLayer, ...] = ()

@@ -61,8 +61,8 @@ def scale_to(
 ) -> NetworkConfig:
     """Scale the widths until the network is `times_fewer` times smaller than a reference.
 
-    All widths are multiplied by one factor and rounded to whole channels; then each may go one
-    channel up or down where that comes nearer.
+    All widths are multiplied by one factor and rounded to whole channels, or to multiples of
+    `channel_multiple`; then each may go one such step up or down where that comes nearer.
 
     Args:
         config: a resolved config with times_fewer.
@@ -71,11 +71,11 @@ def scale_to(
         reference_parameters: parameters of the network to be smaller than (the teacher's).
 
     Returns:
-        The config with other widths, and without times_fewer. Its network has at most
-        reference_parameters / times_fewer parameters.
+        The config with other widths, without times_fewer and channel_multiple. Its network has at
+        most reference_parameters / times_fewer parameters.
 
     Raises:
-        ValueError: the family's widths cannot be scaled, or one channel a stage is too large.
+        ValueError: the family's widths cannot be scaled, or the least of each stage is too large.
     """
     if config.family not in SCALABLE:
         raise ValueError(
@@ -87,42 +87,46 @@ def scale_to(
     def count(widths: tuple[int, ...]) -> int:
         return parameters_of(replace(config, widths=widths), input_shape, classes)
 
-    smallest = count((1,) * len(config.widths))
+    unit = config.channel_multiple
+    smallest = count((unit,) * len(config.widths))
     if smallest > limit:
+        least = "one channel" if unit == 1 else f"{unit} channels"
+        smaller = "or smaller depths" if unit == 1 else "smaller depths or channel_multiple"
         raise ValueError(
             f"times_fewer {config.times_fewer} of {reference_parameters:,} parameters leaves "
-            f"{int(limit):,}, but with one channel in each stage the network still has "
+            f"{int(limit):,}, but with {least} in each stage the network still has "
             f"{smallest:,}; use times_fewer of at most {reference_parameters / smallest:.4g}, "
-            "or smaller depths."
+            f"{smaller}."
         )
-    widths = _scaled(config.widths, limit, count)
-    return replace(config, widths=_refined(widths, limit, count), times_fewer=None)
+    widths = _scaled(config.widths, unit, limit, count)
+    widths = _refined(widths, unit, limit, count)
+    return replace(config, widths=widths, times_fewer=None, channel_multiple=1)
 
 
-def _multiplied(widths: tuple[int, ...], factor: float) -> tuple[int, ...]:
-    return tuple(max(1, round(width * factor)) for width in widths)
+def _multiplied(widths: tuple[int, ...], factor: float, unit: int) -> tuple[int, ...]:
+    return tuple(max(unit, unit * round(width * factor / unit)) for width in widths)
 
 
 def _scaled(
-    widths: tuple[int, ...], limit: float, count: Callable[[tuple[int, ...]], int]
+    widths: tuple[int, ...], unit: int, limit: float, count: Callable[[tuple[int, ...]], int]
 ) -> tuple[int, ...]:
     """The largest common factor that keeps within the limit, by bisection."""
     low, high = 0.0, 1.0
-    while count(_multiplied(widths, high)) <= limit:
+    while count(_multiplied(widths, high, unit)) <= limit:
         low, high = high, 2 * high
     for _ in range(40):
         middle = (low + high) / 2
-        if count(_multiplied(widths, middle)) <= limit:
+        if count(_multiplied(widths, middle, unit)) <= limit:
             low = middle
         else:
             high = middle
-    return _multiplied(widths, low)
+    return _multiplied(widths, low, unit)
 
 
 def _refined(
-    widths: tuple[int, ...], limit: float, count: Callable[[tuple[int, ...]], int]
+    widths: tuple[int, ...], unit: int, limit: float, count: Callable[[tuple[int, ...]], int]
 ) -> tuple[int, ...]:
-    """The neighbour (one channel up or down in any stage) nearest below the limit."""
-    steps = itertools.product((0, -1, 1), repeat=len(widths))
+    """The neighbour (one unit of channels up or down in any stage) nearest below the limit."""
+    steps = itertools.product((0, -unit, unit), repeat=len(widths))
     near = (tuple(w + d for w, d in zip(widths, step, strict=True)) for step in steps)
-    return max((w for w in near if min(w) >= 1 and count(w) <= limit), key=count)
+    return max((w for w in near if min(w) >= unit and count(w) <= limit), key=count)

@@ -1,6 +1,7 @@
 """Students scaled to a size, and the closed-form count against built networks."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -60,6 +61,31 @@ def test_no_neighbour_of_the_scaled_widths_is_nearer():
     ]
 
     assert all(parameters_of(g, (28, 28, 1), 10) > 28_906 for g in grown)
+
+
+@pytest.mark.parametrize("family", ["thin_deep", "resnet8", "ds_cnn"])
+def test_channels_come_in_multiples_and_the_nearest_below_is_taken(family):
+    config = NetworkConfig(family=family, times_fewer=10.4, channel_multiple=8).resolved()
+    limit = 289_066 / 10.4
+
+    def parameters(widths):
+        return parameters_of(replace(config, widths=widths), (28, 28, 1), 10)
+
+    scaled = scale_to(config, (28, 28, 1), 10, 289_066)
+
+    assert all(width % 8 == 0 for width in scaled.widths)
+    assert parameters(scaled.widths) <= limit
+    steps = itertools.product((-8, 0, 8), repeat=len(scaled.widths))
+    near = [tuple(w + d for w, d in zip(scaled.widths, step, strict=True)) for step in steps]
+    within = [parameters(w) for w in near if min(w) >= 8 and parameters(w) <= limit]
+    assert parameters(scaled.widths) == max(within)
+
+
+def test_eight_channels_a_stage_may_be_too_many():
+    config = NetworkConfig(widths=(8, 8), depths=(2, 2), times_fewer=10.0, channel_multiple=8)
+
+    with pytest.raises(ValueError, match=r"with 8 channels in each stage .* channel_multiple"):
+        build_student(config, SHAPE, 10, teacher_parameters=10_000)
 
 
 def test_the_proportions_of_the_widths_are_kept():

@@ -76,8 +76,9 @@ class Context:
         everything = asdict(self.config)
         for network in ("teacher", "student"):
             # Younger than the first runs: at its default it says nothing that they did not mean.
-            if everything[network]["first_stride"] == 1:
-                everything[network].pop("first_stride")
+            for younger in ("first_stride", "channel_multiple"):
+                if everything[network][younger] == 1:
+                    everything[network].pop(younger)
         return {name: everything[name] for name in (*names, "deterministic")}
 
     def samples(self) -> dict[str, Any]:
