@@ -8,8 +8,13 @@ network. With r1_i and r2_i, the ranges of the weights that write and read chann
 
 makes both ranges sqrt(r1_i * r2_i), which leaves no channel with few of the 255 steps. A channel
 of small weights and a large bias would get a far larger bias so, and the map between the layers a
-far larger range (the paper's section 4.1.3): s_i is kept from lifting a bias above the layer's
-largest.
+far larger range (the paper's section 4.1.3): s_i is kept from lifting a bias above the largest of
+those that write the map.
+
+The maximum passes s on as well: max(s a, s b) = s max(a, b). So does a map that several layers
+read, if all of them take the factor back. A map between layers is therefore equalized with all
+layers that write it, such as the pieces of a maxout layer, and all that read it
+(`models/equalize_chains.py`); r1_i and r2_i are the largest ranges of channel i on each side.
 """
 
 from __future__ import annotations
@@ -21,37 +26,25 @@ from typing import Any
 import keras
 import numpy as np
 
+from models.equalize_chains import Chain, chains, written_channels
 from models.fold import folded
-from models.graph import Node, model_nodes
 
 SKIP, REPLACE = "skip", "replace"  # what is done where a ReLU6 stands between two layers
 SWEEPS = 20
 _SETTLED = 1e-3  # largest |s - 1| of a sweep after which nothing more is won
 
-# One channel in, the same channel out, and homogeneous; inference alone is meant.
-_THROUGH = (
-    keras.layers.MaxPooling2D,
-    keras.layers.AveragePooling2D,
-    keras.layers.ZeroPadding2D,
-    keras.layers.GlobalAveragePooling2D,
-    keras.layers.GlobalMaxPooling2D,
-    keras.layers.Dropout,
-    keras.layers.SpatialDropout2D,
-    keras.layers.Identity,
-    keras.layers.Flatten,
-)
-_WEIGHTED = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
-
 
 @dataclass(frozen=True)
 class Pair:
-    """Two layers with weights, and what stands between them.
+    """The layers with weights on the two sides of a map, and what stands between them.
+
+    Where several layers are meant their names are joined by " + ", in the network's order.
 
     Attributes:
-        first: name of the layer that writes the channels.
-        second: name of the layer that reads them.
-        clipped: name of a ReLU6 between them, None where there is none.
-        spread_before: largest over smallest range of a channel, of the first layer's weights.
+        first: name of the layer that writes the channels; of all pieces of a maxout layer.
+        second: name of the layer that reads them; of all that do.
+        clipped: name of the ReLU6 between them, None where there is none.
+        spread_before: largest over smallest range of a channel, of the weights that write it.
         spread_after: the same after equalization.
         range_ratio: largest over smallest r1_i / r2_i over the channels before; 1 is equalized.
         range_ratio_after: the same after equalization.
@@ -88,89 +81,18 @@ def equalized(network: keras.Model, relu6: str = SKIP) -> tuple[keras.Model, tup
     if relu6 not in (SKIP, REPLACE):
         raise ValueError(f"relu6 must be {SKIP} or {REPLACE}; got {relu6!r}")
     copy = folded(network)
-    found = _chains(copy)
+    found = chains(copy)
     if relu6 == REPLACE:
-        clips = {chain.clipped for chain in found if chain.clipped}
+        clips = {name for chain in found for name in chain.clipped}
         copy = _unclipped(copy, clips)
-        found = _chains(copy, clips)
-    active = [chain for chain in found if chain.clipped is None or relu6 == REPLACE]
+        found = chains(copy, clips)
+    active = [chain for chain in found if not chain.clipped or relu6 == REPLACE]
     before = {id(chain): _ranges(chain) for chain in found}
     for _ in range(SWEEPS):
         moved = max((_equalize(chain) for chain in active), default=0.0)
         if moved < _SETTLED:
             break
     return copy, tuple(_pair(chain, before[id(chain)], chain in active) for chain in found)
-
-
-@dataclass(frozen=True, eq=False)
-class _Chain:
-    first: Any
-    second: Any
-    clipped: str | None
-
-
-def _chains(network: keras.Model, once_clipped: Sequence[str] | set[str] = ()) -> list[_Chain]:
-    """Pairs of layers, the first read by nothing but the second."""
-    nodes = model_nodes(network)
-    readers: dict[int, list[Node]] = {}
-    for node in nodes:
-        for parent in node.parent_nodes:
-            readers.setdefault(id(parent), []).append(node)
-    kept = {id(tensor._keras_history.operation) for tensor in network.outputs}
-    shared = _called_twice(nodes)
-    chains = []
-    for node in nodes:
-        if _homogeneous(node.operation) and id(node.operation) not in shared:
-            chain = _followed(node, readers, kept, set(once_clipped))
-            if chain and id(chain.second) not in shared:
-                chains.append(chain)
-    return chains
-
-
-def _called_twice(nodes: Sequence[Node]) -> set[int]:
-    """Layers whose weights serve in two places: scaling one would scale the other."""
-    calls = [id(node.operation) for node in nodes]
-    return {one for one in calls if calls.count(one) > 1}
-
-
-def _followed(
-    node: Node, readers: dict[int, list[Node]], kept: set[int], once_clipped: set[str]
-) -> _Chain | None:
-    """The chain that begins with a layer, if there is one."""
-    first, clipped = node.operation, None
-    while True:
-        following = readers.get(id(node), [])
-        if id(node.operation) in kept or len(following) != 1:
-            return None
-        node = following[0]
-        layer = node.operation
-        if len(node.parent_nodes) != 1:
-            return None
-        if type(layer) in _WEIGHTED and getattr(layer, "groups", 1) == 1:
-            return _Chain(first, layer, clipped)
-        if _is_relu6(layer) or layer.name in once_clipped:
-            clipped = layer.name
-        elif not (type(layer) in _THROUGH or _is_homogeneous_activation(layer)):
-            return None
-
-
-def _homogeneous(layer: Any) -> bool:
-    """Whether a layer with weights passes a factor of its weights on to its output."""
-    plain = (keras.activations.linear, keras.activations.relu)
-    return type(layer) in _WEIGHTED and layer.activation in plain
-
-
-def _is_relu6(layer: Any) -> bool:
-    plain = isinstance(layer, keras.layers.ReLU) and not layer.threshold
-    return plain and layer.max_value is not None
-
-
-def _is_homogeneous_activation(layer: Any) -> bool:
-    if isinstance(layer, keras.layers.ReLU):
-        return layer.max_value is None and not layer.threshold
-    if isinstance(layer, keras.layers.Activation):
-        return layer.activation in (keras.activations.linear, keras.activations.relu)
-    return isinstance(layer, keras.layers.LeakyReLU)
 
 
 def _unclipped(network: keras.Model, names: set[str]) -> keras.Model:
@@ -187,15 +109,15 @@ def _unclipped(network: keras.Model, names: set[str]) -> keras.Model:
     return copy
 
 
-def _ranges(chain: _Chain) -> tuple[np.ndarray, np.ndarray]:
+def _ranges(chain: Chain) -> tuple[np.ndarray, np.ndarray]:
     """Largest magnitude of the weights that write and that read each channel, float64 [c]."""
-    written = np.abs(_by_written(chain.first, _kernel(chain.first))).max(axis=0)
-    count = len(written)
-    read = np.abs(_by_read(_kernel(chain.second), count)).max(axis=(0, 2))
-    return written, read
+    count = written_channels(chain.writers[0])
+    written = [np.abs(_by_written(_kernel(each), count)).max(axis=0) for each in chain.writers]
+    read = [np.abs(_by_read(_kernel(each), count)).max(axis=(0, 2)) for each in chain.readers]
+    return np.max(written, axis=0), np.max(read, axis=0)
 
 
-def _equalize(chain: _Chain) -> float:
+def _equalize(chain: Chain) -> float:
     """Equalizes one pair in place.
 
     Returns:
@@ -205,18 +127,26 @@ def _equalize(chain: _Chain) -> float:
     live = (written > 0) & (read > 0)
     factors = np.ones_like(written)
     factors[live] = np.sqrt(written[live] / read[live])  # = sqrt(r1 r2) / r2
-    if chain.first.use_bias:
-        bias = np.abs(np.asarray(chain.first.bias, np.float64))
-        factors[live] = np.maximum(factors, bias / max(bias.max(), 1e-30))[live]
-    _scale(chain.first, 1 / factors, writes=True)
-    _scale(chain.second, factors, writes=False)
+    bias = _largest_biases(chain)
+    factors[live] = np.maximum(factors, bias / max(bias.max(), 1e-30))[live]
+    for layer in chain.writers:
+        _scale(layer, 1 / factors, writes=True)
+    for layer in chain.readers:
+        _scale(layer, factors, writes=False)
     return float(np.abs(factors - 1).max(initial=0.0))
+
+
+def _largest_biases(chain: Chain) -> np.ndarray:
+    """Largest magnitude of a bias that is added to each channel, float64 [c]; 0 without."""
+    none = np.zeros(written_channels(chain.writers[0]))
+    biases = [np.asarray(each.bias, np.float64) for each in chain.writers if each.use_bias]
+    return np.abs([none, *biases]).max(axis=0)
 
 
 def _scale(layer: Any, factors: np.ndarray, writes: bool) -> None:
     kernel = _kernel(layer)
     if writes:
-        scaled = (_by_written(layer, kernel) * factors).reshape(kernel.shape)
+        scaled = (_by_written(kernel, len(factors)) * factors).reshape(kernel.shape)
     else:
         view = _by_read(kernel, len(factors))
         scaled = (view * factors[None, :, None]).reshape(kernel.shape)
@@ -231,11 +161,9 @@ def _kernel(layer: Any) -> np.ndarray:
     return np.asarray(layer.kernel, np.float64)
 
 
-def _by_written(layer: Any, kernel: np.ndarray) -> np.ndarray:
+def _by_written(kernel: np.ndarray, channels: int) -> np.ndarray:
     """Kernel as [weights, channels written]; a depthwise one has [h, w, channels, multiplier]."""
-    if isinstance(layer, keras.layers.DepthwiseConv2D):
-        return kernel.reshape(-1, kernel.shape[2] * kernel.shape[3])
-    return kernel.reshape(-1, kernel.shape[-1])
+    return kernel.reshape(-1, channels)
 
 
 def _by_read(kernel: np.ndarray, channels: int) -> np.ndarray:
@@ -247,19 +175,24 @@ def _by_read(kernel: np.ndarray, channels: int) -> np.ndarray:
     return kernel.reshape(-1, channels, kernel.shape[-1])
 
 
-def _pair(chain: _Chain, before: tuple[np.ndarray, np.ndarray], active: bool) -> Pair:
+def _pair(chain: Chain, before: tuple[np.ndarray, np.ndarray], active: bool) -> Pair:
     after = _ranges(chain)
-    reason = "" if active else f"ReLU6 {chain.clipped!r} stands between them"
+    clipped = _names(chain.clipped) or None
+    reason = "" if active else f"ReLU6 {clipped!r} stands between them"
     return Pair(
-        first=chain.first.name,
-        second=chain.second.name,
-        clipped=chain.clipped,
+        first=_names([layer.name for layer in chain.writers]),
+        second=_names([layer.name for layer in chain.readers]),
+        clipped=clipped,
         spread_before=_spread(before[0]),
         spread_after=_spread(after[0]),
         range_ratio=_spread(before[0][_live(before)] / before[1][_live(before)]),
         range_ratio_after=_spread(after[0][_live(after)] / after[1][_live(after)]),
         skipped=reason,
     )
+
+
+def _names(names: Sequence[str]) -> str:
+    return " + ".join(names)
 
 
 def _live(ranges: tuple[np.ndarray, np.ndarray]) -> np.ndarray:

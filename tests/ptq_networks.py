@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 import pytest
-from deploy_models import CLASSES, SHAPE, randomize, with_balanced_classes
+from deploy_models import CLASSES, SHAPE, calibration, randomize, with_balanced_classes
 
 
 def require_edge_quantizer():
@@ -47,6 +47,50 @@ def spoiled(network, norm="conv_bn", reader="depthwise", channel=1, factor=100.0
     kernel[:, :, channel] /= factor
     layer.kernel.assign(kernel)
     return network
+
+
+def maxout_chain(use_bias=True, seed=0):
+    """Two maxout layers of two pieces, a max pool between them, dense: 8x8x2 -> 4 logits."""
+    import keras
+    from keras import layers
+
+    from models.blocks import maxout
+
+    x = inputs = keras.Input(SHAPE)
+    x = maxout(x, 6, (3, 3), 2, name="max1", padding=1, use_bias=use_bias)
+    x = layers.MaxPooling2D(2, name="pool")(x)
+    x = maxout(x, 5, (3, 3), 2, name="max2", padding=1, use_bias=use_bias)
+    x = layers.GlobalAveragePooling2D(name="mean")(x)
+    network = keras.Model(inputs, layers.Dense(CLASSES, name="head")(x))
+    return with_balanced_classes(randomize(network, seed))
+
+
+def scaled(network, writers, readers, channel=1, factor=100.0):
+    """Scales what some convolutions write into a channel, and what others read of it back."""
+    for name in writers:
+        kernel, *bias = network.get_layer(name).get_weights()
+        for weights in (kernel, *bias):
+            weights[..., channel] *= factor
+        network.get_layer(name).set_weights([kernel, *bias])
+    for name in readers:
+        kernel, *bias = network.get_layer(name).get_weights()
+        kernel[:, :, channel] /= factor
+        network.get_layer(name).set_weights([kernel, *bias])
+    return network
+
+
+def logits(network, samples):
+    """What a network says of samples, `[n, classes]`."""
+    return np.asarray(network.predict(samples, verbose=0))
+
+
+def noise(network, exact, samples):
+    """Squared error of the INT8 file's logits, as a share of their squares."""
+    from deploy.convert import to_int8
+    from deploy.runtime import Runner
+
+    out = Runner(to_int8(network, calibration(200))).predict(samples)
+    return float(np.sum((out - exact) ** 2) / np.sum(exact**2))
 
 
 def labelled(network, samples):

@@ -4,22 +4,10 @@ import keras
 import numpy as np
 import pytest
 from deploy_models import calibration, randomize
-from ptq_networks import depthwise_chain, spoiled
+from ptq_networks import depthwise_chain, logits, noise, spoiled
 
-from deploy.convert import to_int8
-from deploy.runtime import Runner
 from models.equalize import REPLACE, equalized
 from models.fold import folded
-
-
-def logits(network, samples):
-    return np.asarray(network.predict(samples, verbose=0))
-
-
-def noise(network, exact, samples):
-    """Squared error of the INT8 file's logits, as a share of their squares."""
-    out = Runner(to_int8(network, calibration(200))).predict(samples)
-    return float(np.sum((out - exact) ** 2) / np.sum(exact**2))
 
 
 def test_a_badly_scaled_channel_is_equalized_exactly_and_int8_is_the_better_for_it():
