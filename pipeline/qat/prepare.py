@@ -62,8 +62,9 @@ def exact_outputs(network: keras.Model, inputs: Array) -> Array:
         [n, classes] float64.
     """
 
-    def double(layer: keras.layers.Layer) -> keras.layers.Layer:
-        return type(layer).from_config(layer.get_config() | {"dtype": "float64"})
+    def double(layer: keras.Operation) -> keras.Operation:
+        typed = {"dtype": "float64"} if isinstance(layer, keras.layers.Layer) else {}
+        return type(layer).from_config(layer.get_config() | typed)
 
     copy = keras.models.clone_model(network, clone_function=double, recursive=True)
     copy.set_weights(network.get_weights())
