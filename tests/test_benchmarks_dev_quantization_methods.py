@@ -74,7 +74,7 @@ def test_every_method_is_a_command_that_hintlite_takes(tmp_path, case):
     (tmp_path / SETTINGS).write_text(settings_text(config_from(settings)))
     # "mixed" comes last: what it has changed is put back by every other method.
     for method in ("mixed", *methods.CASES[case].methods):
-        changed = methods.PLAIN | methods.METHODS[method]
+        changed = methods.PLAIN | methods.METHODS[method] | dict(methods.CASES[case].flags)
         words = [word for key, value in changed.items() for word in (f"--{key}", value)]
         config = parse(["quantize", str(tmp_path), *words]).config
         assert config is not None
@@ -82,6 +82,7 @@ def test_every_method_is_a_command_that_hintlite_takes(tmp_path, case):
         assert (config.quantize.min_agreement, config.quantize.max_accuracy_drop) == (0, 100)
         assert config.quantize.max_drop == (0.3 if method == "mixed" else 0.5)
         assert config.quantize.equalize == (method == "ptq+equalization")
+        assert config.qat.control == (method != "qat+kd" or case == "thin_deep")
         soft = {"qat": "never", "qat+kd": "always"}
         assert config.qat.soft_targets == soft.get(method, "as_arm")
         (tmp_path / SETTINGS).write_text(settings_text(config))
@@ -182,3 +183,26 @@ def test_what_would_change_the_network_is_refused(maxout_network):
         spoiler.spoiled(maxout_network, "layer2_maxout", 1, -2.0)
     with pytest.raises(ValueError, match="one Maximum called 'layer9'"):
         spoiler.spoiled(maxout_network, "layer9", 1, 2.0)
+
+
+def test_the_table_says_how_many_pairs_were_equalized_and_a_refusal_hides_no_other_figure():
+    def file(accuracy):
+        return {"accuracy": accuracy, "bytes": 100}
+
+    test = {"float32": file(0.9), "int8_ptq": file(0.89), "int8": file(0.895)}
+    record = {
+        "seed": 0,
+        "methods": {
+            "qat": {"refused": "a bound"},
+            "qat+kd": {"test": test},
+            "ptq+equalization": {
+                "test": {"int8": file(0.89)},
+                "equalized": {"pairs": 9, "done": 0},
+            },
+        },
+    }
+    text = table({"net": [record]})
+    assert "| net | float | 90.00 % |" in text
+    assert "| QAT | refused | | |" in text
+    assert "- net: 0 of 9 pairs of layers were equalized; between the others stands a ReLU6" in text
+    assert "- net, QAT, seed 0: a bound" in text

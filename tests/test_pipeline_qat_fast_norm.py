@@ -40,7 +40,9 @@ def stepped(model, channels):
             loss = tf.reduce_sum(y * tf.constant(wanted, tf.float32))
         return [y, *tape.gradient(loss, [x, *model.trainable_variables])]
 
-    return [value.numpy() for value in step()], model.layers[-1].moving_variance.numpy()
+    found = [value.numpy() for value in step()]
+    norm = model.layers[-1]
+    return found, norm.moving_mean.numpy(), norm.moving_variance.numpy()
 
 
 @pytest.mark.parametrize("channels", [1, 7, 20, 48])
@@ -48,11 +50,12 @@ def stepped(model, channels):
 def test_a_training_step_is_that_of_keras(channels, settings):
     from pipeline.qat.fast_norm import with_fast_norm
 
-    expected, theirs = stepped(network(channels, **settings), channels)
+    expected, mean, theirs = stepped(network(channels, **settings), channels)
     fast = with_fast_norm(network(channels, **settings))
-    found, ours = stepped(fast, channels)
+    found, our_mean, ours = stepped(fast, channels)
     for one, other in zip(expected, found, strict=True):
         np.testing.assert_allclose(other, one, rtol=2e-4, atol=2e-4)
+    np.testing.assert_allclose(our_mean, mean, rtol=1e-5)
     # Keras 2 corrects for the number of samples n, here 210: n / (n - 1).
     n = np.prod(SHAPE)
     before = network(channels, **settings).layers[-1].moving_variance.numpy()
@@ -69,8 +72,8 @@ def test_a_frozen_one_keeps_its_averages_and_passes_gradients_on(channels):
         model.layers[-1].trainable = False
         return model
 
-    expected, before = stepped(frozen(), channels)
-    found, after = stepped(with_fast_norm(frozen()), channels)
+    expected, *before = stepped(frozen(), channels)
+    found, *after = stepped(with_fast_norm(frozen()), channels)
     assert len(found) == 2  # the output, and the gradient of the input alone
     np.testing.assert_array_equal(after, before)
     for one, other in zip(expected, found, strict=True):
@@ -85,15 +88,16 @@ def test_in_inference_nothing_is_changed():
     np.testing.assert_array_equal(with_fast_norm(network(7))(x, training=False), expected)
 
 
-def test_the_training_runs_without_tensorflows_own_kernel():
+def test_tensorflows_own_kernel_runs_where_channels_fill_vectors():
     import tensorflow as tf
 
     from pipeline.qat.fast_norm import with_fast_norm
 
-    def kernels(model):
-        x = tf.constant(maps(7)[0])
+    def kernels(model, channels):
+        x = tf.constant(maps(channels)[0])
         graph = tf.function(lambda: model(x, training=True)).get_concrete_function().graph
         return [op.type for op in graph.get_operations() if "FusedBatchNorm" in op.type]
 
-    assert kernels(network(7))
-    assert not kernels(with_fast_norm(network(7)))
+    assert kernels(network(7), 7)
+    assert not kernels(with_fast_norm(network(7)), 7)
+    assert kernels(with_fast_norm(network(48)), 48)

@@ -37,6 +37,13 @@ OPTIONS = (
 LIBRARIES = ("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "ai-edge-litert")
 
 
+FAULT = "this is a fault of hintlite"  # what a command says of an error that nobody foresaw
+
+
+class NoOutcomeError(RuntimeError):
+    """A command that ended neither with a file nor with a refusal."""
+
+
 @dataclass(frozen=True)
 class Network:
     """One of keras.applications.
@@ -80,8 +87,10 @@ def measure(network: Network) -> dict[str, Any]:
     row: dict[str, Any] = {"network": network.name, "side": network.side, "parameters": parameters}
     row["commit"] = commit()
     if done.returncode:
-        said = done.stderr.rpartition("hintlite: ")[2].strip()
-        return row | {"full_int8": False, "refusal": said, "seconds": seconds}
+        _, told, said = done.stderr.rpartition("hintlite: ")
+        if done.returncode != 1 or not told or FAULT in said:
+            raise NoOutcomeError(f"{network.name}: code {done.returncode}: {done.stderr[-1000:]}")
+        return row | {"full_int8": False, "refusal": " ".join(said.split()), "seconds": seconds}
     record = json.loads(done.stdout)
     qat = record["qat"]
     return row | {
@@ -90,6 +99,8 @@ def measure(network: Network) -> dict[str, Any]:
         "rebuilt_difference": qat["rebuilt_difference"],
         "max_difference_steps": qat["max_difference_steps"],
         "agreement": qat["agreement"],
+        # Beside it: how often calibration alone, without any training, chooses as float does.
+        "ptq_agreement": qat["calibrated"]["figures"]["agreement"],
         "best_epoch": qat["best_epoch"],
         "history": qat["history"],
         "bytes": record["bytes"]["int8"],
@@ -136,22 +147,53 @@ def _settle(model: Any, images: Any) -> None:
         norm.momentum = momentum
 
 
-def main() -> None:
-    """Measures every network that the file does not have, and writes after each."""
+def main() -> int:
+    """Measures every network that the file does not have, and writes after each.
+
+    Returns:
+        1 if one ended neither with a file nor with a refusal, else 0.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--only", nargs="*", help="names of networks; all by default")
     options = parser.parse_args()
     facts = _facts()
-    rows = _known(options.out, facts)
+    rows, failed = _known(options.out, facts), 0
     for network in NETWORKS:
         if network.name in rows or (options.only and network.name not in options.only):
             continue
-        rows[network.name] = row = measure(network)
+        try:
+            rows[network.name] = row = measure(network)
+        except (NoOutcomeError, subprocess.TimeoutExpired) as error:
+            print(error, file=sys.stderr)
+            failed += 1
+            continue
         print(row["network"], row["refusal"] or f"{row['max_difference_steps']:.1f} steps")
         order = [n.name for n in NETWORKS if n.name in rows]
         content = facts | {"networks": [rows[name] for name in order]}
         write_whole(options.out, json.dumps(content, indent=1) + "\n")
+    print(table(list(rows.values())))
+    return 1 if failed else 0
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The rows as Markdown."""
+    lines = [
+        "| network | parameters | full INT8 | as the fake-quantized network | PTQ as float |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        name = f"{row['network']}, {row['side']}x{row['side']}"
+        if row["refusal"]:
+            lines.append(f"| {name} | {row['parameters']:,} | refused: {row['refusal']} | | |")
+            continue
+        calibrated = f"{row['ptq_agreement']:.0%}" if "ptq_agreement" in row else ""
+        lines.append(
+            f"| {name} | {row['parameters']:,} | yes, {row['bytes']:,} bytes "
+            f"| {row['agreement']:.0%}, at most {row['max_difference_steps']:.0f} steps apart "
+            f"| {calibrated} |"
+        )
+    return "\n".join(lines)
 
 
 def _facts() -> dict[str, Any]:
@@ -175,4 +217,4 @@ def _known(path: Path, facts: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

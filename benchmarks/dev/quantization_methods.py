@@ -26,12 +26,13 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from benchmarks.dev.quantization_cases import CASES, METHODS, PLAIN, QUICK, Case, merged
 from benchmarks.dev.quantization_table import table
 from benchmarks.machine import processor
 from deploy.whole_files import write_whole
@@ -46,81 +47,12 @@ LIBRARIES = (
     *("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization"),
     *("ai-edge-litert", "ai-edge-quantizer"),
 )
-# Every setting that one of the methods changes, so that nothing is left over from the one before.
-PLAIN = {
-    "quantize.method": "ptq",
-    "quantize.equalize": "false",
-    "quantize.relu6": "skip",
-    "quantize.max_drop": "0.5",
-    "qat.soft_targets": "as_arm",
-    "qat.control": "true",
-}
-METHODS: dict[str, dict[str, str]] = {
-    "qat": {"quantize.method": "qat", "qat.soft_targets": "never"},
-    "qat+kd": {"quantize.method": "qat", "qat.soft_targets": "always", "qat.control": "false"},
-    "ptq+equalization": {"quantize.equalize": "true"},
-    "mixed": {"quantize.method": "mixed", "quantize.max_drop": "0.3"},
-}
 # With these words a method says that there is no file that is good enough: an outcome, no failure.
 REFUSALS = (
     "equalization changes the network",
     "No mixed file that is smaller",
     "file of '{arm}' is not good enough",
 )
-QUICK: dict[str, Any] = {
-    "data": {"limit": 600, "calibration_samples": 64},
-    "teacher": {"preset": None, "widths": [16, 32, 64], "depths": [2, 2, 2]},
-    "teacher_training": {"epochs": 1},
-    "training": {"epochs": 1},
-    "hint": {"epochs": 1},
-    "qat": {"epochs": 1},
-    "quantize": {"scan_samples": 60},
-}
-
-
-@dataclass(frozen=True)
-class Case:
-    """A kind of student.
-
-    Attributes:
-        title: in the table.
-        settings: YAML file below configs/.
-        teacher: folder of the teacher, which cases with equal data share.
-        methods: of METHODS.
-        changes: settings beside those of the file.
-        flags: what is otherwise than METHODS has it, with each of them.
-        spoiled_from: the case whose students are made hard to quantize here, if any.
-    """
-
-    title: str
-    settings: str
-    teacher: str = "teacher_20000"
-    methods: tuple[str, ...] = tuple(METHODS)
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    flags: Mapping[str, str] = field(default_factory=dict)
-    spoiled_from: str | None = None
-
-
-CASES = {
-    "ds_cnn": Case("`ds_cnn`, ReLU6", "results/quantization_ds_cnn.yaml"),
-    "maxout": Case("maxout FitNet", "results/quantization_maxout.yaml"),
-    "maxout_spoiled": Case(
-        "maxout FitNet, spoiled", "results/quantization_maxout.yaml", spoiled_from="maxout"
-    ),
-    "thin_deep": Case(
-        "`thin_deep`, all images",
-        "fashion_mnist.yaml",
-        teacher="teacher_60000",
-        methods=("qat+kd",),
-        flags={"qat.control": "true"},  # no plain QAT here that would bring one
-        changes={
-            "teacher_seed": 0,
-            "arms": ["hint+kd"],
-            "quantize": {"min_agreement": 0, "max_accuracy_drop": 100},
-            "qat": {"max_difference_steps": 1000, "min_conversion_agreement": 0},
-        },
-    ),
-}
 
 
 class CommandError(RuntimeError):
@@ -237,6 +169,7 @@ class Bench:
         words = ["-m", "benchmarks.dev.quantization_spoiler", str(origin), str(place)]
         said = run([*words, "--factor", repr(self.factor)], self.threads)
         say(piece, f"spoiled ({time.monotonic() - begun:.0f} s)")
+        self._configure(place, piece)
         facts: dict[str, Any] = json.loads(said.strip().splitlines()[-1])
         return {"spoiled": facts}
 
@@ -249,8 +182,7 @@ class Bench:
             if piece not in self._taught:
                 self._configure(place, piece)
                 for stage in ("data", "teacher"):
-                    if not (place / stage).exists():
-                        copy_whole(self.folder / piece.case.teacher / stage, place / stage)
+                    copy_whole(self.folder / piece.case.teacher / stage, place / stage)
                 seconds = self._hintlite("distill", place)
                 say(piece, f"distilled ({seconds:.0f} s)")
                 self._taught.add(piece)
@@ -261,7 +193,7 @@ class Bench:
         chosen = PLAIN | METHODS[method] | dict(piece.case.flags)
         words = [w for key, value in chosen.items() for w in (f"--{key}", value)]
         arm = self.settings(piece)["arms"][0]
-        facts: dict[str, Any] = {"commit": commit(), "threads": self.threads}
+        facts: dict[str, Any] = {"commit": commit(), "threads": self.threads, "flags": chosen}
         try:
             quantize_s = self._hintlite("quantize", place, *words)
         except CommandError as error:
@@ -304,16 +236,6 @@ class Bench:
         return facts | more | {"command": command, "methods": {}}
 
 
-def merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested settings, with some of them changed."""
-    found = dict(settings)
-    for key, value in changes.items():
-        inner = found.get(key)
-        nested = isinstance(value, Mapping) and isinstance(inner, Mapping)
-        found[key] = merged(inner or {}, value) if nested else value
-    return found
-
-
 def run(words: Sequence[str], threads: int) -> str:
     """Runs this Python with some words.
 
@@ -346,6 +268,7 @@ def copy_whole(source: Path, target: Path) -> None:
     aside = target.with_name(target.name + ".copying")
     shutil.rmtree(aside, ignore_errors=True)
     shutil.copytree(source, aside)
+    shutil.rmtree(target, ignore_errors=True)
     aside.rename(target)
 
 
@@ -446,8 +369,8 @@ def main() -> int:
         1 if something failed, else 0.
     """
     options = _arguments()
-    out = options.out or (options.folder / "records" if options.quick else RECORDS)
-    folder = options.folder.resolve()
+    out = options.out or (options.folder / "quick/records" if options.quick else RECORDS)
+    folder = (options.folder / "quick" if options.quick else options.folder).resolve()
     bench = Bench(
         folder, out.resolve(), options.factor, options.quick, options.jobs, options.methods
     )

@@ -138,10 +138,22 @@ def _sentences(title: str, records: Sequence[Record]) -> list[str]:
         said.append(
             f"- {title}: PTQ loses {lost:.2f} points; QAT + KD wins back {share:.0%} of them."
         )
+    said += [f"- {title}: {text}" for text in _equalized(records)]
     for row in ROWS:
         refused = figures(records, row).refused
         said += [f"- {title}, {row.title}, seed {seed}: {text}" for seed, text in refused.items()]
     return said
+
+
+def _equalized(records: Sequence[Record]) -> list[str]:
+    """How many pairs of layers equalization had something to do with, if it was tried."""
+    tried = [record["methods"].get("ptq+equalization", {}).get("equalized") for record in records]
+    counts = {(found["done"], found["pairs"]) for found in tried if found}
+    return [
+        f"{done} of {pairs} pairs of layers were equalized"
+        + ("" if done == pairs else "; between the others stands a ReLU6")
+        for done, pairs in sorted(counts)
+    ]
 
 
 def _spread(values: Sequence[float]) -> str:
@@ -157,12 +169,13 @@ def _count(found: Figures, records: Sequence[Record]) -> str:
 
 def _entry(record: Record, row: Row) -> tuple[Record | None, str | None]:
     """The figures of the first method that has the row, or why there are none."""
+    refused: str | None = None
     for name in row.methods:
         method = record["methods"].get(name)
         if method is None:
             continue
         if method.get("refused"):
-            return None, str(method["refused"])
-        if row.precision in method["test"]:
+            refused = refused or str(method["refused"])
+        elif row.precision in method["test"]:
             return method["test"][row.precision], None
-    return None, None
+    return None, refused

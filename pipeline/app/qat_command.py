@@ -91,10 +91,12 @@ class _Work:
             CarryError: a layer of the network.
             RunError: data of another form.
         """
+        from pipeline.data.calibration import check_calibration
         from pipeline.qat.read import read
 
         read(self.network)
         self.data = _data(self.options, self.shape)
+        check_calibration(self.data)
         networks = {str(self.path): self.network}
         if self.teacher is not None:
             networks[self.options["teacher"]] = self.teacher

@@ -56,7 +56,7 @@ class FineTuning:
 
     Args:
         model: with or without fake quantization, ends in logits or in a softmax layer; its weights
-            are changed.
+            are changed, and how its batch normalizations compute while training.
         job: the settings.
         steps: batches of an epoch.
         teach: images [b, h, w, c] -> the teacher's logits, where batches do not bring them.

@@ -23,7 +23,7 @@ from typing import Any
 
 JOB, RESULT, CHECKPOINT = "job.json", "result.json", "checkpoint.npz"
 MODEL, TUNED = "model.tflite", "tuned"
-VERSION = 2  # of the code behind a fine-tuning; raised whenever the same job ends otherwise
+VERSION = 3  # of the code behind a fine-tuning; raised whenever the same job ends otherwise
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FLOAT, INT8, INT16, MIXED = "float32", "int8", "int16x8", "mixed"
 QUANTIZED = (INT8, INT16, MIXED)  # what may be deployed
 UNCHANGED = 1e-4  # largest difference that equalization may make, a share of the logits' range
+EQUALIZATION = 2  # version of its code: 1 knew pairs of one writing and one reading layer alone
 EQUALIZED, CHOICE = "equalize.json", "mixed.json"
 # Younger than the first runs: at their defaults they say nothing that those did not mean.
 YOUNG = (
@@ -65,11 +66,12 @@ def quantized(config: QuantizeConfig, model: str) -> str:
 def settings(config: QuantizeConfig, model: str) -> dict[str, Any]:
     """What the conversion of a model depends on, as plain data for a stage's key."""
     everything, plain = asdict(config), asdict(QuantizeConfig())
-    return {
+    found = {
         name: value
         for name, value in everything.items()
         if name not in YOUNG or (model != TEACHER and value != plain[name])
     }
+    return found | ({"equalization": EQUALIZATION} if found.get("equalize") else {})
 
 
 def by_converter(config: QuantizeConfig, model: str) -> bool:
