@@ -31,7 +31,9 @@ def every_layer():
     gate = layers.GlobalAveragePooling2D(keepdims=True)(x)
     gate = layers.Conv2D(8, 1, activation="sigmoid")(gate)
     x = layers.Multiply()([x, gate])
-    x = layers.SpatialDropout2D(0.1)(layers.AveragePooling2D(2)(x))
+    pooled = layers.AveragePooling2D(2, name="pooled")(x)
+    x = layers.Concatenate(name="beside")([pooled, layers.Conv2D(2, 1)(pooled)])
+    x = layers.SpatialDropout2D(0.1)(x)
     x = layers.Dropout(0.1)(layers.Dense(16, activation="relu")(layers.Flatten()(x)))
     model = keras.Model(image, layers.Dense(CLASSES, activation="softmax")(x))
     model.layers[-1].kernel.assign(20 * model.layers[-1].kernel)  # outputs that tell images apart

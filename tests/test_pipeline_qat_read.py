@@ -50,6 +50,17 @@ def test_a_lone_batch_normalization_becomes_an_equal_depthwise_convolution():
     assert np.max(np.abs(outputs(restore(plan)) - outputs(model))) <= 1e-5
 
 
+def test_a_convolution_of_ones_stands_between_an_average_pool_and_a_concatenation():
+    model = every_layer()
+    plan = suited(read(model))
+    (joined,) = [step for step in plan.steps if step.name == "beside"]
+    between = plan.maker(joined.inputs[0])
+    assert (between.kind, between.inputs) == ("DepthwiseConv2D", ("pooled",))
+    np.testing.assert_array_equal(between.weights[0], np.ones((1, 1, 8, 1)))
+    np.testing.assert_array_equal(between.weights[1], np.zeros(8))
+    assert plan.maker(joined.inputs[1]).inputs == ("pooled",)  # the other reader reads the pool
+
+
 def test_its_slope_and_offset_are_those_of_the_formula():
     image = keras.Input(SHAPE)
     norm = keras.layers.BatchNormalization(epsilon=0.5, name="norm")

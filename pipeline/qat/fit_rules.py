@@ -13,14 +13,18 @@ CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D")
 
 
 def suited(blueprint: Blueprint) -> Blueprint:
-    """The same function without batch normalization in places that the quantizer refuses.
+    """The same function without what the quantizer or the converter refuses.
 
     tfmot takes batch normalization right behind a convolution or a Dense that nothing else reads.
     Elsewhere `gamma (x - mean) / sqrt(var + eps) + beta` (Ioffe & Szegedy 2015) becomes the 1x1
     depthwise convolution with the same slope and offset, whose weights stay trainable.
+
+    TFLite's average pool has one scale for what it reads and writes. Where a concatenation reads
+    it, tfmot would give its output the scale of the concatenation: a 1x1 depthwise convolution of
+    ones stands between them.
     """
     steps = [_without_lone_norm(blueprint, step) for step in blueprint.steps]
-    return replace(blueprint, steps=tuple(steps))
+    return _with_pools_apart(replace(blueprint, steps=tuple(steps)))
 
 
 def _without_lone_norm(blueprint: Blueprint, step: Step) -> Step:
@@ -37,6 +41,33 @@ def _without_lone_norm(blueprint: Blueprint, step: Step) -> Step:
             "right behind a Dense that nothing else reads"
         )
     return affine(step.name, step.inputs[0], *slope_and_offset(step))
+
+
+def _with_pools_apart(blueprint: Blueprint) -> Blueprint:
+    steps: list[Step] = []
+    for step in blueprint.steps:
+        inputs = list(step.inputs)
+        for i, name in enumerate(inputs if step.kind == "Concatenate" else ()):
+            maker = blueprint.maker(name)
+            if maker is not None and maker.kind == "AveragePooling2D":
+                ones = np.ones(channels(blueprint, name))
+                inputs[i] = f"{step.name}_input{i}"
+                steps.append(affine(inputs[i], name, ones, 0 * ones))
+        steps.append(replace(step, inputs=tuple(inputs)))
+    return replace(blueprint, steps=tuple(steps))
+
+
+def channels(blueprint: Blueprint, name: str) -> int:
+    """Channels of a tensor between layers of maps."""
+    step = blueprint.maker(name)
+    if step is None:
+        return blueprint.input_shape[-1]
+    if step.kind == "DepthwiseConv2D":
+        return int(np.prod(step.weights[0].shape[2:]))
+    if step.kind in ("Conv2D", "Dense"):
+        return int(step.weights[0].shape[-1])
+    each = [channels(blueprint, before) for before in step.inputs]
+    return sum(each) if step.kind == "Concatenate" else max(each)
 
 
 def slope_and_offset(step: Step) -> tuple[Array, Array]:
