@@ -19,13 +19,13 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import processor
 from deploy.whole_files import write_whole
 from pipeline.app.context import commit
+from pipeline.app.folder import versions
 
 SAMPLES, SETTLING = 320, 64
 OPTIONS = (
@@ -202,7 +202,7 @@ def _facts() -> dict[str, Any]:
         "options": " ".join(OPTIONS),
         "machine": processor(),
         "system": platform.platform(),
-        "versions": {name: metadata.version(name) for name in LIBRARIES},
+        "versions": versions(LIBRARIES),
     }
 
 

@@ -13,11 +13,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -27,12 +25,11 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"  # before TensorFlow: tfmot takes Keras 
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.machine import processor
+from benchmarks.dev.provenance import provenance
 from deploy.whole_files import write_whole
 from models.presets import NetworkConfig
 from models.student import build_student
 from models.taps import logits_only
-from pipeline.app.context import commit
 from pipeline.qat import finetune
 from pipeline.qat.annotate import with_fake_quantization
 from pipeline.qat.fit_rules import suited
@@ -111,12 +108,7 @@ def main() -> None:
             flush=True,
         )
     record = {
-        "command": "python -m benchmarks.dev.qat_step",
-        "commit": commit(),
-        "machine": processor(),
-        "cores": os.cpu_count(),
-        "system": platform.platform(),
-        "versions": {name: metadata.version(name) for name in LIBRARIES},
+        **provenance("python -m benchmarks.dev.qat_step", LIBRARIES),
         "batch": BATCH,
         "rows": rows,
     }

@@ -12,12 +12,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from benchmarks.machine import processor
+from benchmarks.dev.provenance import provenance
 from deploy.convert import to_float32, to_int8
 from deploy.whole_files import write_whole
 from models.cost import count_macs
@@ -34,7 +31,6 @@ from models.presets import NetworkConfig
 from models.student import build_student
 from models.taps import logits_only
 from models.teacher import build_teacher
-from pipeline.app.context import commit
 from pipeline.distiller import Distiller
 from pipeline.methods.base import with_labels
 from pipeline.methods.scratch import Scratch
@@ -136,12 +132,7 @@ def main() -> None:
     for row in rows:
         print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
     record = {
-        "command": "python -m benchmarks.dev.student_shapes",
-        "commit": commit(),
-        "machine": processor(),
-        "cores": os.cpu_count(),
-        "system": platform.platform(),
-        "versions": {name: metadata.version(name) for name in LIBRARIES},
+        **provenance("python -m benchmarks.dev.student_shapes", LIBRARIES),
         "rows": rows,
     }
     if args.out:

@@ -14,6 +14,7 @@ import tensorflow as tf
 import tf_keras
 
 from pipeline.norm_rows import normalize, scale_and_shift
+from pipeline.qat.trained import inner
 
 
 def with_fast_norm(model: tf_keras.Model) -> tf_keras.Model:
@@ -26,7 +27,7 @@ def with_fast_norm(model: tf_keras.Model) -> tf_keras.Model:
         model: with or without fake quantization; its layers are changed.
     """
     for layer in model.layers:
-        norm = getattr(layer, "layer", layer)
+        norm = inner(layer)
         if _is_supported(norm):
             norm.call = _call_of(norm, norm.call)
     return model

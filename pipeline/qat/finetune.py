@@ -11,6 +11,7 @@ import tf_keras
 
 from pipeline.qat.fast_norm import with_fast_norm
 from pipeline.qat.job import Job
+from pipeline.qat.trained import inner
 
 Tensor = Any
 Teach = Callable[[Tensor], Tensor]
@@ -135,11 +136,6 @@ class FineTuning:
         pairs = zip(gradients, self.learned, strict=True)
         self.optimizer.apply_gradients([pair for pair in pairs if pair[0] is not None])
         return loss
-
-
-def inner(layer: Any) -> Any:
-    """The layer itself, without the quantizer's wrapper around it."""
-    return getattr(layer, "layer", layer)
 
 
 def logits_of(model: tf_keras.Model) -> tf_keras.Model:

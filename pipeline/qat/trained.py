@@ -25,9 +25,14 @@ def with_weights_of(blueprint: Blueprint, model: tf_keras.Model) -> Blueprint:
         blueprint: names and kinds of its layers.
         model: with or without fake quantization.
     """
-    layers = {getattr(layer, "layer", layer).name: layer for layer in model.layers}
+    layers = {inner(layer).name: layer for layer in model.layers}
     steps = [_step(step, layers[step.name]) if step.weights else step for step in blueprint.steps]
     return replace(blueprint, steps=tuple(steps))
+
+
+def inner(layer: Any) -> Any:
+    """The layer itself, without the quantizer's wrapper around it."""
+    return getattr(layer, "layer", layer)
 
 
 def variables_by_name(layer: Any) -> dict[str, Any]:
