@@ -63,10 +63,13 @@ class Server:
     def set_python(self, before="", options="-S"):
         """The device's python3: this Python, reached through a script; -S hides its packages."""
         program = self.bin / "python3"
-        program.write_text(
+        # Aside, then renamed: one that still starts from the test before may not be written to.
+        new = self.bin / "python3.new"
+        new.write_text(
             f'#!/bin/sh\n{before}\nexec {shlex.quote(sys.executable)} {options} "$@"\n'
         )
-        program.chmod(0o755)
+        new.chmod(0o755)
+        new.replace(program)
 
     def start(self):
         sshd = programs()
