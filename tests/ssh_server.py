@@ -65,9 +65,7 @@ class Server:
         program = self.bin / "python3"
         # Aside, then renamed: one that still starts from the test before may not be written to.
         new = self.bin / "python3.new"
-        new.write_text(
-            f'#!/bin/sh\n{before}\nexec {shlex.quote(sys.executable)} {options} "$@"\n'
-        )
+        new.write_text(f'#!/bin/sh\n{before}\nexec {shlex.quote(sys.executable)} {options} "$@"\n')
         new.chmod(0o755)
         new.replace(program)
 

@@ -126,6 +126,21 @@ def test_the_same_point_is_not_trained_twice(begin):
     assert sum(trial["same_as"] is not None for trial in facts["trials"]) == 3
 
 
+def test_every_combination_of_choices_is_tried_while_none_has_ended_yet(begin):
+    search = {
+        "kd.temperature": {"choices": [2, 3]},
+        "student": {"choices": [{"widths": [4, 4, w], "times_fewer": None} for w in (4, 6, 8)]},
+    }
+    trials = begin(search=search, trials=6)
+    tasks = [trials.take() for _ in range(6)]
+    points = {(t.settings["kd"]["temperature"], t.settings["student"]["widths"][2]) for t in tasks}
+    assert points == {(2, 4), (2, 6), (2, 8), (3, 4), (3, 6), (3, 8)}
+    trials.give_back(tasks[4:5])
+    again = trials.take()
+    assert (again.origin, again.settings) == (tasks[4].number, tasks[4].settings)
+    assert trials.take() is None
+
+
 def test_the_best_student_stays_and_nothing_of_the_others(begin):
     trials = begin()
     for value in (0.6, 0.8, 0.7):

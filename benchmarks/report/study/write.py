@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from benchmarks.report.figure import WIDTH, Picture
+from benchmarks.report.figure import Picture
 from benchmarks.report.markup import details, figures, join, part
 from benchmarks.report.markup import table as html_table
 from benchmarks.report.page import html_page, json_text
@@ -66,9 +66,8 @@ def standalone(picture: Picture) -> str:
     found = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', text)
     assert found is not None, "matplotlib's SVG has a viewBox"
     head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" '
-        f'height="{WIDTH * float(found[2]) / float(found[1]):.0f}" '
-        'font-family="DejaVu Sans, Verdana, sans-serif"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{float(found[1]):.0f}" '
+        f'height="{float(found[2]):.0f}" font-family="DejaVu Sans, Verdana, sans-serif"'
     )
     text = text.replace("<svg", head, 1)
     end = text.index(">") + 1

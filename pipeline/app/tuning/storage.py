@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import math
 import sys
 import warnings
 from collections.abc import Mapping
@@ -74,6 +76,19 @@ def sampler(begun: int) -> optuna.samplers.BaseSampler:
         seed=seed, constant_liar=True
     )
     return proposer
+
+
+def points(search: Mapping[str, Space], most: int) -> list[dict[str, Any]]:
+    """Every combination of a search by choices alone, as Optuna's parameters, the file's order.
+
+    Args:
+        search: what is searched.
+        most: combinations; none are returned where there are more, or a range is searched.
+    """
+    spaces = [space.values for space in search.values() if isinstance(space, Choices)]
+    if len(spaces) < len(search) or math.prod(map(len, spaces)) > most:
+        return []
+    return [dict(zip(search, each, strict=True)) for each in itertools.product(*spaces)]
 
 
 def distributions(search: Mapping[str, Space]) -> dict[str, Any]:

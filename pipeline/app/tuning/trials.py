@@ -137,6 +137,7 @@ class Trials:
 
     def _ask(self) -> TrialTask | None:
         """Begins a trial; None if it has ended already."""
+        self._enqueue_untried()
         self.study.sampler = storage.sampler(len(self.study.trials))
         trial = self.study.ask(storage.distributions(self.tuning.search))
         origin = trial.user_attrs.get(ORIGIN, trial.number)
@@ -154,6 +155,21 @@ class Trials:
             return None
         self._claims[trial.number] = self.layout.claim(origin)
         return task
+
+    def _enqueue_untried(self) -> None:
+        """Where the trials are enough for every combination, each is tried before any again.
+
+        A sampler does not know what a trial that is still running will end with, so it may well
+        propose the same values once more.
+        """
+        trials = self.study.trials
+        if any(trial.state.name == "WAITING" for trial in trials):
+            return
+        tried = [trial.params for trial in trials]
+        every = storage.points(self.tuning.search, self.tuning.trials)
+        untried = next((point for point in every if point not in tried), None)
+        if untried is not None:
+            self.study.enqueue_trial(untried)
 
     def _task(self, number: int, origin: int, values: Mapping[str, Any]) -> TrialTask:
         settings = asdict(self.tuning.config(values))
