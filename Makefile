@@ -2,6 +2,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+# Two at a time on two cores, four at most: each loads TensorFlow; a file's tests stay together.
+AT_ONCE := -n auto --maxprocesses 4 --dist loadfile
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .PHONY: demo test test-slow emulated lint format figures results clean help
@@ -25,7 +27,7 @@ demo: $(READY)  ## the whole line on the embedded digits, about two minutes
 	$(BIN)/hintlite run runs/demo --config configs/demo.yaml
 
 test: $(READY)  ## the default tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(AT_ONCE)
 
 test-slow: $(READY)  ## the tests that compute for minutes
 	$(BIN)/python -m pytest -m slow
