@@ -1,5 +1,6 @@
 """What the ways of quantizing are worth: the table, the settings, and the spoiled network."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from benchmarks.dev import quantization_methods as methods
 from benchmarks.dev.quantization_table import table, won_back
 from pipeline.app.parser import SETTINGS, config_from, parse, settings_text
+from pipeline.app.stages.post_training import UNCHANGED
 
 
 def entry(percent, size):
@@ -173,7 +175,7 @@ def test_a_factor_on_one_side_alone_is_seen(maxout_network):
     whole = maxout_network.get_layer("layer3_piece1").get_weights()
     changed.get_layer("layer3_piece1").set_weights(whole)
     exact, after = (np.asarray(each(images)) for each in (maxout_network, changed))
-    assert spoiler.difference(exact, after) > spoiler.UNCHANGED
+    assert spoiler.difference(exact, after) > UNCHANGED
 
 
 def test_what_would_change_the_network_is_refused(maxout_network):
@@ -206,3 +208,71 @@ def test_the_table_says_how_many_pairs_were_equalized_and_a_refusal_hides_no_oth
     assert "| QAT | refused | | |" in text
     assert "- net: 0 of 9 pairs of layers were equalized; between the others stands a ReLU6" in text
     assert "- net, QAT, seed 0: a bound" in text
+
+
+def write_json(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+@pytest.fixture
+def quantized(tmp_path):
+    """A run folder's files, as `quantize` and `evaluate` leave them."""
+    scores = {"accuracy": 0.75, "correct": 3, "total": 4, "low": 0.2, "high": 0.9}
+    figures = {f"{model}:int8": scores for model in ("teacher", "kd", "hint+kd")}
+    write_json(tmp_path / "evaluate/metrics.json", figures)
+    place = tmp_path / "quantize/kd"
+    qat = {"validation_accuracy": 0.8, "best_epoch": 2, "agreement": 1.0}
+    report = {"figures": {"int8": 0.7}, "qat": qat | {"max_difference_steps": 3, "files": []}}
+    write_json(place / "verify.json", report)
+    (place / "student_int8.tflite").write_bytes(b"a file")
+    return tmp_path
+
+
+def test_the_outcome_is_the_arm_s_own_with_the_hash_of_its_file(quantized):
+    found = methods.outcome(quantized, "kd")
+    assert found["test"] == {
+        "int8": {"accuracy": 0.75, "correct": 3, "total": 4, "bytes": 6}
+        | {"sha256": hashlib.sha256(b"a file").hexdigest()}
+    }
+    assert found["validation"] == {"int8": 0.7}
+    assert found["qat"] == {
+        "validation_accuracy": 0.8,
+        "best_epoch": 2,
+        "agreement": 1.0,
+        "max_difference_steps": 3,
+    }
+    assert "equalized" not in found
+    assert "mixed" not in found
+
+
+def test_the_outcome_counts_what_was_equalized_and_how_operators_are_kept(quantized):
+    place = quantized / "quantize/kd"
+    pairs = [{"skipped": "a ReLU6"}, {"skipped": None}, {"skipped": None}]
+    write_json(place / "equalize.json", {"pairs": pairs})
+    choice = [{"precision": name} for name in ("int8", "float32", "int8")]
+    write_json(place / "mixed.json", {"choice": choice})
+    found = methods.outcome(quantized, "kd")
+    assert found["equalized"] == {"pairs": 3, "done": 2}
+    assert found["mixed"] == {"float32": 1, "int8": 2}
+
+
+def test_a_teacher_that_fails_stops_its_own_students_alone(tmp_path, monkeypatch):
+    measured = []
+
+    def train(bench, piece):
+        if piece.case.teacher == "teacher_20000":
+            raise methods.CommandError("no images")
+        return 1.0
+
+    def measure(bench, piece):
+        measured.append((piece.name, piece.seed))
+        return ["too slow"] if piece.seed == 1 else []
+
+    monkeypatch.setattr(methods.Bench, "train_teacher", train)
+    monkeypatch.setattr(methods.Bench, "measure", measure)
+    bench = methods.Bench(tmp_path, tmp_path, 100.0, quick=False, jobs=2)
+    pieces = [methods.Piece(name, seed) for seed in (0, 1) for name in ("ds_cnn", "thin_deep")]
+    failures = methods.carry_out(bench, pieces, 2)
+    assert sorted(failures) == ["teacher_20000: no images", "too slow"]
+    assert sorted(measured) == [("thin_deep", 0), ("thin_deep", 1)]

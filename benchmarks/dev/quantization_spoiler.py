@@ -24,9 +24,9 @@ from pipeline.app.console import Terminal
 from pipeline.app.context import Context, load_network
 from pipeline.app.folder import RECORD, RunFolder, hashes
 from pipeline.app.parser import parse
+from pipeline.app.stages.post_training import UNCHANGED
 
 LAYER = "layer2"  # read by the third layer, with no pool between them
-UNCHANGED = 1e-4  # largest difference of a logit, as a share of their range
 NOTED = "spoiled.json"  # in the run folder: what was done
 _THROUGH = (keras.layers.MaxPooling2D, keras.layers.ZeroPadding2D)
 
