@@ -133,12 +133,27 @@ def test_every_combination_of_choices_is_tried_while_none_has_ended_yet(begin):
     }
     trials = begin(search=search, trials=6)
     tasks = [trials.take() for _ in range(6)]
+    assert trials.tuning.base_values()["kd.temperature"] == 3
     points = {(t.settings["kd"]["temperature"], t.settings["student"]["widths"][2]) for t in tasks}
     assert points == {(2, 4), (2, 6), (2, 8), (3, 4), (3, 6), (3, 8)}
     trials.give_back(tasks[4:5])
     again = trials.take()
     assert (again.origin, again.settings) == (tasks[4].number, tasks[4].settings)
     assert trials.take() is None
+
+
+def test_a_choice_that_changes_nothing_is_the_base_and_comes_first(begin):
+    small, same = {"widths": [4, 4, 4]}, {"widths": [4, 4, 8], "times_fewer": None}
+    base = {"student": {"widths": [4, 4, 8], "depths": [1, 1, 1], "times_fewer": None}}
+    refused = {"widths": [4, 4]}  # two widths for three depths
+    search = {"student": {"choices": [small, refused, same]}}
+    trials = begin(base=base, search=search, trials=3)
+    assert trials.tuning.base_values() == {"student": same}
+    first = trials.take()
+    assert first.settings["student"]["widths"] == (4, 4, 8)
+    trials.end(first, done(0.5))
+    assert trials.study.trials[0].user_attrs["base"]
+    assert summary(trials.tuning, trials.study)["base"] == {"student": same}
 
 
 def test_the_best_student_stays_and_nothing_of_the_others(begin):

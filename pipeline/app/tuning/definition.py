@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from pipeline.app.studies.definition import (
     read_seeds,
     read_yaml,
 )
-from pipeline.app.tuning.search import Space, read_search
+from pipeline.app.tuning.search import Choices, Space, read_search
 from pipeline.app.wrong_use import WrongUseError
 from pipeline.config import RunConfig, SettingsError, require
 
@@ -83,6 +85,34 @@ class Tuning:
             "deploy": "best",
         }
         return config_from(settings | own)
+
+    def base_values(self) -> dict[str, Any]:
+        """The base in the words of the search, setting -> value.
+
+        A choice that says only what it changes stands for the base if it changes nothing.
+        """
+        base = self.config({})
+        settings = asdict(base)
+        found = {name: setting(settings, name) for name in self.search}
+        for name, space in self.search.items():
+            for value in map(json.loads, space.values if isinstance(space, Choices) else ()):
+                with contextlib.suppress(WrongUseError):  # it may work beside other values only
+                    if self.config({name: value}) == base:
+                        found[name] = value
+        return found
+
+
+def setting(settings: Mapping[str, Any], name: str) -> Any:
+    """A setting by its name with dots, as plain data."""
+    value: Any = settings
+    for part in name.split("."):
+        value = value[part]
+    return plain(value)
+
+
+def plain(value: Any) -> Any:
+    """As it comes back from JSON: tuples are lists."""
+    return json.loads(json.dumps(value))
 
 
 def teacher_seed(base: Mapping[str, Any]) -> int:

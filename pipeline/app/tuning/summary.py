@@ -11,7 +11,7 @@ from pipeline.app.parser import settings_text
 from pipeline.app.tuning import storage
 from pipeline.app.tuning.definition import Tuning
 from pipeline.app.tuning.search import Choices, Space
-from pipeline.app.tuning.trials import AGAIN, FACTS, SAID, SAME, best_of, setting
+from pipeline.app.tuning.trials import AGAIN, FACTS, SAID, SAME, best_of
 
 if TYPE_CHECKING:
     import optuna
@@ -35,7 +35,6 @@ def summary(tuning: Tuning, study: optuna.Study) -> Facts:
     best = best_of(study.trials)
     samples = int(study.user_attrs["validation_samples"])
     chosen = next((t for t in trials if best is not None and t["number"] == best.number), None)
-    base = asdict(tuning.config({}))
     facts: Facts = {
         "schema": SCHEMA,
         "tuning": tuning.name,
@@ -45,7 +44,7 @@ def summary(tuning: Tuning, study: optuna.Study) -> Facts:
         "validation_samples": samples,
         "planned": tuning.trials,
         "search": {name: _space(space) for name, space in tuning.search.items()},
-        "base": {name: setting(base, name) for name in tuning.search},
+        "base": tuning.base_values(),
         "counts": {
             state: sum(t["state"] == state for t in trials) for state in (*STATES.values(), RETRIED)
         },

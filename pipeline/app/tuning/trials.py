@@ -17,7 +17,7 @@ from pipeline.app.studies.crew import DONE, Outcome
 from pipeline.app.studies.progress import read_progress
 from pipeline.app.studies.schedule import is_held
 from pipeline.app.tuning import storage
-from pipeline.app.tuning.definition import Tuning
+from pipeline.app.tuning.definition import Tuning, plain
 from pipeline.app.tuning.keep import keep_best
 from pipeline.app.tuning.layout import Layout
 from pipeline.app.tuning.task import PRUNED, REFUSED, TEACHER, TrialTask
@@ -65,7 +65,7 @@ class Trials:
                 self.study.set_user_attr("validation_samples", samples)
                 self.study.set_user_attr("identity", dict(identity))
                 return
-        changed = [part for part in identity if stored.get(part) != _plain(identity[part])]
+        changed = [part for part in identity if stored.get(part) != plain(identity[part])]
         if changed:
             raise SettingsError(
                 f"{self.layout.folder} holds the trials of other settings ({', '.join(changed)}), "
@@ -240,9 +240,7 @@ class Trials:
 
     def _enqueue_base(self) -> None:
         """The base is tried first, if the search contains it: what is found must beat it."""
-        settings = asdict(self.tuning.config({}))
-        values = {name: setting(settings, name) for name in self.tuning.search}
-        found = storage.parameters(values, self.tuning.search)
+        found = storage.parameters(self.tuning.base_values(), self.tuning.search)
         if found is not None:
             self.study.enqueue_trial(found, user_attrs={"base": True})
 
@@ -267,14 +265,6 @@ def best_of(trials: list[FrozenTrial]) -> FrozenTrial | None:
     return max(complete, key=lambda trial: trial.values[0], default=None)
 
 
-def setting(settings: Mapping[str, Any], name: str) -> Any:
-    """A setting by its name with dots, as plain data."""
-    value: Any = settings
-    for part in name.split("."):
-        value = value[part]
-    return _plain(value)
-
-
 def require_database(layout: Layout) -> None:
     """Refuses to report on a folder without trials.
 
@@ -297,8 +287,3 @@ def _time(task: TrialTask) -> dict[str, Any]:
 
 def _state(name: str) -> Any:
     return getattr(storage.library().trial.TrialState, name)
-
-
-def _plain(value: Any) -> Any:
-    """As it comes back from JSON: tuples are lists."""
-    return json.loads(json.dumps(value))
