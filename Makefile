@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 # Two at a time on two cores, four at most: each loads TensorFlow; a file's tests stay together.
-AT_ONCE := -n auto --maxprocesses 4 --dist loadfile
+AT_ONCE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .PHONY: demo test test-slow emulated lint format figures results clean help

@@ -1579,9 +1579,13 @@ def supervise(job: Callable[[], int], listen: Callable[[], None] = lambda: None)
     """
     if not hasattr(os, "fork"):  # Windows
         return job()
+    ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    # One that comes before the handlers stand waits for them: else the child would be left alone.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ending)
     child = os.fork()
     if child == 0:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         return job()
     stopped: list[int] = []
 
@@ -1592,8 +1596,9 @@ def supervise(job: Callable[[], int], listen: Callable[[], None] = lambda: None)
         except ProcessLookupError:  # between two of a sweep
             sys.exit(1)
 
-    for wanted in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for wanted in ending:
         signal.signal(wanted, stop)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     listen()
     status = os.waitpid(child, 0)[1]
     if stopped:

@@ -337,6 +337,35 @@ def test_a_signal_ends_the_measuring_process_too(number, tmp_path):
         process.kill()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_at_the_worst_moment_leaves_no_measuring_process(number):
+    """It comes when the child is there and the parent's handlers are not."""
+    code = (
+        "import os, sys, time; from benchmarks import bench_tflite\n"
+        "fork = os.fork\n"
+        "def signalled():\n"
+        "    child = fork()\n"
+        "    if child:\n"
+        "        print(child, flush=True)\n"
+        f"        os.kill(os.getpid(), {int(number)})\n"
+        "    return child\n"
+        "os.fork = signalled\n"
+        "sys.exit(bench_tflite.supervise(lambda: time.sleep(60)))"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=SCRIPT.parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert process.returncode == 1
+    assert "error: stopped" in process.stderr
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(process.stdout), 0)
+
+
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     out = tmp_path / "out.json"
     bench.write_json(str(out), "old")

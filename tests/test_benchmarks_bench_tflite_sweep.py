@@ -71,7 +71,8 @@ def test_a_setting_that_fails_does_not_end_the_sweep(bundle, monkeypatch, capsys
 
     monkeypatch.setattr(bench, "SWEEP_THREADS", (1,))
     monkeypatch.setattr(bench, "measure", crashes_without_xnnpack)
-    before = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
+    handled = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {name: signal.getsignal(name) for name in handled}
     options = bench.Options(bundle=str(bundle), window_s=0.01, warmup_s=0, windows=1, min_runs=1)
     try:
         assert bench.sweep(options) == 0
