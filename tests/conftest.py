@@ -1,5 +1,6 @@
 """Settings that every test shares."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -30,15 +31,23 @@ benchmark: {window_s: 0.02, warmup_s: 0.02, min_runs: 5}
 
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory):
-    """The settings file and the folder of a small run that the real command has completed."""
-    place = tmp_path_factory.mktemp("finished")
-    settings, run = place / "settings.yaml", place / "run"
-    settings.write_text(SMALL_RUN)
-    command = [sys.executable, "-m", "pipeline", "run", str(run), "--config", str(settings)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
-    assert done.returncode == 0, done.stderr
-    (place / "stdout.txt").write_text(done.stdout)
-    (place / "stderr.txt").write_text(done.stderr)
+    """The settings file and the folder of a small run that the real command has completed.
+
+    Processes that share the tests share the run too: the first makes it, the others wait.
+    """
+    base = tmp_path_factory.getbasetemp()
+    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
+    place.mkdir(exist_ok=True)
+    settings, run, said = place / "settings.yaml", place / "run", place / "stdout.txt"
+    with (place / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not said.exists():
+            settings.write_text(SMALL_RUN)
+            command = [sys.executable, "-m", "pipeline", "run", str(run), "--config", str(settings)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+            assert done.returncode == 0, done.stderr
+            (place / "stderr.txt").write_text(done.stderr)
+            said.write_text(done.stdout)
     return settings, run
 
 
