@@ -51,10 +51,14 @@ figures: $(READY)  ## the README's figures, into docs/results
 	$(BIN)/python -m benchmarks.dev.cortex_m_reference --out docs/results/cortex_m.json
 	$(BIN)/python -m benchmarks.dev.flatbuffer_fuzz --out docs/results/flatbuffer_fuzz.json
 
-results: $(READY)  ## the studies of docs/results, hours to days: goes on from the runs that are there
+results: $(READY)  ## the studies of docs/results.md, hours to days: goes on from the runs that are there
 	@set -e; for study in headline fitnet1 depth; do \
 	  $(BIN)/hintlite study configs/results/$$study.yaml --jobs 2 \
-	    --folder runs/results/$$study --results docs/results/runs; done
+	    --folder runs/results/$$study --results docs/results/runs; \
+	  $(BIN)/hintlite study configs/results/$$study.yaml --report \
+	    --folder docs/results/$$study --results docs/results/runs; done
+	$(BIN)/python -m benchmarks.dev.depth_picture configs/results/depth.yaml \
+	  docs/results/depth/report.json --out docs/pictures/depth.svg
 
 clean:  ## what `make` has set up
 	rm -rf $(VENV) build *.egg-info
