@@ -59,6 +59,12 @@ def test_one_seed_that_fails_means_that_a_depth_does_not_train(study):
     assert said == "hints + KD, no normalization: trains at none of its depths"
 
 
+def test_a_depth_that_was_not_run_is_not_called_a_failure():
+    shallow = depth_picture.Series("scratch", True, {3: (0.9,), 6: (0.85,)})
+    said = depth_picture.verdict(shallow)
+    assert said == "plain: trains at every depth that was run, up to 6 convolutions"
+
+
 def test_a_deeper_success_after_a_failure_does_not_count():
     gap = depth_picture.Series("kd", True, {24: (0.9,), 3: (0.9,), 12: (0.1,)})
     assert gap.deepest == 3

@@ -127,6 +127,10 @@ def verdict(each: Series) -> str:
     norm = "" if each.batch_norm else ", no normalization"
     if each.deepest is None:
         return f"{title}{norm}: trains at none of its depths"
+    if each.deepest == max(each.accuracies):
+        return (
+            f"{title}{norm}: trains at every depth that was run, up to {each.deepest} convolutions"
+        )
     return f"{title}{norm}: trains up to {each.deepest} convolutions"
 
 
