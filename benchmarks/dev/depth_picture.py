@@ -20,7 +20,7 @@ from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import NullLocator, ScalarFormatter
 
 from benchmarks.report.figure import WIDTH, Picture, drawing, to_picture
 from benchmarks.report.palette import look
@@ -81,11 +81,11 @@ def draw(found: Sequence[Series]) -> Picture:
     methods = list(dict.fromkeys(each.method for each in found))
     with drawing(height=300, width=2 * WIDTH) as (figure, axes):
         axes.remove()
-        panels = figure.subplots(1, 2, sharey=True)
+        panels = figure.subplots(1, 2, sharex=True, sharey=True)
         for panel, norm in zip(panels, (True, False), strict=True):
             for each in (one for one in found if one.batch_norm == norm):
                 _line(panel, each, methods.index(each.method))
-            _dress(panel, [each for each in found if each.batch_norm == norm], norm)
+            _dress(panel, sorted({depth for each in found for depth in each.accuracies}), norm)
         panels[0].set_ylabel("test accuracy, %")
         handles = dict(named for panel in panels for named in _named(panel))
         panels[0].legend(handles.values(), handles.keys(), frameon=False)
@@ -111,12 +111,11 @@ def _line(axes: Axes, each: Series, place: int) -> None:
     axes.plot([depth * shift for depth in depths], means, color=style.colour, label=title)
 
 
-def _dress(axes: Axes, shown: Sequence[Series], norm: bool) -> None:
-    depths = sorted({depth for each in shown for depth in each.accuracies})
+def _dress(axes: Axes, depths: Sequence[int], norm: bool) -> None:
     axes.set_xscale("log")
     axes.set_xticks(depths)
     axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("convolutions")
     axes.set_title("with batch normalization" if norm else "without")
 
