@@ -35,20 +35,22 @@ TURN_S = 0.3  # of one file before the next one's turn
 FEWEST = 20  # inferences of a turn
 
 
-def turns(model: Path) -> Callable[[], float]:
+def inference(content: bytes, fewest: int, seconds: float) -> Callable[[], float]:
     """A function that runs a file for a while and returns the median in microseconds.
 
     Args:
-        model: a .tflite file with one input.
+        content: of a .tflite file with one input.
+        fewest: inferences of a turn.
+        seconds: that a turn takes at least.
     """
-    interpreter = Interpreter(model_path=str(model), num_threads=1)
+    interpreter = Interpreter(model_content=content, num_threads=1)
     interpreter.allocate_tensors()
     (entry,) = interpreter.get_input_details()
     interpreter.set_tensor(entry["index"], np.zeros(entry["shape"], entry["dtype"]))
 
     def turn() -> float:
         took: list[float] = []
-        while len(took) < FEWEST or sum(took) < TURN_S:
+        while len(took) < fewest or sum(took) < seconds:
             begun = time.perf_counter()
             interpreter.invoke()
             took.append(time.perf_counter() - begun)
@@ -95,7 +97,7 @@ def speed_ups(times: Sequence[Sequence[float]]) -> list[dict[str, float]]:
 
 def measure(models: Sequence[Path], rounds: int) -> list[dict[str, Any]]:
     """One row a file, in their order."""
-    timed = [turns(model) for model in models]
+    timed = [inference(model.read_bytes(), FEWEST, TURN_S) for model in models]
     rounds_us = [[turn() for turn in timed] for _ in range(rounds + 1)][1:]  # the first warms up
     times = list(zip(*rounds_us, strict=True))
     return [

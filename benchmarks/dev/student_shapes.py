@@ -21,8 +21,8 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from ai_edge_litert.interpreter import Interpreter
 
+from benchmarks.dev.deployed_speed import inference
 from benchmarks.dev.provenance import provenance
 from deploy.convert import to_float32, to_int8
 from deploy.whole_files import write_whole
@@ -36,6 +36,7 @@ from pipeline.methods.base import with_labels
 from pipeline.methods.scratch import Scratch
 
 SHAPE, CLASSES, BATCH = (28, 28, 1), 10, 128
+INFERENCES = 200  # of a turn
 TEACHER = NetworkConfig(preset="vgg_32_64_128")
 STUDENTS = (
     NetworkConfig(widths=(7, 17, 20), depths=(4, 5, 4)),
@@ -46,24 +47,6 @@ STUDENTS = (
     NetworkConfig(widths=(16, 24, 24), depths=(1, 2, 3)),
 )
 LIBRARIES = ("tensorflow", "keras", "ai-edge-litert")
-
-
-def inference(content: bytes) -> Callable[[], float]:
-    """A function that runs a file for a while and returns the median in microseconds."""
-    interpreter = Interpreter(model_content=content, num_threads=1)
-    interpreter.allocate_tensors()
-    (entry,) = interpreter.get_input_details()
-    interpreter.set_tensor(entry["index"], np.zeros(entry["shape"], entry["dtype"]))
-
-    def turn() -> float:
-        took = []
-        for _ in range(200):
-            begun = time.perf_counter()
-            interpreter.invoke()
-            took.append(time.perf_counter() - begun)
-        return 1e6 * statistics.median(took)
-
-    return turn
 
 
 def training(network: keras.Model) -> Callable[[], float]:
@@ -93,7 +76,7 @@ def prepared(config: NetworkConfig, build: Any, trained: bool) -> tuple[dict[str
     plain = logits_only(network)
     samples = np.random.default_rng(0).random((64, *SHAPE), np.float32)
     files = {"float_us": to_float32(plain), "int8_us": to_int8(plain, samples)}
-    timed = {name: inference(content) for name, content in files.items()}
+    timed = {name: inference(content, INFERENCES, 0.0) for name, content in files.items()}
     if trained:
         timed["step_ms"] = training(network)
     facts = {"parameters": plain.count_params(), "macs": count_macs(plain)}
