@@ -59,6 +59,7 @@ results: $(READY)  ## the studies of docs/results.md, hours to days: goes on fro
 	    --folder docs/results/$$study --results docs/results/runs; done
 	$(BIN)/python -m benchmarks.dev.depth_picture configs/results/depth.yaml \
 	  docs/results/depth/report.json --out docs/pictures/depth.svg
+	$(BIN)/python -m benchmarks.dev.results_tables README.md docs/results.md
 
 clean:  ## what `make` has set up
 	rm -rf $(VENV) build *.egg-info
