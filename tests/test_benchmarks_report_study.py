@@ -38,7 +38,7 @@ def test_wins_and_losses_are_found_alike(facts):
     assert {arm: row["verdict"] for arm, row in found.items()} == {
         "kd": "real",
         "hint+kd": "real",
-        "few": "too few seeds",
+        "few": "too few pairs",
     }
     assert found["kd"]["mean"] > 0 > found["hint+kd"]["mean"]
     assert any("INT8: kd is" in line and "above scratch" in line for line in facts["findings"])
@@ -112,13 +112,22 @@ def test_a_study_without_runs_is_reported_too(tmp_path):
     assert not list((tmp_path / "report").glob("*.svg"))
 
 
+def test_a_study_that_compares_nothing_has_no_section_on_differences(facts, tmp_path):
+    nothing = {"int8": [], "float32": []}
+    write_study(dict(facts) | {"compare_with": [], "comparisons": nothing}, tmp_path)
+    for name in ("report.html", "report.md"):
+        text = (tmp_path / name).read_text()
+        assert "Differences are paired" not in text
+        assert "INT8 minus float" in text
+
+
 def said(*changed):
     """The doubts about two runs of KD, the second with changes."""
     first, second = plan().runs[1], plan().runs[5]
     records = {first.id: record(first, 900, 900), second.id: record(second, 900, 900)}
     for change in changed:
         change(records[second.id])
-    runs = [{"id": first.id}, {"id": second.id}]
+    runs = [{"id": run.id, "arm": run.arm, "seed": run.seed} for run in (first, second)]
     return "\n".join(doubts(plan(), Records(records, ()), runs))
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from scipy.stats import t
-from study_facts import facts_of, plan, values
+from study_facts import KEY, facts_of, plan, values
 
 from pipeline.app.studies.doubts import doubts
 from pipeline.app.studies.plan import Plan
@@ -49,5 +49,51 @@ def test_the_report_says_how_little_few_seeds_can_tell(tmp_path):
     lines = facts_of(tmp_path / "records", values())["doubts"]
     (line,) = [line for line in lines if "standard deviations of its pairs" in line]
     # Of scratch, kd, hint+kd and "few" three pairs have five seeds; "few" has two and counts not.
-    assert line.startswith("3 comparisons over as few as 5 pairs")
-    assert f"{t.isf(0.05 / 6, 4) / 5**0.5:.1f} standard deviations" in line
+    assert line.startswith("p is corrected for 3 comparisons")
+    assert f": {t.isf(0.05 / 6, 4) / 5**0.5:.1f} with 5 pairs." in line
+
+
+def test_each_number_of_pairs_has_its_own_least_difference():
+    rows = [{"n": n, "p": p, "family": 2} for n, p in ((3, 0.2), (5, 0.3), (3, None))]
+    lines = doubts(planned(scratch=1), Records({}, ()), [], rows)
+    (line,) = [line for line in lines if "standard deviations of its pairs" in line]
+    three, five = (t.isf(0.05 / 4, n - 1) / n**0.5 for n in (3, 5))
+    assert f": {three:.1f} with 3 pairs, {five:.1f} with 5 pairs." in line
+
+
+def test_two_teachers_cannot_be_tested_over():
+    first = plan().runs[0]
+    both = Plan(tuple(replace(first, teacher_seed=seed) for seed in (0, 1)), {})
+    (line,) = [line for line in doubts(both, Records({}, ()), []) if "no difference is tes" in line]
+    assert line.startswith("2 teachers, so no difference is tested")
+
+
+def test_another_calibration_of_the_teacher_is_told_of():
+    def lines(samples):
+        settings = {"data": {"calibration_samples": samples}}
+        record = {"key": KEY, "settings": settings, "test_sha256": "test"}
+        return [x for x in doubts(plan(), Records({}, (record,)), []) if "was calibrated on" in x]
+
+    asked = RunConfig().data.calibration_samples
+    assert lines(asked) == []
+    (line,) = lines(asked + 1)
+    assert f"on {asked + 1} samples, and the settings say {asked}" in line
+
+
+def test_a_teacher_that_was_asked_other_test_samples_is_told_of(tmp_path):
+    def other(record):
+        record["test_sha256"] = "corrected"
+
+    lines = facts_of(tmp_path, values(), other)["doubts"]  # the teacher keeps "test"
+    assert any("the test samples (corrected, test)" in line for line in lines)
+
+
+def test_students_of_a_teacher_are_named_by_their_arm_in_the_study(tmp_path):
+    def method_and_weights(record):
+        record["teacher"]["weights_sha256"] = record["arm"][0] * 64
+        record["arm"] = "method"
+
+    lines = facts_of(tmp_path, values(), method_and_weights)["doubts"]
+    (line,) = [line for line in lines if "on machines that did not get the same" in line]
+    assert "scratch seed 0" in line
+    assert "method" not in line

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.app.studies.compare import FEW, OPEN, REAL, SAME, comparisons
+from pipeline.app.studies.compare import FEW, OPEN, REAL, SAME, comparisons, costs
 from pipeline.app.studies.statistics import holm, paired, summary
 
 
@@ -66,6 +66,12 @@ def test_pairs_that_say_nothing():
     always = paired({key: value + 0.1 for key, value in equal.items()}, equal)
     assert always.difference.mean == pytest.approx(0.1)
     assert (always.difference.sd, always.t, always.p) == (0.0, None, None)
+    assert (always.difference.low, always.difference.high) == (None, None)
+
+
+def test_equal_values_say_nothing_of_the_next_one():
+    found = summary([0.9, 0.9, 0.9])
+    assert (found.sd, found.low, found.high) == (0.0, None, None)
 
 
 def test_holm_on_a_worked_example():
@@ -79,13 +85,18 @@ def seeds(*values):
     return {(0, seed): value for seed, value in enumerate(values)}
 
 
+def of_all(values, references):
+    """The comparisons of a study that is done."""
+    return comparisons(values, references, values)
+
+
 def test_each_pair_is_compared_once_and_corrected_for_all():
     values = {
         "scratch": seeds(0.900, 0.901, 0.902, 0.903),
         "kd": seeds(0.910, 0.912, 0.911, 0.914),
         "hint+kd": seeds(0.905, 0.918, 0.909, 0.921),
     }
-    rows = comparisons(values, ["scratch", "kd", "output_only"])
+    rows = of_all(values, ["scratch", "kd", "output_only"])
     pairs = [(row["arm"], row["reference"]) for row in rows]
     assert pairs == [("kd", "scratch"), ("hint+kd", "scratch"), ("hint+kd", "kd")]
     raw = [
@@ -107,7 +118,50 @@ def test_what_cannot_be_tested_does_not_count_in_the_correction():
         "shifted": seeds(0.91, 0.92, 0.93),
         "good": seeds(0.950, 0.961, 0.972),
     }
-    rows = {row["arm"]: row for row in comparisons(values, ["scratch"])}
+    rows = {row["arm"]: row for row in of_all(values, ["scratch"])}
     assert (rows["two"]["verdict"], rows["two"]["p_adjusted"]) == (FEW, None)
     assert (rows["shifted"]["verdict"], rows["shifted"]["p_adjusted"]) == (SAME, None)
     assert rows["good"]["p_adjusted"] == pytest.approx(rows["good"]["p"])
+    assert rows["good"]["family"] == 1
+
+
+def test_comparisons_to_come_are_corrected_for_already():
+    whole = {
+        "scratch": seeds(0.900, 0.901, 0.902, 0.903),
+        "kd": seeds(0.910, 0.912, 0.911, 0.914),
+        "late": seeds(0.905, 0.918, 0.909, 0.921),
+        "two": {(0, 0): 0.95, (0, 1): 0.951},  # will never have a test
+    }
+    begun = {name: whole[name] for name in ("scratch", "kd")} | {"late": {(0, 0): 0.905}}
+    (kd, late) = comparisons(begun, ["scratch", "kd"], whole)[:2]
+    # kd and late against scratch, late against kd: three tests in the end, two of them to come.
+    assert kd["family"] == 3
+    assert kd["p_adjusted"] == pytest.approx(3 * kd["p"])
+    assert (late["n"], late["verdict"], late["p_adjusted"]) == (1, FEW, None)
+    ended = next(row for row in of_all(whole, ["scratch", "kd"]) if row["arm"] == "kd")
+    assert kd["p_adjusted"] >= ended["p_adjusted"]
+
+
+TAUGHT = {  # (teacher seed, seed): the means over the seeds of a teacher are 2, 4 and 9
+    "kd": {(0, 0): 1.0, (0, 1): 3.0, (1, 0): 4.0, (1, 1): 4.0, (2, 0): 8.0, (2, 1): 10.0},
+    "scratch": {(0, 0): 1.0, (0, 1): 1.0, (1, 0): 1.0, (1, 1): 1.0, (2, 0): 1.0, (2, 1): 1.0},
+}
+
+
+def test_with_several_teachers_the_teachers_are_the_pairs():
+    (row,) = of_all(TAUGHT, ["scratch"])
+    expected = stats.ttest_1samp([2 - 1, 4 - 1, 9 - 1], 0)
+    assert (row["n"], row["mean"]) == (3, 4.0)
+    assert (row["t"], row["p"]) == pytest.approx((expected.statistic, expected.pvalue))
+    (cost, _) = costs(TAUGHT, TAUGHT)
+    over_teachers = stats.ttest_1samp([2, 4, 9], 0)
+    assert (cost["arm"], cost["n"], cost["mean"]) == ("kd", 3, 5.0)
+    assert cost["p"] == pytest.approx(over_teachers.pvalue)
+
+
+def test_the_seeds_of_the_first_of_several_teachers_are_no_pairs():
+    begun = {
+        name: {key: v for key, v in own.items() if key[0] == 0} for name, own in TAUGHT.items()
+    }
+    (row,) = comparisons(begun, ["scratch"], TAUGHT)
+    assert (row["n"], row["verdict"], row["low"]) == (1, FEW, None)

@@ -101,7 +101,7 @@ def test_of_a_finished_run_the_student_stays_and_the_rest_goes(survivor):
 def test_the_report_of_few_seeds_has_no_interval_and_says_so(survivor):
     text = (survivor["folder"] / "report.md").read_text()
     assert "Fewer than 3 seeds, so no interval and no test: scratch, kd." in text
-    assert "too few seeds" in text
+    assert "too few pairs" in text
     assert "</html>" in (survivor["folder"] / "report.html").read_text()
 
 

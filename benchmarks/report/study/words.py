@@ -10,14 +10,17 @@ from benchmarks.report import formats
 REFERENCE_NOTE = (
     "Differences are paired: an arm and its reference with the same seeds and the same teacher. "
     "The test is the paired t test; p is adjusted by the method of Holm for all comparisons in one "
-    "precision, and a difference is called real below 0.05. The intervals are each for its own "
-    "pair, without that adjustment. Fewer than 3 seeds give neither interval nor test; nor do "
-    "pairs that all differ by the same amount (no spread)."
+    "precision, those of runs still to come too, and a difference is called real below 0.05. The "
+    "intervals are each for its own pair, without that adjustment. Fewer than 3 pairs give neither "
+    "interval nor test; nor do pairs that all differ by the same amount (no spread), except that "
+    "pairs without any difference count as p = 1. With several teachers the pairs are the "
+    "teachers, each with the mean over its seeds."
 )
 ARMS_NOTE = (
-    "Mean over seeds with its 95 % t interval; accuracy on the test data, on which each final "
-    "model was asked once. A t interval knows no bound at 100 %: where accuracies lie close to it, "
-    "its upper end can lie above. Times depend on the machine and on what else it did."
+    "Mean over runs (seeds, of each teacher) with its 95 % t interval, which equal values do not "
+    "have; accuracy on the test data, on which each final model was asked once. A t interval knows "
+    "no bound at 100 %: where accuracies lie close to it, its upper end can lie above. Times "
+    "depend on the machine and on what else it did."
 )
 DROPS_NOTE = (
     "INT8 minus float of the same student, in points; p adjusted by the method of Holm over the "

@@ -47,8 +47,9 @@ def markdown(facts: Facts, pictures: Mapping[str, Picture]) -> str:
     parts = [f"# Study {facts['study']}", words.about(facts), _bullets(facts["findings"])]
     parts += ["## Arms", words.ARMS_NOTE, _markdown(tables.arms(facts))]
     parts += [f"![{picture.caption}]({name})" for name, picture in pictures.items()]
-    parts += ["## Differences", words.REFERENCE_NOTE]
-    parts += [_markdown(tables.differences(facts, p)) for p in (tables.INT8, tables.FLOAT)]
+    compared = [_markdown(tables.differences(facts, p)) for p in (tables.INT8, tables.FLOAT)]
+    if any(compared):
+        parts += ["## Differences", words.REFERENCE_NOTE, *compared]
     parts += ["## From float to INT8", words.DROPS_NOTE, _markdown(tables.drops(facts))]
     if facts["doubts"]:
         parts += ["## Doubts", _bullets(facts["doubts"])]
@@ -92,12 +93,15 @@ def _sections(facts: Facts, pictures: Sequence[Picture]) -> list[Section]:
         sections.append(Section("missing", "Missing", missing))
     if not facts["runs"]:
         return sections
-    compared = [tables.differences(facts, p) for p in (tables.INT8, tables.FLOAT)]
-    return [
-        *sections,
+    sections += [
         Section("arms", "Arms", _html(tables.arms(facts)), words.ARMS_NOTE),
         Section("pictures", "Means and differences", figures(pictures), words.PICTURE_NOTE),
-        Section("differences", "Differences", join(*map(_html, compared)), words.REFERENCE_NOTE),
+    ]
+    compared = join(*(_html(tables.differences(facts, p)) for p in (tables.INT8, tables.FLOAT)))
+    if compared:
+        sections.append(Section("differences", "Differences", compared, words.REFERENCE_NOTE))
+    return [
+        *sections,
         Section("drops", "From float to INT8", _html(tables.drops(facts)), words.DROPS_NOTE),
         Section("runs", "Runs", details("Every run", _html(tables.runs(facts)))),
     ]

@@ -38,8 +38,9 @@ def doubts(
         *_passes(plan),
         *_power(compared),
         *_unshared(plan),
-        *_teachers(used),
-        *_several("the test samples", (r["test_sha256"] for r in used)),
+        *_teachers(runs, used),
+        *_calibration(plan, records),
+        *_several("the test samples", (r["test_sha256"] for r in [*used, *_own(plan, records)])),
         *_several("the commit of hintlite", (str(r["commit"]) for r in used)),
         *_libraries(used),
         *_several("the machine", (r["machine"]["processor"] for r in used)),
@@ -61,7 +62,13 @@ def _few(plan: Plan) -> list[str]:
     lines = []
     if few:
         lines.append(f"Fewer than {LEAST} seeds, so no interval and no test: {', '.join(few)}.")
-    if len({run.teacher_seed for run in plan.runs}) > 1:
+    teachers = len({run.teacher_seed for run in plan.runs})
+    if 1 < teachers < LEAST:
+        lines.append(
+            f"{teachers} teachers, so no difference is tested: name one in teacher_seeds, over "
+            f"whose students the seeds repeat, or {LEAST} and more."
+        )
+    if teachers > 1:
         lines.append(
             "The runs of one teacher are not independent of each other: differences are averaged "
             "for each teacher and tested over the teachers; the intervals of the arms themselves "
@@ -94,17 +101,18 @@ def _passes(plan: Plan) -> list[str]:
 
 def _power(compared: Sequence[dict[str, Any]]) -> list[str]:
     """How large a difference must be before so few pairs can tell it."""
-    pairs = [row["n"] for row in compared if row["n"] >= LEAST]
-    if not pairs:
+    tested = [row for row in compared if row["p"] is not None]
+    if not tested:
         return []
-    deviations = least_difference(min(pairs), len(pairs))
-    if deviations <= 1:
+    family = tested[0]["family"]
+    needed = {n: least_difference(n, family) for n in sorted({row["n"] for row in tested})}
+    told = [f"{needed[n]:.1f} with {n} pairs" for n in needed if needed[n] > 1]
+    if not told:
         return []
     return [
-        f"{len(pairs)} comparisons over as few as {min(pairs)} pairs: after the correction for "
-        "their number the clearest one is called real from a mean difference of "
-        f"{deviations:.1f} standard deviations of its pairs on. Smaller ones may exist and need "
-        "more seeds."
+        f"p is corrected for {family} comparisons: the clearest one is called real from a mean "
+        f"difference on of so many standard deviations of its pairs: {', '.join(told)}. Smaller "
+        "ones may exist and need more seeds."
     ]
 
 
@@ -123,14 +131,33 @@ def _unshared(plan: Plan) -> list[str]:
     ]
 
 
-def _teachers(used: Sequence[dict[str, Any]]) -> list[str]:
+def _own(plan: Plan, records: Records) -> list[dict[str, Any]]:
+    """The records of the study's teachers."""
+    return [record for record in records.teachers if record["key"] in plan.teachers]
+
+
+def _calibration(plan: Plan, records: Records) -> list[str]:
+    """Teachers whose INT8 figures are those of another calibration than the study's settings."""
+    lines = []
+    for record in _own(plan, records):
+        had = record["settings"].get("data", {}).get("calibration_samples")
+        asked = plan.teachers[record["key"]].data.calibration_samples
+        if had not in (None, asked):
+            lines.append(
+                f"Teacher {record['key']} was calibrated on {had} samples, and the settings say "
+                f"{asked}: its INT8 figures are those of {had}."
+            )
+    return lines
+
+
+def _teachers(runs: Sequence[dict[str, Any]], used: Sequence[dict[str, Any]]) -> list[str]:
     """Arms that should have had one teacher, and had several."""
     weights: dict[str, dict[str, list[str]]] = {}
-    for record in used:
+    for run, record in zip(runs, used, strict=True):
         teacher = record["teacher"]
         by_weights = weights.setdefault(teacher["key"], {})
         students = by_weights.setdefault(teacher["weights_sha256"], [])
-        students.append(f"{record['arm']} seed {record['seed']}")
+        students.append(f"{run['arm']} seed {run['seed']}")
     return [
         f"Teacher {key} was trained {len(by_weights)} times, on machines that did not get the same "
         "weights: "

@@ -24,7 +24,8 @@ class Summary:
         n: repetitions.
         mean: of them.
         sd: their standard deviation (n - 1 below the line); None for one repetition.
-        low: end of the 95 % t interval of the mean; None for fewer than LEAST.
+        low: end of the 95 % t interval of the mean; None for fewer than LEAST, and where all are
+            equal, which says nothing of how far the next one may lie.
         high: its other end.
     """
 
@@ -67,7 +68,7 @@ def summary(values: Sequence[float]) -> Summary:
         return Summary(n, mean, None, None, None)
     sd = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
     sd = 0.0 if sd < NO_SPREAD else sd
-    if n < LEAST:
+    if n < LEAST or sd == 0.0:
         return Summary(n, mean, sd, None, None)
     half = _quantile(n - 1) * sd / math.sqrt(n)
     return Summary(n, mean, sd, mean - half, mean + half)

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.app.stages.quantize import FLOAT, INT8
-from pipeline.app.studies.compare import OPEN, REAL, adjusted, comparisons, finding
+from pipeline.app.studies.compare import OPEN, REAL, Planned, comparisons, costs, finding
 from pipeline.app.studies.definition import Study
 from pipeline.app.studies.doubts import doubts
 from pipeline.app.studies.plan import Plan
 from pipeline.app.studies.records import Records, read_records
-from pipeline.app.studies.statistics import paired
 from pipeline.app.studies.statistics import summary as summarised
 
 SCHEMA = "hintlite-study/1"
@@ -40,10 +39,10 @@ def summary(study: Study, plan: Plan, results: Path) -> dict[str, Any]:
     students = records.students
     runs = [_run(run.arm, students[run.id]) for run in plan.runs if run.id in students]
     missing = [run for run in plan.runs if run.id not in students]
-    present = [arm.name for arm in study.arms if any(run["arm"] == arm.name for run in runs)]
+    planned = _planned(study, plan)
     against = {
         precision: comparisons(
-            {arm: _values(runs, arm, precision) for arm in present}, study.compare_with
+            {arm: _values(runs, arm, precision) for arm in planned}, study.compare_with, planned
         )
         for precision in PRECISIONS
     }
@@ -56,7 +55,7 @@ def summary(study: Study, plan: Plan, results: Path) -> dict[str, Any]:
         "arms": arms,
         "teachers": teachers,
         "comparisons": against,
-        "drops": _drops(runs, present, study.compare_with),
+        "drops": _drops(runs, planned, study.compare_with),
         "runs": runs,
         "missing": [f"{run.arm}, seed {run.seed}, teacher {run.teacher_seed}" for run in missing],
         "doubts": doubts(plan, records, runs, against[INT8]),
@@ -70,7 +69,8 @@ def findings(
     """What may be concluded, in sentences: every real difference, and how many are not."""
     lines = []
     if len(runs) < planned:
-        lines.append(f"unfinished: {len(runs)} of {planned} runs are there")
+        change = ", and verdicts may change with the others" if any(against.values()) else ""
+        lines.append(f"unfinished: {len(runs)} of {planned} runs are there{change}")
     for precision in reversed(PRECISIONS):
         rows = against[precision]
         lines += [finding(row, TITLES[precision]) for row in rows if row["verdict"] == REAL]
@@ -120,6 +120,14 @@ def _run(arm: str, record: dict[str, Any]) -> Run:
     }
 
 
+def _planned(study: Study, plan: Plan) -> Planned:
+    """The repetitions of each arm when the study is done."""
+    return {
+        arm.name: [(run.teacher_seed, run.seed) for run in plan.runs if run.arm == arm.name]
+        for arm in study.arms
+    }
+
+
 def _values(runs: Sequence[Run], arm: str, precision: str) -> dict[tuple[int, int], float]:
     return {(r["teacher_seed"], r["seed"]): r[precision] for r in runs if r["arm"] == arm}
 
@@ -162,19 +170,16 @@ def _teachers(plan: Plan, records: Records, runs: Sequence[Run]) -> list[dict[st
     ]
 
 
-def _drops(runs: Sequence[Run], arms: Sequence[str], references: Sequence[str]) -> dict[str, Any]:
+def _drops(runs: Sequence[Run], planned: Planned, references: Sequence[str]) -> dict[str, Any]:
     """What INT8 costs each arm, and whether it costs more than it costs the first reference."""
     lost = {
         arm: {
             key: _values(runs, arm, INT8)[key] - value
             for key, value in _values(runs, arm, FLOAT).items()
         }
-        for arm in arms
+        for arm in planned
     }
-    rows = []
-    for arm in arms:
-        zero = dict.fromkeys(lost[arm], 0.0)
-        result = paired(lost[arm], zero)
-        assert result is not None  # an arm without runs is not among them
-        rows.append({"arm": arm, **asdict(result.difference), "t": result.t, "p": result.p})
-    return {"arms": adjusted(rows), "comparisons": comparisons(lost, references[:1])}
+    return {
+        "arms": costs(lost, planned),
+        "comparisons": comparisons(lost, references[:1], planned),
+    }
