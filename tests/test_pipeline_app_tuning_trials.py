@@ -6,14 +6,21 @@ import pytest
 import yaml
 from tune_command import require_optuna
 
+from pipeline.app.console import Terminal
+from pipeline.app.folder import RunError
 from pipeline.app.studies.crew import DONE, FAILED, Outcome
+from pipeline.app.tuning.carry_out import BlockedError, Clock, TuneDisplay, carry_out
 from pipeline.app.tuning.definition import read_tuning
 from pipeline.app.tuning.layout import Layout
-from pipeline.app.tuning.summary import best_settings, findings, summary
-from pipeline.app.tuning.task import PRUNED, REFUSED
+from pipeline.app.tuning.summary import best_settings, findings, standard_error, summary
+from pipeline.app.tuning.task import BLOCKED, PRUNED, REFUSED, TEACHER
 from pipeline.app.tuning.trial import HopelessError, reports
 from pipeline.app.tuning.trials import TRIES, Trials, best_of
+from pipeline.app.tuning.worker import outcome_of
 from pipeline.config import SettingsError
+from pipeline.data.checks import DataError
+from pipeline.qat.launch import MissingPackagesError
+from pipeline.train import TrainingError
 
 optuna = require_optuna()
 IDENTITY = {"arm": "kd", "search": "this"}
@@ -126,6 +133,89 @@ def test_the_same_point_is_not_trained_twice(begin):
     assert sum(trial["same_as"] is not None for trial in facts["trials"]) == 3
 
 
+def test_a_refused_point_is_not_trained_twice_either(begin):
+    trials = begin(search={"kd.temperature": {"choices": [2, 3]}}, trials=4)
+    trained = 0
+    while task := trials.take():
+        trained += 1
+        trials.end(task, Outcome(REFUSED, "the loss is not a finite number"))
+    found = summary(trials.tuning, trials.study)["trials"]
+    assert (trained, len(found)) == (2, 4)
+    assert {(t["state"], t["said"]) for t in found} == {
+        ("failed", "the loss is not a finite number")
+    }
+    assert {t["same_as"] for t in found} - {None} <= {found[0]["number"], found[1]["number"]}
+
+
+class Scripted:
+    """Ends each trial as a list says: what runs in a worker is not what is tested here."""
+
+    size = 1
+
+    def __init__(self, *outcomes):
+        self.outcomes, self.task = list(outcomes), None
+
+    def start(self, task):
+        self.task = task
+
+    def finished(self, timeout_s):
+        done = self.task.number == TEACHER
+        return [(self.task, Outcome(DONE) if done else self.outcomes.pop(0))]
+
+    def stop(self):
+        pass
+
+
+def display(trials):
+    return TuneDisplay(Terminal(), trials.tuning.trials, 0)
+
+
+def test_what_stands_in_the_way_of_all_stops_the_command_and_costs_no_trial(begin):
+    trials = begin(trials=2)
+    crew = Scripted(done(0.5), Outcome(BLOCKED, "No space left on device"))
+    with (
+        display(trials) as shown,
+        pytest.raises(BlockedError, match=r"No space left(.|\n)*goes on"),
+    ):
+        carry_out(trials, crew, shown, Clock(None))
+    assert trials.finished() == 1
+    again = trials.take()
+    assert (again.number, again.origin) == (2, 1)  # the same trial, in its folder
+
+
+def test_samples_that_fail_a_trial_fail_only_it_where_the_data_is_searched(begin):
+    trials = begin(trials=2, search={"data.calibration_samples": {"choices": [8, 9]}})
+    with display(trials) as shown:
+        carry_out(trials, Scripted(Outcome(BLOCKED, "too few"), done(0.5)), shown, Clock(None))
+    assert states(trials) == ["FAIL", "COMPLETE"]
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (OSError(28, "No space left on device"), BLOCKED),
+        (DataError("photos/ is not there"), BLOCKED),
+        (RunError("the teacher's files were changed"), BLOCKED),
+        (MissingPackagesError("pip install tf_keras"), BLOCKED),
+        (SettingsError("kd.temperature must be above 0"), REFUSED),
+        (TrainingError("the loss is not a finite number"), REFUSED),
+        (ValueError("a shape that does not fit"), REFUSED),
+        (MemoryError(), FAILED),
+    ],
+)
+def test_only_settings_fail_a_trial_for_good(begin, monkeypatch, error, state):
+    def ends(task, told):
+        raise error
+
+    monkeypatch.setattr("pipeline.app.tuning.worker.do", ends)
+    assert outcome_of(begin().take()).state == state
+
+
+def test_the_standard_error_is_never_nought():
+    assert standard_error(1.0, 96) == pytest.approx((0.98 * 0.02 / 100) ** 0.5)
+    assert standard_error(0.9355, 6000) == pytest.approx((0.9355 * 0.0645 / 6000) ** 0.5, rel=0.01)
+
+
 def test_every_combination_of_choices_is_tried_while_none_has_ended_yet(begin):
     search = {
         "kd.temperature": {"choices": [2, 3]},
@@ -152,7 +242,6 @@ def test_a_choice_that_changes_nothing_is_the_base_and_comes_first(begin):
     first = trials.take()
     assert first.settings["student"]["widths"] == (4, 4, 8)
     trials.end(first, done(0.5))
-    assert trials.study.trials[0].user_attrs["base"]
     assert summary(trials.tuning, trials.study)["base"] == {"student": same}
 
 
@@ -218,14 +307,14 @@ def test_the_summary_weighs_the_best_against_its_neighbours_and_the_base(begin):
         trials.end(task, done(next(values)))
     facts = summary(trials.tuning, trials.study)
     assert best_of(trials.study.trials).number == facts["best"]["number"] == 1
-    # The standard error of 0.9 from 100 samples is sqrt(0.9 * 0.1 / 100) = 3 points.
+    # 92 of 104, with two right and two wrong added: sqrt(0.885 * 0.115 / 104) = 3.13 points.
     assert (
         findings(facts)
         == facts["findings"]
         == [
             "5 of 5 trials: 5 complete, 0 given up early, 0 failed",
             "best: trial 1 with 90.00 %, 10.00 points above the base (80.00 %)",
-            "1 other trial(s) lie within the best one's standard error of 3.00 points, which 100 "
+            "1 other trial(s) lie within the best one's standard error of 3.13 points, which 100 "
             "validation samples give",
         ]
     )

@@ -29,16 +29,20 @@ class QatError(RuntimeError):
     """The quantizer's process cannot start, or failed."""
 
 
+class MissingPackagesError(QatError):
+    """What fine-tuning needs is not installed."""
+
+
 def require_packages() -> None:
     """Refuses to begin what could not be ended.
 
     Raises:
-        QatError: a package is missing; the text has the command that installs it.
+        MissingPackagesError: the text has the command that installs them.
     """
     missing = [need for name, need in NEEDED.items() if importlib.util.find_spec(name) is None]
     if missing:
         words = " ".join(f"'{need}'" for need in missing)
-        raise QatError(
+        raise MissingPackagesError(
             f"quantization-aware fine-tuning needs {' and '.join(missing)}: "
             f"{sys.executable} -m pip install {words}"
         )

@@ -9,7 +9,7 @@ from pipeline.app.folder import RunError
 from pipeline.app.studies.crew import DONE, Outcome
 from pipeline.app.studies.display import Display
 from pipeline.app.studies.processes import Processes
-from pipeline.app.tuning.task import PRUNED, REFUSED, TrialTask
+from pipeline.app.tuning.task import BLOCKED, PRUNED, REFUSED, TrialTask
 from pipeline.app.tuning.trials import Trials
 
 PAUSE_S = 0.5
@@ -17,6 +17,10 @@ PAUSE_S = 0.5
 
 class TeacherError(RunError):
     """The teacher of all trials cannot be trained."""
+
+
+class BlockedError(RunError):
+    """Something outside the settings stands in the way of every trial."""
 
 
 class TuneDisplay(Display):
@@ -57,6 +61,8 @@ def carry_out(
 
     Raises:
         TeacherError: without a teacher there is nothing to try.
+        BlockedError: a trial met what the others would meet too; they are gone on with by the next
+            command.
     """
     active: dict[int, TrialTask] = {}
     try:
@@ -65,15 +71,28 @@ def carry_out(
             _fill(trials, crew, active, clock)
             if not active:
                 return
-            for task, outcome in crew.finished(PAUSE_S):
+            for task, ended in crew.finished(PAUSE_S):
+                outcome = _judged(task, ended, trials)
                 trials.end(task, outcome)
                 del active[task.number]
                 display.told(f"{task.title}: {_words(outcome, trials, task)}", trials.finished())
             _show(display, list(active.values()), trials)
     finally:
-        if active:  # Ctrl-C, or a failure of our own
+        if active:  # Ctrl-C, something in the way of all, or a failure of our own
             crew.stop()
             trials.give_back(list(active.values()))
+
+
+def _judged(task: TrialTask, outcome: Outcome, trials: Trials) -> Outcome:
+    """The outcome; one that every trial would have is none of this trial's."""
+    if outcome.state != BLOCKED:
+        return outcome
+    if trials.searches_samples:  # other settings of the data may still work
+        return Outcome(REFUSED, outcome.said)
+    raise BlockedError(
+        f"{task.title}: {outcome.said}\nno trial is lost: once this is mended, the same command "
+        "goes on"
+    )
 
 
 def _train_teacher(trials: Trials, crew: Processes[TrialTask], display: TuneDisplay) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.app.tuning.layout import Layout
 
 TEACHER = -1  # in place of a trial's number: train the teacher and nothing else
-PRUNED, REFUSED = "pruned", "refused"  # outcomes beside those of every crew
+PRUNED, REFUSED, BLOCKED = "pruned", "refused", "blocked"  # outcomes beside those of every crew
 
 
 @dataclass(frozen=True)

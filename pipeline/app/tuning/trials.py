@@ -72,6 +72,11 @@ class Trials:
                 "whose accuracies cannot be compared: restore them, or name another --folder"
             )
 
+    @property
+    def searches_samples(self) -> bool:
+        """Whether settings of the data are searched, so that samples may fail one trial alone."""
+        return any(name.split(".")[0] == "data" for name in self.tuning.search)
+
     def finished(self) -> int:
         """How many trials count as done."""
         return sum(_counts(trial) for trial in self.study.trials if trial.state.is_finished())
@@ -188,9 +193,9 @@ class Trials:
         )
 
     def _twin(self, parameters: Mapping[str, Any], origin: int) -> FrozenTrial | None:
-        """A finished trial with the same values."""
+        """A trial with the same values that has ended for good."""
         for trial in self.study.trials:
-            ended = trial.state.name in ("COMPLETE", "PRUNED")
+            ended = trial.state.is_finished() and _counts(trial)
             if ended and trial.params == parameters and trial.user_attrs.get(ORIGIN) != origin:
                 return trial
         return None
@@ -199,6 +204,8 @@ class Trials:
         trial.set_user_attr(SAME, twin.user_attrs.get(SAME, twin.number))
         for step, value in twin.intermediate_values.items():
             trial.report(value, step)
+        if SAID in twin.user_attrs:
+            trial.set_user_attr(SAID, twin.user_attrs[SAID])
         done = twin.state.name == "COMPLETE"
         self.study.tell(trial.number, twin.value if done else None, state=twin.state)
         self._say(f"trial {trial.number}: the values of trial {twin.number}, not trained again")
@@ -242,7 +249,7 @@ class Trials:
         """The base is tried first, if the search contains it: what is found must beat it."""
         found = storage.parameters(self.tuning.base_values(), self.tuning.search)
         if found is not None:
-            self.study.enqueue_trial(found, user_attrs={"base": True})
+            self.study.enqueue_trial(found)
 
     def _note(self, task: TrialTask, **attributes: Any) -> None:
         trial = self.study.trials[task.number]

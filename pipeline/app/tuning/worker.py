@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.app.studies.crew import DONE, FAILED, Outcome
 from pipeline.app.studies.worker import serve
-from pipeline.app.tuning.task import PRUNED, REFUSED, TEACHER, TrialTask
+from pipeline.app.tuning.task import BLOCKED, PRUNED, REFUSED, TEACHER, TrialTask
 from pipeline.app.tuning.trial import HopelessError, do, reports
 
 
@@ -18,18 +18,38 @@ def outcome_of(task: TrialTask) -> Outcome:
     """Does a task.
 
     Returns:
-        done with the trial's facts as JSON; pruned; refused with a sentence, where settings or
-        samples are to blame; failed with one otherwise, which is worth another try.
+        done with the trial's facts as JSON; pruned; with a sentence: refused where the settings
+        are to blame, blocked where every other trial would end the same way until somebody helps,
+        failed otherwise, which is worth another try.
     """
-    from pipeline.app.cli import OURS, sentence
+    from pipeline.app.cli import sentence
 
     try:
         return Outcome(DONE, json.dumps(do(task, _told(task))))
     except HopelessError:
         return Outcome(PRUNED)
     except Exception as error:
-        ours = type(error).__module__.split(".")[0] in OURS or isinstance(error, ValueError)
-        return Outcome(REFUSED if ours else FAILED, sentence(error))
+        return Outcome(_state(error), sentence(error))
+
+
+def _state(error: Exception) -> str:
+    from pipeline.app.cli import OURS
+
+    if isinstance(error, _surroundings()):
+        return BLOCKED
+    ours = type(error).__module__.split(".")[0] in OURS
+    return REFUSED if ours or isinstance(error, ValueError) else FAILED
+
+
+def _surroundings() -> tuple[type[Exception], ...]:
+    """What no setting that is searched causes: disks, samples, missing packages, files."""
+    from pipeline.app.folder import RunError
+    from pipeline.cache_folder import CacheError
+    from pipeline.checkpoint import CheckpointError
+    from pipeline.data.checks import DataError
+    from pipeline.qat.launch import MissingPackagesError
+
+    return (OSError, RunError, DataError, CacheError, CheckpointError, MissingPackagesError)
 
 
 def _told(task: TrialTask) -> Any:
