@@ -1,5 +1,6 @@
 """What deployed files cost: ratios worked by hand, real files, and the record."""
 
+import hashlib
 import json
 import sys
 
@@ -33,7 +34,8 @@ def test_the_command_measures_files_and_keeps_the_figures(tmp_path, monkeypatch,
     deployed_speed.main()
     record = json.loads(out.read_text())
     exact, integer = record["rows"]
-    assert [exact["file"], exact["precision"]] == ["float.tflite", "float32"]
+    assert [exact["file"], exact["precision"]] == [str(models[0]), "float32"]
+    assert integer["sha256"] == hashlib.sha256(chain_int8()).hexdigest()
     assert exact["speed_up"] == {"median": 1.0, "low": 1.0, "high": 1.0}
     assert [integer["bytes"], integer["precision"]] == [models[1].stat().st_size, "int8"]
     assert exact["macs"] == integer["macs"] > 0
@@ -45,3 +47,19 @@ def test_the_command_measures_files_and_keeps_the_figures(tmp_path, monkeypatch,
     assert 0 < small < needed
     assert record["rounds"] == 2
     assert "int8.tflite" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["missing.tflite"], r"missing\.tflite"),
+        (["text.tflite"], r"text\.tflite"),
+        (["text.tflite", "--rounds", "0"], "2"),
+    ],
+)
+def test_bad_input_ends_in_a_sentence(tmp_path, monkeypatch, words, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.tflite").write_text("not a model")
+    monkeypatch.setattr(sys, "argv", ["deployed_speed", *words])
+    with pytest.raises(SystemExit, match=said):
+        deployed_speed.main()

@@ -96,3 +96,27 @@ def test_a_study_without_runs_is_told_of(study, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["depth_picture", str(path), str(report)])
     with pytest.raises(SystemExit, match="no finished run"):
         depth_picture.main()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("depths: [4, 4, 4]}}}", "preset: fitnet1}}}", "'deep' does not say student.depths"),
+        ("depths: [8, 8, 8]", "depths: [6, 6]", "'deeper' has method and depth of another one"),
+        ("arms:", "arms: [", "study.yaml"),
+    ],
+)
+def test_a_study_that_is_none_of_depths_is_told_of(study, monkeypatch, before, after, said):
+    path, report = study
+    text = path.read_text().replace("base: {student: {depths: [9, 9, 9]}, ", "base: {")
+    assert before in text
+    path.write_text(text.replace(before, after, 1))
+    monkeypatch.setattr(sys, "argv", ["depth_picture", str(path), str(report)])
+    with pytest.raises(SystemExit, match=said):
+        depth_picture.main()
+
+
+def test_a_missing_report_is_told_of(study, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["depth_picture", str(study[0]), "missing.json"])
+    with pytest.raises(SystemExit, match=r"missing\.json cannot be read"):
+        depth_picture.main()

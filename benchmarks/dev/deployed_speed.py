@@ -13,6 +13,7 @@ it on this 64-bit host.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import statistics
 import time
@@ -26,6 +27,7 @@ from ai_edge_litert.interpreter import Interpreter
 from benchmarks.dev.provenance import provenance
 from benchmarks.targets.tflm_arena import smallest_arena
 from deploy.flatbuffer import read_model
+from deploy.graph import ModelError
 from deploy.inspect import inspect
 from deploy.mcu.arena import cmsis_nn_arena, estimate_arena
 from deploy.whole_files import write_whole
@@ -97,14 +99,17 @@ def speed_ups(times: Sequence[Sequence[float]]) -> list[dict[str, float]]:
 
 def measure(models: Sequence[Path], rounds: int) -> list[dict[str, Any]]:
     """One row a file, in their order."""
-    timed = [inference(model.read_bytes(), FEWEST, TURN_S) for model in models]
+    sizes = [size(model) for model in models]  # what is no model is told of here
+    contents = [model.read_bytes() for model in models]
+    timed = [inference(content, FEWEST, TURN_S) for content in contents]
     rounds_us = [[turn() for turn in timed] for _ in range(rounds + 1)][1:]  # the first warms up
     times = list(zip(*rounds_us, strict=True))
+    each = zip(models, contents, sizes, times, speed_ups(times), strict=True)
     return [
-        {"file": model.name, **size(model)}
+        {"file": str(model), "sha256": hashlib.sha256(content).hexdigest(), **cost}
         | {"p50_us": round(statistics.median(took), 2)}
         | {"speed_up": {name: round(value, 3) for name, value in ratio.items()}}
-        for model, took, ratio in zip(models, times, speed_ups(times), strict=True)
+        for model, content, cost, took, ratio in each
     ]
 
 
@@ -117,7 +122,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="where the figures go, as JSON")
     parser.add_argument("--rounds", type=int, default=15, help="turns of each file (15)")
     args = parser.parse_args()
-    rows = measure(args.models, args.rounds)
+    if args.rounds < 1:
+        parser.error(f"--rounds must be 1 or more; got {args.rounds}")
+    try:
+        rows = measure(args.models, args.rounds)
+    except OSError as error:
+        raise SystemExit(f"{error.filename} cannot be read: {error.strerror}") from error
+    except ModelError as error:
+        raise SystemExit(str(error)) from error
     for row in rows:
         print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
     command = "python -m benchmarks.dev.deployed_speed"

@@ -65,14 +65,22 @@ def series(arms: Sequence[Arm], base: Mapping[str, Any], facts: Mapping[str, Any
         arms: of the study's file.
         base: the settings that they change.
         facts: of its report.json.
+
+    Raises:
+        ValueError: an arm whose student is not given by `depths`, or two arms for one place of the
+            picture.
     """
     found: dict[tuple[str, bool], dict[int, tuple[float, ...]]] = {}
     for arm in arms:
-        student = merged(base, arm.settings)["student"]
+        student = merged(base, arm.settings).get("student", {})
+        if "depths" not in student:
+            raise ValueError(f"the arm {arm.name!r} does not say student.depths")
         runs = tuple(run[FLOAT] for run in facts["runs"] if run["arm"] == arm.name)
         if runs:
-            key = (arm.method, student.get("batch_norm", True))
-            found.setdefault(key, {})[sum(student["depths"])] = runs
+            depths = found.setdefault((arm.method, student.get("batch_norm", True)), {})
+            if sum(student["depths"]) in depths:
+                raise ValueError(f"the arm {arm.name!r} has method and depth of another one")
+            depths[sum(student["depths"])] = runs
     return [Series(method, norm, depths) for (method, norm), depths in found.items()]
 
 
@@ -161,8 +169,13 @@ def main() -> None:
     parser.add_argument("report", type=Path, help="its report.json")
     parser.add_argument("--out", type=Path, help="where the picture goes, as SVG")
     args = parser.parse_args()
-    study = read_study(args.study)
-    found = series(study.arms, study.base, json.loads(args.report.read_text()))
+    try:
+        study = read_study(args.study)
+        found = series(study.arms, study.base, json.loads(args.report.read_text()))
+    except OSError as error:
+        raise SystemExit(f"{error.filename} cannot be read: {error.strerror}") from error
+    except (ValueError, LookupError, TypeError) as error:
+        raise SystemExit(f"{args.study}, {args.report}: {error}") from error
     if not found:
         raise SystemExit(f"{args.report}: no finished run of {args.study}: run the study first")
     print(table(found))
