@@ -24,7 +24,7 @@ from deploy.worker import Worker
 DATA = Path(__file__).parent / "data"
 REFERENCE = DATA / "reference_cnn_int8.tflite"
 FILES = {"reference": REFERENCE, "tiny": DATA / "tiny_int8.tflite"}
-# Measured on a Cortex-M4 with TFLM's source of August 2026.
+# Noted on an emulated Cortex-M4 (QEMU) with TFLM's source of August 2026.
 MEASURED_REFERENCE, MEASURED_CMSIS_NN = 19_156, 19_796
 
 
