@@ -71,23 +71,27 @@ def read_outcome(path: Path) -> Outcome:
     Raises:
         ResultError: it cannot be read, or is none of FORMS.
     """
-    if path.is_dir():
-        return _of_run(path)
-    text = _text(path)
     try:
-        if text.lstrip().startswith("{"):
-            return _of_json(str(path), json.loads(text))
-        if looks_like_log(text):
-            return of_log(str(path), parse_log(text))
+        return _of_run(path) if path.is_dir() else _of_file(path)
     except json.JSONDecodeError as error:
         raise ResultError(f"{path} is cut off or no JSON ({error}): copy it again") from error
     except BenchmarkError as error:
         raise ResultError(f"{path}: {error}") from error
+    except RecursionError as error:
+        raise ResultError(f"{path} is nested too deep to be a result; expected {FORMS}") from error
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
         raise ResultError(
             f"{path} lacks a field or has a wrong one ({error!r}): measure again with this version "
             "of hintlite"
         ) from error
+
+
+def _of_file(path: Path) -> Outcome:
+    text = _text(path)
+    if text.lstrip().startswith("{"):
+        return _of_json(str(path), json.loads(text))
+    if looks_like_log(text):
+        return of_log(str(path), parse_log(text))
     raise ResultError(f"{path} is no result; expected {FORMS}")
 
 

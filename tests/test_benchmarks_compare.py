@@ -239,6 +239,7 @@ def test_other_samples_are_refused_with_exit_code_2(reports, capsys):
         (b'{"schema": ', "cut off or no JSON"),
         (b"{}", "is no result of this version"),
         (b'{"schema": "hintlite-bench/1"}', "lacks a field"),
+        (b'{"nested": ' * 100_000, "nested too deep"),
         (b"hello", "is no result; expected"),
         (b"\xff\xfe\x00", "is no result; expected"),
         (b"INFO: STARTING!\n", "expected a line"),
@@ -254,6 +255,36 @@ def test_files_that_are_no_results_end_with_2_and_a_sentence(content, said, tmp_
     err = capsys.readouterr().err
     assert said in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"kind": "measured"}, "no result of this version"),
+        (benchmark(10.0) | {"raw": {"schema": "hintlite-bench/1"}}, "lacks a field"),
+        (benchmark(10.0) | {"verdict": None}, "verdict needs a state"),
+        ([[]], "lacks a field"),
+        ("[" * 100_000, "nested too deep"),
+    ],
+)
+def test_a_run_that_cannot_be_read_ends_with_2_and_a_sentence(content, said, tmp_path, capsys):
+    """1 would say that a bound is broken."""
+    write_run(tmp_path / "good")
+    write_run(tmp_path / "bad")
+    (path,) = (tmp_path / "bad" / "benchmark").glob("hint+kd*int8.json")
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    record_path = path.with_name("stage.json")
+    record = json.loads(record_path.read_text())
+    record["outputs"][path.name] = sha256(path)
+    record_path.write_text(json.dumps(record))
+    words = ["compare", str(tmp_path / "good"), str(tmp_path / "bad"), "--max-slowdown", "5%"]
+    assert main(words) == 2
+    said_there = capsys.readouterr().err
+    assert said in said_there
+    assert str(tmp_path / "bad") in said_there
+    (tmp_path / "bad" / "settings.yaml").write_text("arms: " + "[" * 5000)
+    assert main(words) == 2
+    assert "Traceback" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["--max-slowdown", "fast"], ["--max-drop", "-1"], ["--maxdrop"]])
