@@ -287,6 +287,35 @@ def test_a_run_that_cannot_be_read_ends_with_2_and_a_sentence(content, said, tmp
     assert "Traceback" not in capsys.readouterr().err
 
 
+STEERS = "a\x1b[2Jb\nc"
+
+
+def test_no_result_steers_the_terminal(reports, tmp_path, capsys):
+    """Whoever gave it: in its facts, its reasons, in a log, and in a log that is refused."""
+    words = ["compare", str(reports / "a.json"), str(tmp_path / "b.json")]
+    stored = json.loads((reports / "b.json").read_text())
+    stored["runtime"]["version"] = stored["machine"]["kernel"] = STEERS
+    reason = dict.fromkeys(("code", "what", "why", "cure"), STEERS) | {"state": "doubtful"}
+    stored["verdict"] = {"state": "doubtful", "reasons": [reason]}
+    (tmp_path / "b.json").write_text(json.dumps(stored))
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    assert "a [2Jb c" in shown
+    assert "\x1b" not in shown
+    stored["machine"]["model"] = STEERS
+    (tmp_path / "b.json").write_text(json.dumps(stored))
+    second = tmp_path / "c.json"
+    stored["machine"]["model"] = "another"
+    second.write_text(json.dumps(stored))
+    assert main(["compare", str(tmp_path / "b.json"), str(second)]) == 2
+    assert "different devices: device's name a [2Jb c and another" in capsys.readouterr().err
+    (tmp_path / "bad.log").write_text("INFO: STARTING!\nERROR: Failed \x1b[2Jb\n")
+    assert main(["compare", str(tmp_path / "bad.log"), str(second)]) == 2
+    assert "it says: ERROR: Failed  [2Jb" in capsys.readouterr().err
+    (tmp_path / "good.log").write_text(sample_log(graph="/x/\x1b[2Jb.tflite"))
+    assert read_outcome(tmp_path / "good.log").model["file"] == " [2Jb.tflite"
+
+
 @pytest.mark.parametrize("words", [["--max-slowdown", "fast"], ["--max-drop", "-1"], ["--maxdrop"]])
 def test_wrong_use_ends_with_2(words, capsys):
     assert main(["compare", "a", "b", *words]) == 2
