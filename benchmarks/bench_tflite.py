@@ -58,9 +58,11 @@ MOST_OTHER_CPU = 0.10  # share of all cores that other processes and the hypervi
 MOST_STEPS_APART = 2  # output steps between kernels of different runtimes: more is no rounding
 SWEEP_THREADS = (1, 2, 4)
 POWER_READINGS = 5
+REST_S = 2.0  # behind the last inference, before the power at rest is read: clocks go down by then
 POWER_METHOD = (
     "estimate: sum of current times voltage over the rails that vcgencmd pmic_read_adc lists with "
-    "both; without the losses of the regulators and what USB devices draw"
+    "both; without the losses of the regulators and what USB devices draw; medians of "
+    f"{POWER_READINGS} readings, those at rest from {REST_S:g} s behind the last inference on"
 )
 MOST_FLOAT_APART = 0.01  # of the range of the expected outputs, for models with float outputs
 # Timed kernels may round otherwise than those that gave the expected outputs, and a step early in
@@ -346,10 +348,19 @@ def rails_of(answer: str) -> Json:
     return {rail: found[rail, "A"] * found[rail, "V"] for rail in rails}
 
 
-def idle_watts(program: str) -> float | None:
-    """The estimated power of a Raspberry Pi 5 while nothing is inferred; None elsewhere."""
+def watts_now(program: str) -> float | None:
+    """The estimated power of a Raspberry Pi 5 in this moment; None elsewhere."""
     rails = rails_of(ask_firmware(program, ["pmic_read_adc"], r"(?s)(.+)") or "")
     return sum(rails.values()) if rails else None
+
+
+def idle_watts(program: str) -> float | None:
+    """The estimated power at rest: the median of several readings, the processor cooled down."""
+    if watts_now(program) is None:  # no Raspberry Pi 5: nothing to wait for
+        return None
+    time.sleep(REST_S)
+    watts = known([watts_now(program) for _ in range(POWER_READINGS)])
+    return percentile(sorted(watts), 50) if watts else None
 
 
 def busy_rails(program: str, infer: Callable[[], None]) -> Json:
@@ -375,7 +386,7 @@ def power_facts(program: str | None, infer: Callable[[], None]) -> Json:
     idle = idle_watts(program) if program is not None else None
     if program is None or idle is None:
         return None
-    say("estimating the power")
+    say("estimating the power while inferences run")
     readings = []
     for _ in range(POWER_READINGS):
         for _ in range(3):  # busy before the reading begins
