@@ -174,6 +174,31 @@ def test_inferences_go_on_while_the_power_is_read(tmp_path):
     assert len(done) > 100
 
 
+# --------------------------------------------------------------------------------- the cold start
+
+
+def test_a_cold_start_says_that_the_model_lies_in_the_file_cache(bundle, tmp_path, monkeypatch):
+    """Loading reads no card: the file was read for its hash just before."""
+    steps = []
+
+    def watch(name):
+        real = getattr(bench, name)
+
+        def call(*values):
+            steps.append((name, str(next(v for v in values if isinstance(v, str)))))
+            return real(*values)
+
+        monkeypatch.setattr(bench, name, call)
+
+    watch("sha256_of")
+    watch("build_interpreter")
+    report, _ = measured(bundle, tmp_path, PI4, None)
+    model = str(bundle / report["model"]["file"])
+    assert steps.index(("sha256_of", model)) < steps.index(("build_interpreter", model))
+    (said,) = [line for line in report["latency"]["method"] if line.startswith("cold start")]
+    assert "load_us always finds the model in it" in said
+
+
 # ------------------------------------------------------------------------- kernels and governors
 
 
