@@ -45,7 +45,7 @@ except ImportError:  # not on Windows
 # numpy is imported inside functions: the process forks before anything that starts threads.
 
 SCHEMA = "hintlite-bench/1"
-VERSION = "1.1.0"
+VERSION = "1.2.0"
 KERNELS = {  # our word: the runtimes' OpResolverType
     "xnnpack": "AUTO",
     "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
@@ -58,11 +58,18 @@ MOST_OTHER_CPU = 0.10  # share of all cores that other processes and the hypervi
 MOST_STEPS_APART = 2  # output steps between kernels of different runtimes: more is no rounding
 SWEEP_THREADS = (1, 2, 4)
 POWER_READINGS = 5
+REST_S = 2.0  # behind the last inference, before the power at rest is read: clocks go down by then
 POWER_METHOD = (
     "estimate: sum of current times voltage over the rails that vcgencmd pmic_read_adc lists with "
-    "both; without the losses of the regulators and what USB devices draw"
+    "both; without the losses of the regulators and what USB devices draw; medians of "
+    f"{POWER_READINGS} readings, those at rest from {REST_S:g} s behind the last inference on"
 )
 MOST_FLOAT_APART = 0.01  # of the range of the expected outputs, for models with float outputs
+# Timed kernels may round otherwise than those that gave the expected outputs, and a step early in
+# the network is some at its end: XNNPACK lay up to 3 output steps from the reference kernels on a
+# hundred small int8 networks on x86-64, 6 on one spoiled for it; a wrong kernel is off by tens.
+MOST_TIMED_STEPS = 8
+MOST_TIMED_APART = 0.1  # of that range, for float outputs of a model with integers inside
 METHOD = (
     "timed: invoke() alone, by time.perf_counter_ns; the input is copied in before, untimed",
     "warm-up by time after the first inference, then windows of at least window_s seconds of "
@@ -71,7 +78,8 @@ METHOD = (
     "TFLite's benchmark_model for comparison: warm-up 0.5 s, then at least 50 runs and 1 s",
     "percentiles: linear interpolation between the two nearest timings, as numpy.percentile",
     "cold start: import_us (numpy and runtime), load_us (construct the interpreter), allocate_us, "
-    "first_us, in a fresh process; the system's file cache is left as it was",
+    "first_us, in a fresh process; imports find the system's file cache as it was left, load_us "
+    "always finds the model in it, as the file was read just before for its sha256",
 )
 DAMAGED = "the model is damaged or truncated, or needs a newer runtime"
 
@@ -341,10 +349,19 @@ def rails_of(answer: str) -> Json:
     return {rail: found[rail, "A"] * found[rail, "V"] for rail in rails}
 
 
-def idle_watts(program: str) -> float | None:
-    """The estimated power of a Raspberry Pi 5 while nothing is inferred; None elsewhere."""
+def watts_now(program: str) -> float | None:
+    """The estimated power of a Raspberry Pi 5 in this moment; None elsewhere."""
     rails = rails_of(ask_firmware(program, ["pmic_read_adc"], r"(?s)(.+)") or "")
     return sum(rails.values()) if rails else None
+
+
+def idle_watts(program: str) -> float | None:
+    """The estimated power at rest: the median of several readings, the processor cooled down."""
+    if watts_now(program) is None:  # no Raspberry Pi 5: nothing to wait for
+        return None
+    time.sleep(REST_S)
+    watts = known([watts_now(program) for _ in range(POWER_READINGS)])
+    return percentile(sorted(watts), 50) if watts else None
 
 
 def busy_rails(program: str, infer: Callable[[], None]) -> Json:
@@ -370,7 +387,7 @@ def power_facts(program: str | None, infer: Callable[[], None]) -> Json:
     idle = idle_watts(program) if program is not None else None
     if program is None or idle is None:
         return None
-    say("estimating the power")
+    say("estimating the power while inferences run")
     readings = []
     for _ in range(POWER_READINGS):
         for _ in range(3):  # busy before the reading begins
@@ -1144,6 +1161,11 @@ REASONS = {  # code: (state, why it matters, how to cure it)
         "the expected outputs come from another runtime, which may round otherwise",
         "install the runtime that the manifest names to compare bit by bit",
     ),
+    "kernels_differ": (
+        "doubtful",
+        "that is more than another rounding explains: they may compute something else",
+        "copy the bundle again, try another version of the runtime, or other --kernels",
+    ),
     "delegate_not_applied": (
         "doubtful",
         "the built-in kernels were measured",
@@ -1215,6 +1237,31 @@ def judge_outputs(report: Json) -> Json:
     what = f"{different} of {check['samples']} samples differ from the expected outputs by up to {size}"
     rounding = steps is not None and steps <= MOST_STEPS_APART and not facts["same_runtime"]
     return reason("other_runtime" if rounding else "outputs_differ", what)
+
+
+def judge_timed(report: Json) -> Json:
+    """The kernels that were timed must give nearly the expected outputs of other kernels.
+
+    Integer outputs within MOST_TIMED_STEPS. Float outputs within MOST_FLOAT_APART of their range,
+    or within MOST_TIMED_APART where the model has integers inside, whose steps they keep.
+    """
+    facts, kernels = report["exactness"], report["settings"]["kernels"]
+    if facts is None or kernels == facts["expected_kernels"]:
+        return None  # nothing to judge by, or judge_outputs does, to the bit
+    check = next(c for c in facts["checks"] if c["kernels"] == kernels)
+    steps, apart, span = (
+        check[key] for key in ("max_difference_steps", "max_difference", "expected_range")
+    )
+    what = f"the timed kernels ({kernels}) give outputs that differ from the expected ones by up to"
+    if steps is not None:
+        return (
+            reason("kernels_differ", f"{what} {steps} steps") if steps > MOST_TIMED_STEPS else None
+        )
+    floats = report["model"]["precision"] in ("float32", "float16")
+    share = MOST_FLOAT_APART if floats else MOST_TIMED_APART
+    if apart is None or not span or apart <= share * span:  # without a range nothing is large
+        return None
+    return reason("kernels_differ", f"{what} {apart}, {apart / span:.1%} of their range")
 
 
 def judge_delegate(report: Json) -> Json:
@@ -1291,6 +1338,7 @@ def judge_threads(report: Json) -> Json:
 RULES = (
     judge_finite,
     judge_outputs,
+    judge_timed,
     judge_delegate,
     judge_emulation,
     judge_throttling,

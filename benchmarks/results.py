@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from benchmarks.result_facts import (
 from benchmarks.targets.base import BenchmarkError, BenchmarkResult
 from benchmarks.targets.bench_json import SCHEMA, latency_us
 from benchmarks.targets.benchmark_model import Log, looks_like_log, parse_log
+from benchmarks.targets.printable import all_printable, printable
 
 LARGEST_BYTES = 64 << 20  # a result of some kB; anything larger is something else
 FORMS = "the JSON of bench_tflite.py or of a target, a log of benchmark_model, or a run folder"
@@ -68,26 +69,38 @@ class Outcome:
 def read_outcome(path: Path) -> Outcome:
     """Reads a result of any form.
 
+    Returns:
+        What it says, every text printable: it may come from anywhere, and is shown on a terminal.
+
     Raises:
         ResultError: it cannot be read, or is none of FORMS.
     """
-    if path.is_dir():
-        return _of_run(path)
-    text = _text(path)
     try:
-        if text.lstrip().startswith("{"):
-            return _of_json(str(path), json.loads(text))
-        if looks_like_log(text):
-            return of_log(str(path), parse_log(text))
+        return _printable(_of_run(path) if path.is_dir() else _of_file(path))
     except json.JSONDecodeError as error:
         raise ResultError(f"{path} is cut off or no JSON ({error}): copy it again") from error
-    except BenchmarkError as error:
-        raise ResultError(f"{path}: {error}") from error
+    except BenchmarkError as error:  # of a log it has the last lines
+        raise ResultError(f"{path}: {printable(str(error))}") from error
+    except RecursionError as error:
+        raise ResultError(f"{path} is nested too deep to be a result; expected {FORMS}") from error
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
         raise ResultError(
             f"{path} lacks a field or has a wrong one ({error!r}): measure again with this version "
             "of hintlite"
         ) from error
+
+
+def _printable(outcome: Outcome) -> Outcome:
+    texts = {each.name: all_printable(getattr(outcome, each.name)) for each in fields(outcome)}
+    return replace(outcome, **texts)
+
+
+def _of_file(path: Path) -> Outcome:
+    text = _text(path)
+    if text.lstrip().startswith("{"):
+        return _of_json(str(path), json.loads(text))
+    if looks_like_log(text):
+        return of_log(str(path), parse_log(text))
     raise ResultError(f"{path} is no result; expected {FORMS}")
 
 

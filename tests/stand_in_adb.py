@@ -100,7 +100,7 @@ class StandIn:
         write_program(
             folder / "adb", f'#!/bin/sh\nexec {sys.executable} -IS {__file__} "$0" "$@"\n'
         )
-        write_program(folder / "bin" / "getprop", f"#!/bin/sh\ncat <<'E'\n{GETPROP}E\n")
+        self.properties()
         self.thermal(0)
         self.devices(devices)
         self.faults({})
@@ -111,6 +111,10 @@ class StandIn:
     def faults(self, faults):
         """What goes wrong: "push" or "shell:WORD" -> a name that `_fault` knows."""
         (self.folder / "faults.json").write_text(json.dumps(faults))
+
+    def properties(self, text=GETPROP):
+        """What getprop lists."""
+        write_program(self.folder / "bin" / "getprop", f"#!/bin/sh\ncat <<'E'\n{text}E\n")
 
     def thermal(self, status):
         text = THERMAL.replace("Status: 0", f"Status: {status}")

@@ -2,6 +2,8 @@
 
 import json
 import platform
+import time
+import types
 
 import pytest
 from json_schema import faults
@@ -128,6 +130,41 @@ def test_the_power_of_a_raspberry_pi_5_is_an_estimate(bundle, tmp_path):
     assert "without the losses" in power["method"]
 
 
+def own_clock(monkeypatch, sleep):
+    """The script's sleep alone: subprocess sleeps too."""
+    clock = types.SimpleNamespace(sleep=sleep, monotonic=time.monotonic)
+    monkeypatch.setattr(bench, "time", clock)
+
+
+def test_the_power_at_rest_is_read_when_the_processor_rests(tmp_path, monkeypatch):
+    """Hot right behind the timed windows; at rest 3 W but for readings in which others ran."""
+    vcgencmd = tmp_path / "vcgencmd"
+    vcgencmd.write_text(
+        f'#!/bin/sh\ncd "{tmp_path}"\n'
+        'echo "A_A current(0)=$(head -n 1 amperes)A"; echo "A_V volt(1)=1.0V"\n'
+        "if [ $(wc -l < amperes) -gt 1 ]; then sed -i 1d amperes; fi\n"
+    )
+    vcgencmd.chmod(0o755)
+    amperes = tmp_path / "amperes"
+    amperes.write_text("9.0\n")
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        amperes.write_text("3.0\n2.5\n8.0\n2.0\n7.0\n6.0\n")  # five at rest, then busy
+
+    own_clock(monkeypatch, sleep)
+    power = bench.power_facts(str(vcgencmd), lambda: None)
+    assert (power["idle_w"], power["busy_w"], slept) == (3.0, 6.0, [2.0])
+    assert "from 2 s behind the last inference" in power["method"]
+
+
+def test_no_other_machine_waits_for_its_power(tmp_path, monkeypatch):
+    own_clock(monkeypatch, lambda seconds: pytest.fail("it waited"))
+    assert bench.power_facts(program(tmp_path), lambda: None) is None
+    assert bench.power_facts(None, lambda: None) is None
+
+
 def test_inferences_go_on_while_the_power_is_read(tmp_path):
     slow = tmp_path / "vcgencmd"
     slow.write_text("#!/bin/sh\nsleep 0.1\necho 'A_A current(0)=2.0A'\necho 'A_V volt(1)=3.0V'\n")
@@ -135,6 +172,31 @@ def test_inferences_go_on_while_the_power_is_read(tmp_path):
     done = []
     assert bench.busy_rails(str(slow), lambda: done.append(1)) == {"A": 6.0}
     assert len(done) > 100
+
+
+# --------------------------------------------------------------------------------- the cold start
+
+
+def test_a_cold_start_says_that_the_model_lies_in_the_file_cache(bundle, tmp_path, monkeypatch):
+    """Loading reads no card: the file was read for its hash just before."""
+    steps = []
+
+    def watch(name):
+        real = getattr(bench, name)
+
+        def call(*values):
+            steps.append((name, str(next(v for v in values if isinstance(v, str)))))
+            return real(*values)
+
+        monkeypatch.setattr(bench, name, call)
+
+    watch("sha256_of")
+    watch("build_interpreter")
+    report, _ = measured(bundle, tmp_path, PI4, None)
+    model = str(bundle / report["model"]["file"])
+    assert steps.index(("sha256_of", model)) < steps.index(("build_interpreter", model))
+    (said,) = [line for line in report["latency"]["method"] if line.startswith("cold start")]
+    assert "load_us always finds the model in it" in said
 
 
 # ------------------------------------------------------------------------- kernels and governors

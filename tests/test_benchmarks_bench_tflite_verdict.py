@@ -4,6 +4,7 @@ import types
 
 import numpy as np
 import pytest
+from tiny_bundle import MODEL, write_bundle, write_manifest
 
 from benchmarks import bench_tflite as bench
 
@@ -18,7 +19,8 @@ def good_report() -> dict:
     exactness = {"expected_kernels": "reference", "same_runtime": True, "bit_exact": True}
     return {
         "finite_outputs": True,
-        "settings": {"threads": 1},
+        "model": {"precision": "int8"},
+        "settings": {"threads": 1, "kernels": "xnnpack"},
         "latency": {"steady": steady},
         "runtime": {"delegate_asked": True, "delegate_applied": True},
         "exactness": {**exactness, "checks": [{**check, "kernels": "xnnpack", "equal": 5}, check]},
@@ -37,6 +39,13 @@ def good_report() -> dict:
 def differ(report, steps, same_runtime, **more):
     report["exactness"].update(bit_exact=False, same_runtime=same_runtime)
     report["exactness"]["checks"][1].update(equal=7, max_difference_steps=steps, **more)
+
+
+def timed(report, steps, precision="int8", apart=None, span=None):
+    """What the kernels that were timed gave; the check of the reference kernels stays sound."""
+    report["model"]["precision"] = precision
+    check = report["exactness"]["checks"][0]
+    check.update(max_difference_steps=steps, max_difference=apart, expected_range=span)
 
 
 def test_a_good_report_is_valid():
@@ -73,6 +82,11 @@ DOUBTS = {
     "threads": ("threads", lambda r: r["settings"].update(threads=5)),
     "delegate": ("delegate_not_applied", lambda r: r["runtime"].update(delegate_applied=False)),
     "other runtime": ("other_runtime", lambda r: differ(r, 2, same_runtime=False)),
+    "timed kernels": ("kernels_differ", lambda r: timed(r, 9)),
+    "timed kernels, far": ("kernels_differ", lambda r: timed(r, 255)),
+    "timed float": ("kernels_differ", lambda r: timed(r, None, "float32", 0.11, 10.0)),
+    "timed half": ("kernels_differ", lambda r: timed(r, None, "float16", 0.11, 10.0)),
+    "timed float ends": ("kernels_differ", lambda r: timed(r, None, "int8_float_io", 1.1, 10.0)),
 }
 INVALID = {
     "nan": ("not_finite", lambda r: r.update(finite_outputs=False)),
@@ -117,12 +131,45 @@ def test_what_makes_a_run_invalid(case):
         lambda r: r["exactness"].update(bit_exact=None),
         lambda r: differ(r, None, same_runtime=False, max_difference=0.09, expected_range=10.0),
         lambda r: r.update(exactness=None),
+        lambda r: timed(r, 3),
+        lambda r: timed(r, 8),
+        lambda r: timed(r, None, "float32", 0.09, 10.0),
+        lambda r: timed(r, None, "int8_float_io", 0.9, 10.0),
+        lambda r: timed(r, None, "dynamic_range", 0.9, 10.0),
+        lambda r: timed(r, None, None, 0.9, 10.0),
+        lambda r: timed(r, None, "float32", 1e-7, 0.0),  # one output of one sample
     ],
 )
 def test_what_is_unknown_or_harmless_speaks_against_nothing(change):
     report = good_report()
     change(report)
     assert bench.judge(report)["state"] == "valid"
+
+
+def test_the_timed_kernels_are_judged_where_no_other_are_run(tmp_path):
+    """As in a row of a sweep, and with a runtime that cannot choose its kernels."""
+    bundle = write_bundle(tmp_path / "bundle")
+    options = bench.Options(
+        bundle=str(bundle), window_s=0.01, warmup_s=0.0, windows=1, min_runs=1, compare=False
+    )
+    assert "kernels_differ" not in codes(bench.measure(options))
+    with np.load(bundle / "samples.npz", allow_pickle=False) as file:
+        arrays = dict(file)
+    expected = arrays["expected:" + MODEL].astype(np.int16)
+    arrays["expected:" + MODEL] = np.where(expected > 0, expected - 40, expected + 40).astype(
+        np.int8
+    )
+    np.savez(bundle / "samples.npz", **arrays)
+    (bundle / "manifest.json").unlink()
+    write_manifest(bundle, [8, 8, 1], 4)
+    report = bench.measure(options)
+    assert report["exactness"]["bit_exact"] is None
+    assert "kernels_differ" in codes(report)
+    assert report["verdict"]["state"] == "doubtful"
+
+
+def codes(report):
+    return [reason["code"] for reason in report["verdict"]["reasons"]]
 
 
 def test_nan_outputs_are_seen():

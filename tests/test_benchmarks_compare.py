@@ -239,6 +239,7 @@ def test_other_samples_are_refused_with_exit_code_2(reports, capsys):
         (b'{"schema": ', "cut off or no JSON"),
         (b"{}", "is no result of this version"),
         (b'{"schema": "hintlite-bench/1"}', "lacks a field"),
+        (b'{"nested": ' * 100_000, "nested too deep"),
         (b"hello", "is no result; expected"),
         (b"\xff\xfe\x00", "is no result; expected"),
         (b"INFO: STARTING!\n", "expected a line"),
@@ -254,6 +255,65 @@ def test_files_that_are_no_results_end_with_2_and_a_sentence(content, said, tmp_
     err = capsys.readouterr().err
     assert said in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"kind": "measured"}, "no result of this version"),
+        (benchmark(10.0) | {"raw": {"schema": "hintlite-bench/1"}}, "lacks a field"),
+        (benchmark(10.0) | {"verdict": None}, "verdict needs a state"),
+        ([[]], "lacks a field"),
+        ("[" * 100_000, "nested too deep"),
+    ],
+)
+def test_a_run_that_cannot_be_read_ends_with_2_and_a_sentence(content, said, tmp_path, capsys):
+    """1 would say that a bound is broken."""
+    write_run(tmp_path / "good")
+    write_run(tmp_path / "bad")
+    (path,) = (tmp_path / "bad" / "benchmark").glob("hint+kd*int8.json")
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    record_path = path.with_name("stage.json")
+    record = json.loads(record_path.read_text())
+    record["outputs"][path.name] = sha256(path)
+    record_path.write_text(json.dumps(record))
+    words = ["compare", str(tmp_path / "good"), str(tmp_path / "bad"), "--max-slowdown", "5%"]
+    assert main(words) == 2
+    said_there = capsys.readouterr().err
+    assert said in said_there
+    assert str(tmp_path / "bad") in said_there
+    (tmp_path / "bad" / "settings.yaml").write_text("arms: " + "[" * 5000)
+    assert main(words) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+STEERS = "a\x1b[2Jb\nc"
+
+
+def test_no_result_steers_the_terminal(reports, tmp_path, capsys):
+    """Whoever gave it: in its facts, its reasons, in a log, and in a log that is refused."""
+    words = ["compare", str(reports / "a.json"), str(tmp_path / "b.json")]
+    stored = json.loads((reports / "b.json").read_text())
+    stored["runtime"]["version"] = stored["machine"]["kernel"] = STEERS
+    reason = dict.fromkeys(("code", "what", "why", "cure"), STEERS) | {"state": "doubtful"}
+    stored["verdict"] = {"state": "doubtful", "reasons": [reason]}
+    (tmp_path / "b.json").write_text(json.dumps(stored))
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    assert "a [2Jb c" in shown
+    assert "\x1b" not in shown
+    stored["machine"]["model"] = STEERS
+    (tmp_path / "b.json").write_text(json.dumps(stored))
+    second = tmp_path / "c.json"
+    stored["machine"]["model"] = "another"
+    second.write_text(json.dumps(stored))
+    assert main(["compare", str(tmp_path / "b.json"), str(second)]) == 2
+    assert "different devices: device's name a [2Jb c and another" in capsys.readouterr().err
+    (tmp_path / "bad.log").write_text("INFO: STARTING!\nERROR: Failed \x1b[2Jb\n")
+    assert main(["compare", str(tmp_path / "bad.log"), str(second)]) == 2
+    assert "it says: ERROR: Failed  [2Jb" in capsys.readouterr().err
+    (tmp_path / "good.log").write_text(sample_log(graph="/x/\x1b[2Jb.tflite"))
+    assert read_outcome(tmp_path / "good.log").model["file"] == " [2Jb.tflite"
 
 
 @pytest.mark.parametrize("words", [["--max-slowdown", "fast"], ["--max-drop", "-1"], ["--maxdrop"]])

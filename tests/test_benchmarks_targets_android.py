@@ -7,13 +7,15 @@ import shutil
 import subprocess
 
 import pytest
-from stand_in_adb import HOME, StandIn, sample_log
+from stand_in_adb import GETPROP, HOME, StandIn, sample_log
 from tiny_bundle import TINY, sha256
 
+from benchmarks.results import of_result
 from benchmarks.targets.adb import Adb, parse_devices, quoted
 from benchmarks.targets.android import AndroidTarget
 from benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
 from benchmarks.targets.benchmark_model import parse_log
+from pipeline.app.stages.android import _line, _phone_line
 
 REQUEST = BenchmarkRequest(threads=4, timeout_s=20)
 # As Texas Instruments' and a RISC-V board's documentation print it: older versions, no percentiles.
@@ -210,6 +212,7 @@ def test_a_phone_measures_a_model_and_nothing_is_left_on_it(phone):
         "sdk": "35",
         "build": "AP4A.250205.002",
     }
+    assert result.raw["emulator"] is None
     assert "41021JEKB00000" not in json.dumps(result.to_dict())  # names one phone: not kept
     assert result.raw["copy_checked"]
     assert result.raw["log"]["settings"]["threads"] == "4"
@@ -300,6 +303,48 @@ def test_what_makes_a_run_doubtful_is_said(phone):
     assert codes == ["delegate_not_applied", "spread", "short", "throttled"]
     assert result.raw["thermal_status"] == {"before": 3, "after": 3}
     assert "31% of the mean" in result.verdict["reasons"][1]["what"]
+
+
+@pytest.mark.parametrize(
+    ("serial", "replaced", "sign"),
+    [
+        ("emulator-5554", (), "adb calls it emulator-5554"),
+        ("41021JEKB00000", ("akita", "ranchu"), "ro.hardware is ranchu"),
+        ("41021JEKB00000", ("akita", "goldfish"), "ro.hardware is goldfish"),
+        ("X", ("[ro.soc.model]", "[ro.kernel.qemu]: [1]\n[ro.soc.model]"), "ro.kernel.qemu is 1"),
+        ("X", ("[ro.soc.model]", "[ro.boot.qemu]: [1]\n[ro.soc.model]"), "ro.boot.qemu is 1"),
+        ("X", ("[ro.soc.model]", "[ro.boot.qemu]: [0]\n[ro.soc.model]"), None),
+        ("my-emulator-5554", ("akita", "ranch"), None),
+    ],
+)
+def test_an_emulator_is_simulated_and_has_no_times(tmp_path, serial, replaced, sign):
+    stand_in = StandIn(tmp_path / "adb", [(serial, "device")])
+    peak = "Overall peak memory footprint (MB) via periodic monitoring: 12.5\n"
+    stand_in.install(f"#!/bin/sh\ncat <<'E'\n{sample_log()}{peak}E\n")
+    stand_in.properties(GETPROP.replace(*replaced) if replaced else GETPROP)
+    result = AndroidTarget(adb=stand_in.adb).run(TINY, REQUEST)
+    assert result.raw["log"]["mean_us"] == 2942.27
+    assert result.raw["emulator"] == sign
+    if sign is None:
+        assert (result.kind, result.memory_bytes) == ("measured", 12.5 * 2**20)
+        assert result.latency_us["mean"] == 2942.27
+        assert result.verdict["state"] == "valid"
+    else:
+        assert (result.kind, result.latency_us, result.memory_bytes) == ("simulated", None, None)
+        (reason,) = result.verdict["reasons"]
+        assert (result.verdict["state"], reason["code"]) == ("doubtful", "emulated")
+        assert reason["what"] == f"this is Android's emulator ({sign})"
+    outcome = of_result("x", result)
+    assert outcome.method["kind"] == result.kind
+    assert ("p50_us" in outcome.figures) == (sign is None)
+    assert ("no times of an emulator" in _line(result.to_dict())) == (sign is not None)
+    assert _phone_line(result.to_dict()).startswith(f"{result.kind} on Google Pixel 8a, Android 15")
+
+
+def test_what_a_phone_says_cannot_steer_the_terminal(phone):
+    phone.properties(GETPROP.replace("Pixel 8a", "Pixel\x1b[2J"))
+    result = AndroidTarget(adb=phone.adb).run(TINY, REQUEST)
+    assert result.raw["phone"]["model"] == "Pixel [2J"
 
 
 def test_reference_kernels_are_refused(phone):

@@ -17,6 +17,7 @@ from benchmarks.targets.ssh.runtime import (
     choose_runtime,
     explain_missing,
 )
+from benchmarks.targets.ssh.wheels import download
 from benchmarks.targets.ssh.words import remote_command
 from pipeline.app.stages.by_hand import TEXT
 
@@ -127,11 +128,26 @@ def test_each_device_has_its_runtime(device, packages):
         facts("armv7l", 32, python=(3, 13, 5)),
         facts("riscv64"),
         facts(python=(3, 12, 3), libc=("", "")),  # musl
+        facts(python=(3, 11, 9), libc=("", "")),
+        facts(python=(3, 7, 17), libc=("", "")),
+        facts("x86_64", python=(3, 10, 14), libc=("", "")),
+        facts("armv7l", 32, python=(3, 11, 9), libc=("musl", "1.2.5")),
     ],
 )
 def test_devices_without_any_published_runtime_are_told(device):
-    with pytest.raises(BenchmarkError, match="no TFLite runtime is published"):
-        choose_runtime(device)
+    for step in (choose_runtime, download, lambda found: explain_missing(Device("pi@x"), found)):
+        with pytest.raises(BenchmarkError, match="no TFLite runtime is published") as raised:
+            step(device)
+        assert "both need glibc" in str(raised.value)
+
+
+def test_the_c_library_that_lacks_wheels_is_named():
+    for libc, said in (
+        (("", ""), "another C library than glibc"),
+        (("musl", "1.2.5"), "musl 1.2.5"),
+    ):
+        with pytest.raises(BenchmarkError, match=f"Python 3.11 and {said}: both need glibc"):
+            choose_runtime(facts(libc=libc))
 
 
 def test_facts_that_are_none_are_refused():

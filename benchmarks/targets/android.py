@@ -8,25 +8,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.targets.adb import Adb, Answer
+from benchmarks.targets.android_phone import emulator_sign, phone_facts, properties
 from benchmarks.targets.android_verdict import doubts
 from benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
 from benchmarks.targets.benchmark_model import Log, parse_log
+from benchmarks.targets.printable import all_printable
 
 HOME = "/data/local/tmp"  # where adb's shell may write and run programs
 PROGRAM = f"{HOME}/benchmark_model"
-# Properties of the model of phone; nothing that names this one phone or its owner.
-PROPERTIES = {
-    "manufacturer": "ro.product.manufacturer",
-    "model": "ro.product.model",
-    "soc": "ro.soc.model",
-    "hardware": "ro.hardware",
-    "abi": "ro.product.cpu.abi",
-    "android": "ro.build.version.release",
-    "sdk": "ro.build.version.sdk",
-    "build": "ro.build.id",
-}
 GET_PROGRAM = (
     "download or build it (docs/phones.md says how) and give its place with --benchmark_model"
 )
@@ -40,6 +32,7 @@ class _Found:
 
     log: Log
     phone: dict[str, str | None]
+    emulator: str | None
     thermal: list[int | None]
     sha256_checked: bool
 
@@ -108,7 +101,9 @@ class AndroidTarget:
             words = [program, f"--graph={remote}", *flags]
             log = _result(adb.shell(words, request.timeout_s), program)
             thermal.append(_thermal_status(adb))
-            found = _Found(log, _phone(adb), thermal, checked)
+            said = properties(adb)
+            emulator = emulator_sign(adb.serial, said)
+            found = _Found(log, phone_facts(said), emulator, thermal, checked)
         return _to_result(self.name, model, request, flags, found)
 
     def _place_program(self, adb: Adb, folder: str) -> str:
@@ -213,13 +208,6 @@ def _result(answer: Answer, program: str) -> Log:
     raise BenchmarkError(f"benchmark_model failed on the phone (exit code {answer.status}): {last}")
 
 
-def _phone(adb: Adb) -> dict[str, str | None]:
-    """What kind of phone it is; None where it does not say."""
-    text = adb.shell(["getprop"]).text
-    said = dict(re.findall(r"^\[([^\]]+)\]: \[([^\]]*)\]", text, re.MULTILINE))
-    return {name: said.get(key) or None for name, key in PROPERTIES.items()}
-
-
 def _thermal_status(adb: Adb) -> int | None:
     """Android's thermal status, 0 (none) to 6 (shutdown), since Android 10; else None."""
     found = re.search(r"Thermal Status: (\d+)", adb.shell(["dumpsys", "thermalservice"]).text)
@@ -229,15 +217,16 @@ def _thermal_status(adb: Adb) -> int | None:
 def _to_result(
     target: str, model: Path, request: BenchmarkRequest, flags: list[str], found: _Found
 ) -> BenchmarkResult:
-    log = found.log
-    reasons = doubts(request, log, found.thermal)
+    """The result; an emulator's times and memory are its own, and stay in `raw`."""
+    log, emulated = found.log, found.emulator is not None
+    reasons = doubts(request, log, found.thermal, found.emulator)
     return BenchmarkResult(
-        kind="measured",
+        kind="simulated" if emulated else "measured",
         target=target,
         model_sha256=hashlib.sha256(model.read_bytes()).hexdigest(),
         verdict={"state": "doubtful" if reasons else "valid", "reasons": reasons},
-        latency_us=_latency_us(log),
-        memory_bytes=log.peak_bytes,
+        latency_us=None if emulated else _latency_us(log),
+        memory_bytes=None if emulated else log.peak_bytes,
         raw={
             "program": "benchmark_model",
             "model": {"file": model.name, "bytes": model.stat().st_size},
@@ -250,12 +239,19 @@ def _to_result(
                 "flags": flags,
                 "input": "one random input",
             },
-            "phone": found.phone,
-            "thermal_status": {"before": found.thermal[0], "after": found.thermal[1]},
-            "copy_checked": found.sha256_checked,
-            "log": log.to_dict(),
+            **all_printable(_said(found)),
         },
     )
+
+
+def _said(found: _Found) -> dict[str, Any]:
+    return {
+        "phone": found.phone,
+        "emulator": found.emulator,
+        "thermal_status": {"before": found.thermal[0], "after": found.thermal[1]},
+        "copy_checked": found.sha256_checked,
+        "log": found.log.to_dict(),
+    }
 
 
 def _latency_us(log: Log) -> dict[str, float]:

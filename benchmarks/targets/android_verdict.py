@@ -12,7 +12,7 @@ MOST_STD_SHARE = 0.10  # standard deviation over mean
 
 
 def doubts(
-    request: BenchmarkRequest, log: Log, thermal: Sequence[int | None]
+    request: BenchmarkRequest, log: Log, thermal: Sequence[int | None], emulator: str | None
 ) -> list[dict[str, str]]:
     """The reasons against a result, empty for a valid one.
 
@@ -20,8 +20,11 @@ def doubts(
         request: what was asked for.
         log: what benchmark_model said.
         thermal: Android's thermal status before and after, 0 (none) to 6; None is unknown.
+        emulator: what shows that it is no phone but Android's emulator; None where nothing does.
     """
     reasons = []
+    if emulator is not None:
+        reasons.append(_doubt("emulated", f"this is Android's emulator ({emulator})"))
     applied = (log.delegates or {}).get("XNNPACK")
     if request.kernels == "xnnpack" and applied == "not":
         reasons.append(_doubt("delegate_not_applied"))
@@ -38,6 +41,11 @@ def doubts(
 
 
 _DOUBTS = {
+    "emulated": (
+        "this is Android's emulator",
+        "its times and memory are the emulator's, no phone's",
+        "take from here that the model runs; measure on a phone",
+    ),
     "delegate_not_applied": (
         "XNNPACK was asked for but does not run the graph",
         "other kernels were measured than asked for",

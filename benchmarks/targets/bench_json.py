@@ -15,13 +15,13 @@ STEADY = ("mean", "min", "p50", "p90", "p99", "max", "std")
 
 
 def parse_report(text: str) -> dict[str, Any]:
-    """The report as a table.
+    """The report as a table; it is another machine's, so every text is as `printable` leaves it.
 
     Raises:
         BenchmarkError: it is cut off, or no report of this version.
     """
     try:
-        report = json.loads(text)
+        report = all_printable(json.loads(text))
     except (ValueError, RecursionError) as error:  # nested without end, it is none either
         raise BenchmarkError(
             f"expected one JSON object from bench_tflite.py, got {len(text)} characters that are "
@@ -66,7 +66,7 @@ def to_result(
             kind=kind,
             target=target,
             model_sha256=model_sha256,
-            verdict=all_printable(report["verdict"]),
+            verdict=report["verdict"],
             latency_us=None if kind == "simulated" else latency_us(report["latency"]),
             memory_bytes=memory["peak_rss_bytes"] if memory else None,
             accuracy=report["accuracy"],

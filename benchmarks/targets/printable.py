@@ -13,11 +13,13 @@ def printable(text: str) -> str:
 
 
 def all_printable(value: Any) -> Any:
-    """A value as JSON gives it, with every text in it printable."""
+    """A value as JSON gives it, or with tuples, with every text in it printable."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, list):
         return [all_printable(each) for each in value]
+    if isinstance(value, tuple):
+        return tuple(all_printable(each) for each in value)
     if isinstance(value, dict):
         return {printable(name): all_printable(each) for name, each in value.items()}
     return value

@@ -73,16 +73,19 @@ def choose_runtime(facts: Mapping[str, Any]) -> Runtime:
     """
     machine, python = architecture(facts), (facts["python"][0], facts["python"][1])
     platforms = _platforms(machine, facts["libc"])
+    # Without tags pip would take wheels for the machine that it runs on.
     if machine in ("aarch64", "x86_64") and python >= LITERT_FROM and platforms:
         return Runtime((LITERT, "numpy"), platforms, python)
-    if machine in ("aarch64", "x86_64", "armv7l") and TFLITE_FROM <= python <= TFLITE_TO:
+    known = machine in ("aarch64", "x86_64", "armv7l") and platforms
+    if known and TFLITE_FROM <= python <= TFLITE_TO:
         if machine == "armv7l":
             return Runtime((TFLITE,), platforms, python, system_numpy=True)
         return Runtime((TFLITE, "numpy<2"), platforms, python)
     raise BenchmarkError(
-        f"no TFLite runtime is published for {machine} with Python {python[0]}.{python[1]}: "
-        f"{LITERT} needs a 64-bit system with Python 3.9 or newer, {TFLITE} Python 3.7 to 3.11 on "
-        "Armv7 or 64 bits. On a Raspberry Pi 3 or newer take the 64-bit system; on a 32-bit one "
+        f"no TFLite runtime is published for {machine} with Python {python[0]}.{python[1]} and "
+        f"{_library(facts['libc'])}: both need glibc (Alpine has musl), {LITERT} needs a 64-bit "
+        f"system with Python 3.9 or newer, {TFLITE} Python 3.7 to 3.11 on Armv7 or 64 bits. On a "
+        "Raspberry Pi 3 or newer take the 64-bit system; on a 32-bit one "
         "Bookworm, whose Python is 3.11"
     )
 
@@ -110,6 +113,11 @@ def _platforms(machine: str, libc: list[str]) -> tuple[str, ...]:
         return ()
     tags = [f"manylinux_2_{number}_{machine}" for number in range(minor, 16, -1)]
     return (*tags, f"manylinux2014_{machine}")
+
+
+def _library(libc: list[str]) -> str:
+    """The C library in words; Python knows none but glibc by name before 3.13."""
+    return " ".join(libc) if libc[0] else "another C library than glibc"
 
 
 def explain_missing(device: Device, facts: Mapping[str, Any]) -> str:

@@ -68,7 +68,7 @@ def _work(context: Context, folder: Path, serial: str | None, benchmark_model: s
 def summary(context: Context) -> list[str]:
     """What the phone said, in lines for the terminal."""
     results = [json.loads(path.read_text()) for path in _result_files(context)]
-    return [_phone_line(results[0]["raw"]["phone"]), *map(_line, results)]
+    return [_phone_line(results[0]), *map(_line, results)]
 
 
 def _result_files(context: Context) -> list[Path]:
@@ -76,17 +76,19 @@ def _result_files(context: Context) -> list[Path]:
     return sorted(path for path in files if path.name != "stage.json")
 
 
-def _phone_line(facts: dict[str, str | None]) -> str:
+def _phone_line(result: dict[str, Any]) -> str:
+    facts, kind = result["raw"]["phone"], result["kind"]
     name = " ".join(facts[key] or "" for key in ("manufacturer", "model")).strip() or "unknown"
-    return (
-        f"measured on {name}, Android {facts['android'] or 'unknown'}, {facts['abi'] or 'unknown'}"
-    )
+    return f"{kind} on {name}, Android {facts['android'] or 'unknown'}, {facts['abi'] or 'unknown'}"
 
 
 def _line(result: dict[str, Any]) -> str:
+    file, verdict = result["raw"]["model"]["file"], verdict_text(result["verdict"])
     latency = result["latency_us"]
+    if latency is None:
+        return f"{file}: no times of an emulator; {verdict}"
     median = f"p50 {latency['p50']:,.1f} us, " if "p50" in latency else ""
     return (
-        f"{result['raw']['model']['file']}: {median}mean {latency['mean']:,.1f} us, first "
-        f"{latency['first']:,.1f} us; {verdict_text(result['verdict'])}"
+        f"{file}: {median}mean {latency['mean']:,.1f} us, first {latency['first']:,.1f} us; "
+        f"{verdict}"
     )
