@@ -19,6 +19,10 @@ class ConversionError(ValueError):
     """A network or calibration data that give no file as asked for."""
 
 
+class DeadLayerError(ConversionError):
+    """A network with a layer that gives 0 for every sample: there is no scale to give it."""
+
+
 def check_network(model: Any) -> None:
     """Refuse what is no image classifier with finite weights.
 
@@ -113,14 +117,14 @@ def require_live_tensors(model: Model) -> None:
     """A tensor that calibration saw as 0 throughout has no usable scale; XNNPACK refuses it.
 
     Raises:
-        ConversionError: names the operator and the tensor.
+        DeadLayerError: names the operator and the tensor.
     """
     for operator in model.main.operators:
         for index in operator.outputs:
             tensor = model.main.tensors[index]
             scales = tensor.quantization.scales if tensor.quantization else (1.0,)
             if min(scales) < _DEAD_SCALE:
-                raise ConversionError(
+                raise DeadLayerError(
                     f"Operator {operator.index} ({operator.name}): its tensor {index} "
                     f"'{tensor.name}' was 0 on every calibration sample, so it has no INT8 scale. "
                     "Calibrate with samples of the training data; if they are, the layer is dead: "

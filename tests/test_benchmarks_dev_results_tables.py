@@ -75,6 +75,13 @@ def test_arms_have_their_spread_from_two_seeds_on_and_none_without_runs(folder):
     ]
 
 
+def test_an_arm_without_an_int8_file_has_empty_places(folder):
+    dead = {"name": "dead", "n": 1, "planned": 1, "int8": None, "validation": None}
+    dead["float32"] = {"mean": 0.1, "sd": None}
+    (folder / "report.json").write_text(json.dumps(REPORT | {"arms": [dead]}))
+    assert lines("arms", folder)[2:] == ["| dead | 1 | 10.00 % |  |  |"]
+
+
 def test_the_summary_begins_with_the_teacher(folder):
     assert lines("summary", folder)[2:] == [
         "| teacher | 1 | 95.00 % | 94.00 % |",

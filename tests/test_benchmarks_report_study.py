@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from study_facts import KEY, facts_of, plan, record, values
 
+from benchmarks.report import formats
 from benchmarks.report.study.write import write_study
 from pipeline.app.studies.doubts import doubts
 from pipeline.app.studies.records import Records
@@ -110,6 +111,36 @@ def test_a_study_without_runs_is_reported_too(tmp_path):
     write_study(facts, tmp_path / "report")
     assert "kd, seed 0, teacher 0" in (tmp_path / "report" / "report.md").read_text()
     assert not list((tmp_path / "report").glob("*.svg"))
+
+
+def test_a_student_whose_layer_died_counts_in_float_alone(tmp_path):
+    def kill(record):
+        if record["arm"] == "few" or (record["arm"], record["seed"]) == ("kd", 2):
+            record["test"]["int8"] = None
+            record["validation"] |= {"int8": None, "agreement": None}
+            record["bytes"]["int8"] = None
+            record["unquantized"] = "a tensor was 0 on every calibration sample"
+
+    facts = facts_of(tmp_path / "records", values(), kill)
+    arms = {arm["name"]: arm for arm in facts["arms"]}
+    assert (arms["kd"]["float32"]["n"], arms["kd"]["int8"]["n"]) == (5, 4)
+    assert arms["kd"]["bytes"]["int8"] == 37_000
+    assert (arms["few"]["int8"], arms["few"]["validation"], arms["few"]["n"]) == (None, None, 2)
+    kd = by_arm(facts["comparisons"]["int8"], "scratch")["kd"]
+    given = np.array(values()["kd"]["int8"]) - np.array(values()["scratch"]["int8"])
+    assert kd["n"] == 4
+    assert kd["mean"] == pytest.approx(np.delete(given, 2).mean() / 1000)
+    assert by_arm(facts["comparisons"]["float32"], "scratch")["kd"]["n"] == 5
+    assert [row["n"] for row in facts["drops"]["arms"] if row["arm"] == "kd"] == [4]
+    (doubt,) = [line for line in facts["doubts"] if line.startswith("No INT8 file")]
+    assert {"kd seed 2", "few seed 0", "few seed 1"} <= set(re.split(r": |, |\.", doubt))
+    write_study(facts, tmp_path / "report")
+    text = (tmp_path / "report" / "report.md").read_text()
+    line = next(line for line in text.splitlines() if line.startswith("| few |"))
+    assert "91.05" in line  # its float mean; of INT8 there is none
+    dashes = " | ".join(formats.DASH * 4)
+    assert f"| {dashes} | 27,000 | {formats.DASH} |" in line
+    assert (tmp_path / "report" / "means.svg").exists()
 
 
 def test_a_study_that_compares_nothing_has_no_section_on_differences(facts, tmp_path):

@@ -98,7 +98,7 @@ def runs(report: Path) -> str:
 def arms(report: Path) -> str:
     """Accuracy of each arm on test and validation data."""
     rows = [
-        [_title(arm["name"]), f"{arm['n']}", *_accuracies(arm), _percent(arm["validation"]["mean"])]
+        [_title(arm["name"]), f"{arm['n']}", *_accuracies(arm), _mean(arm["validation"])]
         for arm in _finished(report)
     ]
     return table(["arm", "seeds", "float", "INT8", "validation, INT8"], rows)
@@ -174,8 +174,14 @@ def _accuracies(arm: Facts) -> list[str]:
     return [_spread(arm[precision]) for precision in ("float32", "int8")]
 
 
-def _spread(of: Facts) -> str:
-    """Mean and, from two seeds on, standard deviation."""
+def _mean(of: Facts | None) -> str:
+    return "" if of is None else _percent(of["mean"])
+
+
+def _spread(of: Facts | None) -> str:
+    """Mean and, from two seeds on, standard deviation; nothing without a file to ask."""
+    if of is None:
+        return ""
     if of["sd"] is None:
         return _percent(of["mean"])
     return f"{100 * of['mean']:.2f} ± {100 * of['sd']:.2f} %"

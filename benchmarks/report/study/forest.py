@@ -25,7 +25,8 @@ def means(facts: Facts) -> Picture | None:
     with drawing(height=MARGIN + LINE * len(arms)) as (figure, axes):
         for place, arm in enumerate(arms):
             for precision, shift in ((FLOAT, -APART), (INT8, APART)):
-                _bar(axes, place + shift, arm[precision], INK, precision == INT8)
+                if arm[precision]:
+                    _bar(axes, place + shift, arm[precision], INK, precision == INT8)
         teachers = [teacher[FLOAT]["accuracy"] for teacher in facts["teachers"]]
         if teachers:
             level = 100 * sum(teachers) / len(teachers)
@@ -40,12 +41,16 @@ def means(facts: Facts) -> Picture | None:
                 ha="center",
             )
         _lines(axes, [arm["name"] for arm in arms], "test accuracy, %")
-        best = max(arms, key=lambda arm: arm[INT8]["mean"])
-        description = (
-            f"{len(arms)} arms; the highest INT8 mean is that of {best['name']}, "
-            f"{100 * best[INT8]['mean']:.2f} %. The table “Arms” has all values"
-        )
+        description = f"{len(arms)} arms; {_best(arms)}. The table “Arms” has all values"
         return to_picture(figure, "study-means", "Mean test accuracy", description)
+
+
+def _best(arms: Sequence[Facts]) -> str:
+    quantized = [arm for arm in arms if arm[INT8]]
+    if not quantized:
+        return "none has an INT8 file"
+    best = max(quantized, key=lambda arm: float(arm[INT8]["mean"]))
+    return f"the highest INT8 mean is that of {best['name']}, {100 * best[INT8]['mean']:.2f} %"
 
 
 def differences(facts: Facts, reference: str, anchor: str) -> Picture | None:

@@ -129,6 +129,9 @@ def _arm(arm: Facts) -> list[Cell]:
     cells = [cell(arm["name"]), cell(_seeds(arm), arm["n"])]
     for precision in (FLOAT, INT8):
         value = arm[precision]
+        if value is None:
+            cells += [cell(formats.DASH)] * 3
+            continue
         cells += [cell(mean(value), value["mean"]), cell(deviation(value), value["sd"])]
         cells += [cell(span(value), value["low"])]
     times = [cell(duration(arm[field]), arm[field]) for field in ("training_s", "wall_s")]

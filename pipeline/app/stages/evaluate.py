@@ -67,6 +67,24 @@ def _work(context: Context, test: Labelled, folder: Path) -> None:
     write_whole(folder / "metrics.json", json.dumps(metrics(arrays), indent=1))
 
 
+def alone(context: Context, file: Path) -> tuple[dict[str, Any], str]:
+    """The test data asked of one file, for a student of which there is no other.
+
+    Args:
+        context: for the test data.
+        file: `.tflite`, float.
+
+    Returns:
+        The figures of `share`, and the fingerprint of the test samples.
+    """
+    from deploy.runtime import Runner
+
+    test = _open_test(context)
+    logits = Runner(file, threads=2).predict(context.data.normalization.apply(test.images))
+    right = int((logits.argmax(axis=1) == test.labels).sum())
+    return share(right, len(test.labels)), _fingerprint(test)
+
+
 def metrics(arrays: dict[str, np.ndarray]) -> dict[str, dict[str, Any]]:
     """From per-sample predictions to figures.
 

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Group
 from rich.live import Live
@@ -54,7 +54,7 @@ class Display:
             return
         self._finished += 1
         test = json.loads(task.layout.record(task.id).read_text())["test"]
-        figures = ", ".join(f"{p} {100 * f['accuracy']:.2f} %" for p, f in test.items())
+        figures = ", ".join(f"{precision} {_figure(each)}" for precision, each in test.items())
         self._say(f"{title}: {figures} ({self._finished} of {self._total})")
 
     def failed(self, title: str, said: str) -> None:
@@ -89,6 +89,10 @@ class Display:
     def _say(self, text: str) -> None:
         self._said = time.monotonic()
         self._terminal.say(text)
+
+
+def _figure(test: Mapping[str, Any] | None) -> str:
+    return "without a file" if test is None else f"{100 * test['accuracy']:.2f} %"
 
 
 def _words(progress: Progress | None) -> str:

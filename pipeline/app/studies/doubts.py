@@ -45,6 +45,7 @@ def doubts(
         *_libraries(used),
         *_several("the machine", (r["machine"]["processor"] for r in used)),
         *_several("the number of threads", (str(r["machine"].get("threads")) for r in used)),
+        *_unquantized(runs),
         *_bounds(plan, records),
         *_other_precisions(plan),
     ]
@@ -182,12 +183,23 @@ def _several(what: str, values: Iterable[str]) -> list[str]:
     return [f"Not the same in all runs: {what} ({', '.join(found)})."] if len(found) > 1 else []
 
 
+def _unquantized(runs: Sequence[dict[str, Any]]) -> list[str]:
+    """Runs with a layer that died, and so without an INT8 file."""
+    dead = [f"{run['arm']} seed {run['seed']}" for run in runs if run.get("unquantized")]
+    if not dead:
+        return []
+    return [
+        "No INT8 file, since a layer gives 0 for every sample: "
+        f"{', '.join(dead)}. These runs count in the float figures of their arms alone."
+    ]
+
+
 def _bounds(plan: Plan, records: Records) -> list[str]:
     """Runs whose INT8 file `hintlite run` would refuse; a study shows them."""
     refused = []
     for run in plan.runs:
         record = records.students.get(run.id)
-        if record is None:
+        if record is None or record.get("unquantized"):
             continue
         figures = record["validation"]
         drop = 100 * (figures[FLOAT] - figures[INT8])

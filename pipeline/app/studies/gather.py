@@ -27,7 +27,12 @@ LIBRARIES = ("keras", "tensorflow", "numpy", "ai-edge-litert")
 
 
 def record(
-    context: Context, kind: str, identity: dict[str, Any], progress: Progress, **more: Any
+    context: Context,
+    kind: str,
+    identity: dict[str, Any],
+    progress: Progress,
+    measured: dict[str, Any] | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
     """What is kept of a complete run.
 
@@ -36,6 +41,7 @@ def record(
         kind: "student" or "teacher".
         identity: everything that decides the outcome.
         progress: what it took.
+        measured: accuracies and sizes, where they are not those of the run's stages.
         more: further fields.
     """
     (model,) = context.models
@@ -45,8 +51,8 @@ def record(
         "kind": kind,
         "identity": identity,
         **more,
-        **_accuracy(context, model),
-        **_size(context, model),
+        "parameters": _parameters(context, model),
+        **(measured or _accuracy(context, model) | _size(context, model)),
         "history": {stage: _history(context, stage) for stage in _trainings(context, model)},
         "wall_s": {stage: round(seconds, 2) for stage, seconds in progress.wall_s.items()},
         "cpu_s": {stage: round(seconds, 2) for stage, seconds in progress.cpu_s.items()},
@@ -118,15 +124,18 @@ def _agreement(verified: dict[str, Any]) -> float:
     return float((own or verified["figures"])["agreement"])
 
 
+def _parameters(context: Context, model: str) -> int:
+    summaries = [_json(context.file(stage, "summary.json")) for stage in _trainings(context, model)]
+    return sum(summary["parameters"] for summary in summaries)
+
+
 def _size(context: Context, model: str) -> dict[str, Any]:
     from deploy.inspect import inspect
 
     place = f"quantize/{model}"
     names = {FLOAT: FLOAT, INT8: quantized(context, model)}
     files = {column: context.file(place, file_name(model, name)) for column, name in names.items()}
-    summaries = [_json(context.file(stage, "summary.json")) for stage in _trainings(context, model)]
     return {
-        "parameters": sum(summary["parameters"] for summary in summaries),
         "macs": inspect(files[INT8]).macs,
         "bytes": {precision: path.stat().st_size for precision, path in files.items()},
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ def findings(
 
 def _headline(arms: Sequence[Run], teachers: Sequence[Run]) -> list[str]:
     """The arm that validation data chooses, beside the float teachers."""
-    present = [arm for arm in arms if arm["n"]]
+    present = [arm for arm in arms if arm["n"] and arm["validation"]]
     if not present or not teachers:
         return []
     best = max(present, key=lambda arm: float(arm["validation"]["mean"]))
@@ -105,7 +105,8 @@ def _run(arm: str, record: dict[str, Any]) -> Run:
         "seed": record["seed"],
         "teacher_seed": record["teacher_seed"],
         "teacher": record["teacher"]["weights_sha256"][:8],
-        **{precision: record["test"][precision]["accuracy"] for precision in PRECISIONS},
+        **{precision: _tested(record, precision) for precision in PRECISIONS},
+        "unquantized": record.get("unquantized"),
         "validation": record["validation"],
         "agreement": record["validation"]["agreement"],
         "wall_s": round(sum(record["wall_s"].values()), 1),
@@ -120,6 +121,11 @@ def _run(arm: str, record: dict[str, Any]) -> Run:
     }
 
 
+def _tested(record: dict[str, Any], precision: str) -> float | None:
+    figures = record["test"][precision]
+    return None if figures is None else figures["accuracy"]
+
+
 def _planned(study: Study, plan: Plan) -> Planned:
     """The repetitions of each arm when the study is done."""
     return {
@@ -129,7 +135,11 @@ def _planned(study: Study, plan: Plan) -> Planned:
 
 
 def _values(runs: Sequence[Run], arm: str, precision: str) -> dict[tuple[int, int], float]:
-    return {(r["teacher_seed"], r["seed"]): r[precision] for r in runs if r["arm"] == arm}
+    return {
+        (run["teacher_seed"], run["seed"]): run[precision]
+        for run in runs
+        if run["arm"] == arm and run[precision] is not None
+    }
 
 
 def _arm(name: str, method: str, runs: Sequence[Run], plan: Plan) -> dict[str, Any]:
@@ -143,11 +153,18 @@ def _arm(name: str, method: str, runs: Sequence[Run], plan: Plan) -> dict[str, A
     }
     if not own:
         return facts
-    facts |= {p: asdict(summarised([run[p] for run in own])) for p in PRECISIONS}
-    facts["validation"] = asdict(summarised([run["validation"][INT8] for run in own]))
+    facts |= {precision: _summarised(run[precision] for run in own) for precision in PRECISIONS}
+    facts["validation"] = _summarised(run["validation"][INT8] for run in own)
     for field in ("wall_s", "training_s", "cpu_s"):
         facts[field] = sum(run[field] for run in own) / len(own)
-    return facts | {field: own[0][field] for field in ("parameters", "macs", "bytes")}
+    shown = next((run for run in own if run["unquantized"] is None), own[0])
+    return facts | {field: shown[field] for field in ("parameters", "macs", "bytes")}
+
+
+def _summarised(values: Iterable[float | None]) -> dict[str, Any] | None:
+    """Of the values that there are; None if there is none."""
+    known = [value for value in values if value is not None]
+    return asdict(summarised(known)) if known else None
 
 
 def _teachers(plan: Plan, records: Records, runs: Sequence[Run]) -> list[dict[str, Any]]:
@@ -174,8 +191,8 @@ def _drops(runs: Sequence[Run], planned: Planned, references: Sequence[str]) -> 
     """What INT8 costs each arm, and whether it costs more than it costs the first reference."""
     lost = {
         arm: {
-            key: _values(runs, arm, INT8)[key] - value
-            for key, value in _values(runs, arm, FLOAT).items()
+            key: value - _values(runs, arm, FLOAT)[key]
+            for key, value in _values(runs, arm, INT8).items()
         }
         for arm in planned
     }

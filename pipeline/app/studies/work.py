@@ -186,12 +186,13 @@ def _study(task: Task, context: Context, reporter: Reporter) -> None:
     _link_teacher(task)
     identity = student_identity(context)
     _same_data(task, identity)
-    _steps(context, STUDENT_STEPS, reporter)
+    measured = _train_and_measure(context, reporter)
     record = gather.record(
         context,
         STUDENT,
         identity,
         reporter.progress,
+        measured,
         arm=context.config.arms[0],
         seed=context.config.seed,
         teacher_seed=context.config.teacher_seed,
@@ -199,6 +200,19 @@ def _study(task: Task, context: Context, reporter: Reporter) -> None:
     )
     _write(task.layout.record(task.id), _text(record))
     tidy(task)
+
+
+def _train_and_measure(context: Context, reporter: Reporter) -> dict[str, Any] | None:
+    """Does a student's stages; what is measured of one that has no INT8 file, else None."""
+    from deploy.conversion_checks import DeadLayerError
+    from pipeline.app.studies import unquantized
+
+    try:
+        _steps(context, STUDENT_STEPS, reporter)
+    except DeadLayerError as error:
+        with reporter.stage("evaluate"):
+            return unquantized.measure(context, str(error))
+    return None
 
 
 def _steps(context: Context, steps: tuple[str, ...], reporter: Reporter) -> None:
