@@ -215,6 +215,24 @@ def test_a_channel_of_all_but_no_weights_keeps_its_bias():
             to_integer(content, found, Choices(weight_ranges=weights))
 
 
+@pytest.mark.parametrize("use_bias", [True, False])
+@pytest.mark.parametrize("weight_ranges", ["minmax", "mse"])
+def test_a_transposed_convolution_becomes_int8_and_agrees(use_bias, weight_ranges):
+    import keras
+    from keras import layers
+
+    inputs = keras.Input(chain().input_shape[1:])
+    x = layers.Conv2DTranspose(3, 3, strides=2, padding="same", use_bias=use_bias)(inputs)
+    x = layers.GlobalAveragePooling2D()(layers.ReLU()(x))
+    network = randomize(keras.Model(inputs, layers.Dense(4)(x)))
+    content = to_float32(network)
+    found = observe(content, calibration(200))
+    made = to_integer(content, found, Choices(ranges="mse", weight_ranges=weight_ranges))
+    require_full_int8(made)
+    exact, out = network.predict(SAMPLES, verbose=0), Runner(made).predict(SAMPLES)
+    assert np.sum((out - exact) ** 2) < 0.02 * np.sum(exact**2)
+
+
 def chain_copy():
     from keras import models
 

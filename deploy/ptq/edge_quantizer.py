@@ -27,6 +27,8 @@ PACKAGE = "ai-edge-quantizer"
 REQUIREMENT = "ai-edge-quantizer>=0.10,<0.11"
 ALGORITHMS = {"minmax": "min_max_uniform_quantize", "octav": "OCTAV", "mse": "MSE"}
 _NAMES = {"TRANSPOSE_CONV": "CONV_2D_TRANSPOSE"}  # TFLite's name -> the package's
+# Places of the activation and the bias among the inputs; the weights are the second everywhere.
+_OPERANDS = {"TRANSPOSE_CONV": (2, 3)}  # the first is the shape of its output
 
 Scope = tuple[str, str]  # operation, output tensors
 
@@ -192,12 +194,13 @@ def _weight_statistics(
     but 0 and its bias is not, that step would be too small to hold the bias.
     """
     kernel = weight(graph, operator)
-    if kernel is None or len(operator.inputs) < 3 or operator.inputs[2] < 0:
+    image, place = _OPERANDS.get(operator.name, (0, 2))
+    if kernel is None or len(operator.inputs) <= place or operator.inputs[place] < 0:
         return {}
     channel = 3 if operator.name == "DEPTHWISE_CONV_2D" else 0
     axes = tuple(axis for axis in range(len(kernel.shape)) if axis != channel)
-    values, bias = kernel.values(), graph.tensors[operator.inputs[2]]
-    low, high = ranges[graph.tensors[operator.inputs[0]].name]
+    values, bias = kernel.values(), graph.tensors[operator.inputs[place]]
+    low, high = ranges[graph.tensors[operator.inputs[image]].name]
     input_step = max(max(high, 0.0) - min(low, 0.0), 1e-9) / 255
     shape = [1] * len(kernel.shape)
     shape[channel] = -1
