@@ -96,7 +96,11 @@ def _file_problems(files: dict[str, Any]) -> list[str]:
 def _reference_problems(manifest: dict[str, Any]) -> list[str]:
     """Every file that another table names stands in 'files'."""
     named = [*manifest["models"], manifest["samples"].get("file"), LABELS]
-    problems = [f"{name!r} is not in 'files'." for name in named if name not in manifest["files"]]
+    problems = [
+        f"{name!r} is not in 'files'."
+        for name in named
+        if not isinstance(name, str) or name not in manifest["files"]
+    ]
     if not manifest["models"] or not all(map(_is_table, manifest["models"].values())):
         problems.append("'models' names no model, or one without a table.")
     return problems

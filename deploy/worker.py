@@ -128,7 +128,8 @@ class Worker:
             self._stop()
             self.starts += 1
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "deploy.worker", self._folder.name],
+                # -P: what lies in the user's working folder must not be taken for a package.
+                [sys.executable, "-P", "-m", "deploy.worker", self._folder.name],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 Row = dict[str, float | int | str]
+CHECKPOINT = "checkpoint.npz"  # in the folder of the training
 
 
 class CheckpointError(RuntimeError):

@@ -83,7 +83,7 @@ class Job:
     @property
     def checkpoint(self) -> Path:
         """Where the state is kept."""
-        return self.folder / "checkpoint.npz"
+        return self.folder / checkpoint.CHECKPOINT
 
 
 def train(job: Job) -> list[Row]:

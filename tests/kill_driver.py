@@ -3,8 +3,8 @@
     python tests/kill_driver.py MOMENT COUNT ARGUMENTS...
 
 MOMENT is step (of an epoch), checkpoint (half of it written), cache (half of a file of the
-teacher's outputs written), conversion, or rename (of a stage's folder, after it); the process dies
-at the COUNT-th of them.
+teacher's outputs written), conversion, record (a stage's work is done, half of its record written),
+or rename (of a stage's folder, after it); the process dies at the COUNT-th of them.
 """
 
 import os
@@ -82,6 +82,20 @@ def at_conversion(due):
     deploy.convert._convert = patched
 
 
+def at_record(due):
+    from pipeline.app import folder
+
+    real = folder.write_whole
+
+    def patched(path, text):
+        if path.name == folder.RECORD and due():
+            path.with_name(f".{path.name}.1-0.tmp").write_text(text[: len(text) // 2])
+            die()
+        real(path, text)
+
+    folder.write_whole = patched
+
+
 def at_rename(due):
     from pipeline.app import folder
 
@@ -100,6 +114,7 @@ MOMENTS = {
     "checkpoint": at_checkpoint,
     "cache": at_cache,
     "conversion": at_conversion,
+    "record": at_record,
     "rename": at_rename,
 }
 

@@ -209,6 +209,51 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
 
 
+def test_an_export_as_it_was_written_is_replaced(tmp_path):
+    folder = tmp_path / "net"
+    write_tflm(folder, export_tflm(REFERENCE, "net", labels=NASTY))
+    assert (folder / "labels.h").exists()
+    (folder / "README.md").unlink()  # nothing of the user's is lost by that
+    write_tflm(folder, export_tflm(TINY, "net"))
+    assert not (folder / "labels.h").exists()
+    first = {path.name: path.read_bytes() for path in folder.iterdir()}
+    write_tflm(folder, export_tflm(TINY, "net"))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
+    need("sha256sum", "coreutils")
+    done = subprocess.run(
+        ["sha256sum", "-c", "SHA256SUMS"], cwd=folder, capture_output=True, text=True, check=True
+    )
+    assert sorted(line.split(":")[0] for line in done.stdout.splitlines()) == sorted(
+        set(first) - {"SHA256SUMS"}
+    )
+
+
+def test_an_export_that_was_edited_is_not_replaced(tmp_path):
+    export = export_tflm(TINY, "net")
+    folder = write_tflm(tmp_path / "net", export)
+    (folder / "main.cc").write_text("int main() { return 1; }  // mine\n")
+    (folder / "op_resolver.h").write_text("// mine\n")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for again in (export, export_tflm(REFERENCE, "net")):
+        with pytest.raises(
+            ModelError, match=r"main\.cc and op_resolver\.h changed since.*new folder"
+        ):
+            write_tflm(folder, again)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_an_export_without_hashes_is_replaced_by_the_same_alone(tmp_path):
+    """As older releases wrote them: what is the user's cannot be told."""
+    export = export_tflm(TINY, "net")
+    folder = write_tflm(tmp_path / "net", export)
+    (folder / "SHA256SUMS").unlink()
+    with pytest.raises(ModelError, match=r"it has no SHA256SUMS, .*model_data\.cc"):
+        write_tflm(folder, export_tflm(REFERENCE, "net"))
+    write_tflm(folder, export)
+    assert (folder / "SHA256SUMS").exists()
+
+
 @pytest.mark.parametrize(
     "name", ["", "Net", "2nd", "a-b", "a__b", "class", "tflite", "time", "uint8_t"]
 )

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from c_export_models import ModelBuilder
 from deploy_models import calibration, chain, chain_float32, chain_int8, every_layer, randomize
 from ptq_networks import depthwise_chain, require_edge_quantizer
 
@@ -17,7 +18,7 @@ from deploy.inspect import inspect
 from deploy.ptq import edge_quantizer
 from deploy.ptq.estimators import INT8_GRID, estimate
 from deploy.ptq.observe import observe
-from deploy.ptq.static import Choices, to_integer
+from deploy.ptq.static import Choices, check_biases, to_integer
 from deploy.runtime import Runner
 from deploy.verify import Bounds, verify
 from deploy.weights import check_weights
@@ -196,23 +197,71 @@ def with_weights_of(network, content):
     return copy
 
 
-def test_a_channel_of_all_but_no_weights_keeps_its_bias():
+@pytest.fixture(scope="module")
+def dead_channel():
+    """A network with a channel of all but no weights and a bias, its file, and what it was on."""
     network = randomize(chain_copy())
-    layer = network.get_layer("conv1")
     norm = network.get_layer("bn1")
     gamma, beta = norm.gamma.numpy(), norm.beta.numpy()
     gamma[0], beta[0] = 1e-12, 0.7
     norm.gamma.assign(gamma)
     norm.beta.assign(beta)
     content = to_float32(network)
+    return network, content, observe(content, calibration(200))
+
+
+@pytest.mark.parametrize("bits", [(8, 8), (8, 4), (16, 8), (16, 4)])
+def test_a_channel_of_all_but_no_weights_keeps_its_bias(dead_channel, bits):
+    network, content, found = dead_channel
+    made = to_integer(content, found, Choices(activation_bits=bits[0], weight_bits=bits[1]))
+    graph = read_model(made).main
+    second = [operator for operator in graph.operators if operator.name == "CONV_2D"][1]
+    bias = graph.tensors[second.inputs[2]]
+    assert bias.real_values()[0] == pytest.approx(0.7, rel=1e-3)
+    exact, out = with_weights_of(network, made).predict(SAMPLES, verbose=0), Runner(made)
+    assert np.sum((out.predict(SAMPLES) - exact) ** 2) < 0.02 * np.sum(exact**2)
+
+
+@pytest.mark.parametrize("weights", ["octav", "mse"])
+@pytest.mark.parametrize("activation_bits", [8, 16])
+def test_a_bias_that_was_cut_off_is_refused(dead_channel, weights, activation_bits):
+    _, content, found = dead_channel
+    choices = Choices(weight_ranges=weights, activation_bits=activation_bits)
+    with pytest.raises(ConversionError, match=rf"too small beside its bias.*\({weights} does not"):
+        to_integer(content, found, choices)
+
+
+def test_the_cure_is_none_that_was_chosen_already():
+    """A bias at the end of INT32 beside an input that is all but 0."""
+    builder = ModelBuilder()
+    x, y = builder.tensor([1, 2], 1e-12, 0), builder.tensor([1, 1], 0.1, 0)
+    kernel = builder.tensor([1, 2], 0.1, data=np.ones((1, 2), np.int8))
+    bias = builder.tensor([1], 1e-13, data=np.array([2**31 - 1]), dtype="int32")
+    builder.operator("FULLY_CONNECTED", [x, kernel, bias], [y])
+    model = read_model(builder.finish([x], [y]))
+    with pytest.raises(ConversionError, match=r"Set quantize\.weight_ranges to minmax"):
+        check_biases(model, "octav")
+    with pytest.raises(ConversionError, match=r"input hardly differs from 0.*calibrate with") as no:
+        check_biases(model, "minmax")
+    assert "minmax" not in str(no.value)
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+@pytest.mark.parametrize("weight_ranges", ["minmax", "mse"])
+def test_a_transposed_convolution_becomes_int8_and_agrees(use_bias, weight_ranges):
+    import keras
+    from keras import layers
+
+    inputs = keras.Input(chain().input_shape[1:])
+    x = layers.Conv2DTranspose(3, 3, strides=2, padding="same", use_bias=use_bias)(inputs)
+    x = layers.GlobalAveragePooling2D()(layers.ReLU()(x))
+    network = randomize(keras.Model(inputs, layers.Dense(4)(x)))
+    content = to_float32(network)
     found = observe(content, calibration(200))
-    int8 = to_integer(content, found, Choices())
-    exact, out = network.predict(SAMPLES, verbose=0), Runner(int8).predict(SAMPLES)
+    made = to_integer(content, found, Choices(ranges="mse", weight_ranges=weight_ranges))
+    require_full_int8(made)
+    exact, out = network.predict(SAMPLES, verbose=0), Runner(made).predict(SAMPLES)
     assert np.sum((out - exact) ** 2) < 0.02 * np.sum(exact**2)
-    assert layer.name == "conv1"
-    for weights in ("octav", "mse"):
-        with pytest.raises(ConversionError, match=r"too small beside its bias.*minmax"):
-            to_integer(content, found, Choices(weight_ranges=weights))
 
 
 def chain_copy():

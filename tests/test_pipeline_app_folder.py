@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from deploy.whole_files import write_whole
+from pipeline.app import folder as pipeline_folder
 from pipeline.app.folder import RECORD, RunError, RunFolder, Stage
 
 
@@ -120,6 +122,92 @@ def test_a_kill_between_the_renames_loses_nothing(tmp_path, monkeypatch, rename)
     assert not folder.complete(stage("a", writer("never"), version=2))
     assert (tmp_path / "a" / "out.txt").read_text() == "2"
     assert not list(tmp_path.glob("*.old"))
+
+
+def trains(passed):
+    """A stage whose work leaves a checkpoint, and goes on from one; notes what it finds."""
+
+    def work(place):
+        passed.append((place / "checkpoint.npz").exists())
+        (place / "checkpoint.npz").write_text("state")
+        (place / "shared").mkdir(exist_ok=True)
+        (place / "shared" / "samples.npz").write_text("samples")
+        (place / "student.keras").write_text("weights")
+
+    return Stage("a", 1, {}, (), (), work, resumes=True, scratch=("checkpoint.npz", "shared"))
+
+
+def contents(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_serves_to_go_on_is_no_part_of_a_complete_stage(tmp_path):
+    folder, passed = RunFolder(tmp_path), []
+    assert folder.complete(trains(passed))
+    assert contents(tmp_path / "a") == [RECORD, "student.keras"]
+    assert set(folder.outputs("a")) == {"student.keras"}
+    assert not folder.complete(trains(passed))
+    assert passed == [False]
+
+
+def test_a_full_disk_at_the_last_moment_leaves_something_to_go_on_from(tmp_path, monkeypatch):
+    folder, passed = RunFolder(tmp_path), []
+    real = write_whole
+
+    def full(path, text):
+        if path.name == RECORD:
+            raise OSError(28, "No space left on device")
+        real(path, text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.app.folder.write_whole", full)
+        with pytest.raises(OSError, match="No space"):
+            folder.complete(trains(passed))
+    assert folder.complete(trains(passed))
+    assert passed == [False, True]
+    assert contents(tmp_path / "a") == [RECORD, "student.keras"]
+
+
+@pytest.mark.parametrize("removed", [0, 1, 2])
+def test_a_kill_while_a_complete_stage_is_tidied_repeats_nothing(tmp_path, monkeypatch, removed):
+    folder, passed, calls = RunFolder(tmp_path), [], []
+    real = pipeline_folder._remove
+
+    def dies(path):
+        calls.append(path)
+        if len(calls) == removed + 1:
+            raise KeyboardInterrupt
+        real(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.app.folder._remove", dies)
+        with pytest.raises(KeyboardInterrupt):
+            folder.complete(trains(passed))
+    assert not folder.complete(trains(passed))
+    assert passed == [False]
+    assert contents(tmp_path / "a") == [RECORD, "student.keras"]
+
+
+def test_a_complete_folder_of_an_older_release_is_taken_as_it_is(tmp_path):
+    """It removed checkpoint and key first; it was killed before the rename."""
+    folder, passed = RunFolder(tmp_path), []
+    folder.complete(trains(passed))
+    os.rename(tmp_path / "a", tmp_path / "a.partial")
+    assert not folder.complete(trains(passed))
+    assert passed == [False]
+
+
+def test_what_a_killed_writer_left_is_no_part_of_the_stage(tmp_path):
+    folder = RunFolder(tmp_path)
+
+    def dies(place):
+        (place / ".summary.json.123-0123abcd.tmp").write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        folder.complete(stage("a", dies, resumes=True))
+    folder.complete(stage("a", writer("1"), resumes=True))
+    assert contents(tmp_path / "a") == ["out.txt", RECORD]
 
 
 def test_the_record_says_what_the_stage_came_from(tmp_path):

@@ -12,7 +12,7 @@ import pytest
 
 DRIVER = Path(__file__).with_name("kill_driver.py")
 # How often each moment comes in an finished_run run of these settings.
-OCCURRENCES = {"step": 21, "checkpoint": 10, "cache": 4, "conversion": 4, "rename": 8}
+OCCURRENCES = {"step": 21, "checkpoint": 10, "cache": 4, "conversion": 4, "record": 8, "rename": 8}
 
 
 def launch(settings, run, *prefix):
@@ -67,6 +67,22 @@ def test_three_kills_change_nothing(finished_run, tmp_path):
     # In the first third of the line, so that each of the three finds something left to interrupt.
     moments = [("step", 5), ("checkpoint", 3), ("rename", 3)]
     assert kill_and_finish(finished_run, tmp_path / "run", moments) == 3
+
+
+def test_a_kill_at_the_end_of_a_training_repeats_none_of_it(finished_run, tmp_path):
+    settings, expected = finished_run
+    run = tmp_path / "run"
+    done = launch(settings, run, str(DRIVER), "record", "2")  # the samples', then the teacher's
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    partial = run / "teacher" / "0.partial"
+    assert (partial / "network.keras").exists()
+    trained = (partial / "history.csv").stat().st_mtime_ns  # written anew after each epoch
+    done = launch(settings, run, "-m", "pipeline")
+    assert done.returncode == 0, done.stderr
+    assert (run / "teacher" / "0" / "history.csv").stat().st_mtime_ns == trained
+    names = [{path.name for path in (each / "teacher" / "0").iterdir()} for each in (run, expected)]
+    assert names[0] == names[1]
+    assert_same_outcome(expected, run)
 
 
 @pytest.mark.slow

@@ -198,6 +198,8 @@ def test_a_model_of_ones_own_becomes_a_full_int8_file_and_a_record(tuned_model):
     accuracy = record["qat"]["validation_accuracy"]
     assert accuracy["int8"] > accuracy["float32"] + 0.2  # the model was not trained before
     keras.saving.load_model(out / "model" / "fine_tuned.keras", safe_mode=True)
+    names = {path.name for path in (out / "model").iterdir()}
+    assert names == {*record["files"].values(), "fine_tuned.keras", "qat.json", "stage.json"}
 
 
 @pytest.mark.slow

@@ -40,7 +40,8 @@ def explain_apart(
         arrays = {"x": samples} | ({} if labels is None else {"y": labels})
         np.savez(folder / "samples.npz", allow_pickle=False, **arrays)
         with (folder / "errors.txt").open("w") as errors:
-            command = [sys.executable, "-m", "deploy.explain.apart", str(folder)]
+            # -P: what lies in the user's working folder must not be taken for a package.
+            command = [sys.executable, "-P", "-m", "deploy.explain.apart", str(folder)]
             child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
             try:
                 assert child.stdout is not None

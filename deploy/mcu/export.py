@@ -130,7 +130,7 @@ def export_tflm(
     fields = {
         "name": name,
         "guard": name.upper(),
-        "sha256": hashlib.sha256(kept).hexdigest(),
+        "sha256": _sha256(kept),
         "size": len(kept),
         "operators": [{"name": n, "add": OPERATORS[n].add} for n in used_operators(model.main)],
         "operator_names": ", ".join(used_operators(model.main)),
@@ -165,29 +165,67 @@ FILES = (
 )
 
 
+HASHES = "SHA256SUMS"
+
+
 def write_tflm(folder: str | Path, export: TflmExport) -> Path:
-    """Write the files, whole or not at all.
+    """Write the files and their hashes, whole or not at all.
 
     Args:
-        folder: new, empty, or an older export and nothing else.
+        folder: new, empty, or an older export and nothing else, as it was written.
         export: what to write.
 
     Returns:
         The folder.
 
     Raises:
-        ModelError: the folder holds something else.
+        ModelError: the folder holds something else, or a file that was edited.
     """
     target = Path(folder).resolve()
     present = {path.name for path in target.iterdir()} if target.is_dir() else set()
-    if target.is_file() or present - set(FILES):
-        foreign = ", ".join(sorted(present - set(FILES))) or "it is a file"
+    foreign = present - {*FILES, HASHES}
+    if target.is_file() or foreign:
         raise ModelError(
-            f"{target} holds other things than an export ({foreign}): give the name of a new "
-            "folder."
+            f"{target} holds other things than an export "
+            f"({', '.join(sorted(foreign)) or 'it is a file'}): give the name of a new folder."
         )
-    replace_folder(target, export.files)
+    hashes = {name: _sha256(content) for name, content in export.files.items()}
+    _check_unedited(target, sorted(present - {HASHES}), hashes)
+    lines = "".join(f"{hashes[name]}  {name}\n" for name in sorted(hashes))
+    replace_folder(target, {**export.files, HASHES: lines.encode()})
     return target
+
+
+def _check_unedited(target: Path, present: Sequence[str], new: Mapping[str, str]) -> None:
+    """Refuses to replace a file that is neither as it was exported nor as it will be."""
+    written = _written_hashes(target / HASHES)
+    edited = []
+    for name in present:
+        path = target / name
+        known = {written.get(name), new.get(name)}
+        if not path.is_file() or _sha256(path.read_bytes()) not in known:
+            edited.append(name)
+    if not edited:
+        return
+    why = (
+        f"{' and '.join(edited)} changed since the export"
+        if written
+        else f"it has no {HASHES}, which tells the user's edits in {' and '.join(edited)} apart"
+    )
+    raise ModelError(
+        f"{target} is not replaced: {why}. Give the name of a new folder and bring your edits "
+        "over, or remove this one."
+    )
+
+
+def _written_hashes(path: Path) -> dict[str, str]:
+    """File name -> sha256 as the export noted it; empty where there is no such note."""
+    lines = path.read_text("utf-8", "replace").splitlines() if path.is_file() else []
+    return {name: sha256 for sha256, _, name in (line.partition("  ") for line in lines)}
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def seeded_sample(model: Model) -> TestSample:

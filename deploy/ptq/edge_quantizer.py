@@ -21,12 +21,16 @@ from deploy.flatbuffer import read_model
 from deploy.graph import Graph, Operator
 from deploy.ptq.estimators import Range
 from deploy.ptq.plan import Plan
-from deploy.ptq.precision import FLOAT, INT8, Precision, weight
+from deploy.ptq.precision import FLOAT, Precision, weight
 
 PACKAGE = "ai-edge-quantizer"
 REQUIREMENT = "ai-edge-quantizer>=0.10,<0.11"
 ALGORITHMS = {"minmax": "min_max_uniform_quantize", "octav": "OCTAV", "mse": "MSE"}
 _NAMES = {"TRANSPOSE_CONV": "CONV_2D_TRANSPOSE"}  # TFLite's name -> the package's
+
+# Places of the activation and the bias among the inputs; the weights are the second everywhere.
+_OPERANDS = {"TRANSPOSE_CONV": (2, 3)}  # the first is the shape of its output
+_BIAS_MAX = 2.0**30  # half of what INT32 holds, so that rounding cannot reach its end
 
 Scope = tuple[str, str]  # operation, output tensors
 
@@ -178,32 +182,43 @@ def _statistics(graph: Graph, plan: Plan, ranges: Mapping[str, Range]) -> dict[s
         for name, (low, high) in ranges.items()
     }
     for operator in graph.operators:
-        if plan.operators[operator.index] is INT8:
-            values |= _weight_statistics(graph, operator, ranges)
+        precision = plan.operators[operator.index]
+        if precision is not FLOAT:
+            values |= _weight_statistics(graph, operator, precision, ranges)
     return values
 
 
 def _weight_statistics(
-    graph: Graph, operator: Operator, ranges: Mapping[str, Range]
+    graph: Graph, operator: Operator, precision: Precision, ranges: Mapping[str, Range]
 ) -> dict[str, Any]:
     """Ranges of the weights, one a channel, wide enough for the bias.
 
-    A bias has the step (input step) * (weight step) in INT32. Where a channel's weights are all
-    but 0 and its bias is not, that step would be too small to hold the bias.
+    A bias has the step (input step) * (weight step). The package cuts it off at the ends of INT32
+    with every precision: beside int16 activations it stores it as INT64, but fills no more of it.
+    Where a channel's weights are all but 0 and its bias is not, that step would be too small to
+    hold the bias.
     """
     kernel = weight(graph, operator)
-    if kernel is None or len(operator.inputs) < 3 or operator.inputs[2] < 0:
+    image, place = _OPERANDS.get(operator.name, (0, 2))
+    if kernel is None or len(operator.inputs) <= place or operator.inputs[place] < 0:
         return {}
     channel = 3 if operator.name == "DEPTHWISE_CONV_2D" else 0
     axes = tuple(axis for axis in range(len(kernel.shape)) if axis != channel)
-    values, bias = kernel.values(), graph.tensors[operator.inputs[2]]
-    low, high = ranges[graph.tensors[operator.inputs[0]].name]
-    input_step = max(max(high, 0.0) - min(low, 0.0), 1e-9) / 255
+    values, bias = kernel.values(), graph.tensors[operator.inputs[place]]
+    input_step = _step(ranges[graph.tensors[operator.inputs[image]].name], precision)
     shape = [1] * len(kernel.shape)
     shape[channel] = -1
-    needed = (np.abs(bias.values()) * 127 / (input_step * 2.0**30)).reshape(shape)
+    largest = 2 ** (precision.weight_bits - 1) - 1
+    needed = (np.abs(bias.values()) * largest / (input_step * _BIAS_MAX)).reshape(shape)
     found = {
         "min": np.minimum(values.min(axis=axes, keepdims=True), -needed),
         "max": np.maximum(values.max(axis=axes, keepdims=True), needed),
     }
     return {kernel.name: {key: array.astype(np.float32) for key, array in found.items()}}
+
+
+def _step(covered: Range, precision: Precision) -> float:
+    """Of an activation with this range; INT16 activations are symmetric."""
+    low, high = min(covered[0], 0.0), max(covered[1], 0.0)
+    width = 2 * max(high, -low) if precision.grid.symmetric else high - low
+    return max(width, 1e-9) / precision.grid.steps

@@ -66,7 +66,7 @@ def to_integer(content: bytes, seen: Mapping[str, Histogram], choices: Choices) 
         require_full_int8(made)
     else:
         _require_int16(read_model(made))
-    check_biases(read_model(made))
+    check_biases(read_model(made), choices.weight_ranges)
     return made
 
 
@@ -124,8 +124,12 @@ def _require_int16(model: Model) -> None:
     require_live_tensors(model)
 
 
-def check_biases(model: Model) -> None:
-    """Refuses INT32 biases at the end of their range, which stand for larger ones.
+def check_biases(model: Model, weight_ranges: str) -> None:
+    """Refuses biases at the ends of INT32, which stand for larger ones.
+
+    Args:
+        model: a quantized file.
+        weight_ranges: how the ranges of its weights were chosen, see `Choices`.
 
     Raises:
         ConversionError: names the operator.
@@ -133,13 +137,24 @@ def check_biases(model: Model) -> None:
     for operator in model.main.operators:
         for index in operator.inputs[2:]:
             tensor = model.main.tensors[index] if index >= 0 else None
-            if tensor is None or not tensor.constant or tensor.dtype != "INT32":
+            if tensor is None or not tensor.constant or tensor.dtype not in {"INT32", "INT64"}:
                 continue
             stored = tensor.values().astype(np.int64)
             if tensor.quantization and np.abs(stored).max(initial=0) >= _INT32_MAX:
                 raise ConversionError(
                     f"Operator {operator.index} ({operator.name}) has a channel whose weights are "
                     f"too small beside its bias: tensor {index} '{tensor.name}' leaves the range "
-                    "of INT32. Set quantize.weight_ranges to minmax, which widens the weights' "
-                    "range there."
+                    f"of INT32. {_cure(weight_ranges)}"
                 )
+
+
+def _cure(weight_ranges: str) -> str:
+    if weight_ranges != "minmax":
+        return (
+            "Set quantize.weight_ranges to minmax, which widens the weights' range there "
+            f"({weight_ranges} does not)."
+        )
+    return (
+        "The weights' range was widened there, but the operator's input hardly differs from 0 on "
+        "the calibration samples: calibrate with others, or replace that layer."
+    )

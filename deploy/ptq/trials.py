@@ -72,7 +72,7 @@ class Bench:
         plan = following(self.graph, chosen, supports)
         ranges = tensor_ranges(self.graph, plan, self.seen, self.choices)
         made = quantize_file(self.content, plan, ranges, self.choices.weight_ranges)
-        check_biases(read_model(made))
+        check_biases(read_model(made), self.choices.weight_ranges)
         return made
 
     def outcome(

@@ -1,8 +1,10 @@
 """The run folder: a lock, and one folder a stage that appears whole or not at all.
 
 A stage works in `<stage>.partial` beside its place. When it is complete, `stage.json` is written
-into it and it is renamed. `stage.json` holds the key (a hash of everything that the stage depends
-on) and the sha256 of each file, so that a later run knows whether it may be used.
+into it, then what only serves to go on with it is removed, and it is renamed: at every moment a
+kill leaves either something to go on from or a complete stage. `stage.json` holds the key (a hash
+of everything that the stage depends on) and the sha256 of each file, so that a later run knows
+whether it may be used.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from deploy.whole_files import write_whole
+from deploy.whole_files import sweep, write_whole
 
 RECORD = "stage.json"
 KEY = "key.txt"
@@ -45,6 +47,8 @@ class Stage:
         libraries: packages whose versions decide its output.
         work: fills the folder it is given.
         resumes: an interrupted try is gone on with; otherwise its leftovers are thrown away.
+        scratch: files and folders of that work which only serve to go on with it. The work leaves
+            them there; they are removed when the stage is complete, and are no part of it.
     """
 
     name: str
@@ -54,6 +58,7 @@ class Stage:
     libraries: tuple[str, ...]
     work: Callable[[Path], None]
     resumes: bool = False
+    scratch: tuple[str, ...] = ()
 
 
 class RunFolder:
@@ -148,13 +153,12 @@ class RunFolder:
         Returns:
             Whether there was anything to do.
         """
-        self._finish_rename(stage.name)
+        self._finish(stage)
         if self.is_fresh(stage):
             return False
         key = self.key(stage)
         partial = self._workplace(stage, key)
         stage.work(partial)
-        (partial / KEY).unlink()
         record = {
             "stage": stage.name,
             "key": key,
@@ -162,10 +166,10 @@ class RunFolder:
             "settings": stage.settings,
             "inputs": {name: self.record(name)["key"] for name in stage.inputs},
             "libraries": versions(stage.libraries),
-            "outputs": hashes(partial),
+            "outputs": hashes(partial, leave_out=(KEY, *stage.scratch)),
         }
         write_whole(partial / RECORD, json.dumps(record, indent=1, sort_keys=True))
-        self._finish_rename(stage.name)
+        self._finish(stage)
         return True
 
     def _workplace(self, stage: Stage, key: str) -> Path:
@@ -176,15 +180,18 @@ class RunFolder:
         if partial.exists() and not (stage.resumes and same):
             shutil.rmtree(partial)
         partial.mkdir(parents=True, exist_ok=True)
+        sweep(partial)
         if not noted.exists():
             write_whole(noted, key)
         return partial
 
-    def _finish_rename(self, name: str) -> None:
+    def _finish(self, stage: Stage) -> None:
         """Puts a complete partial folder in its place; safe to repeat after a kill."""
-        partial, place = self.partial(name), self.place(name)
+        partial, place = self.partial(stage.name), self.place(stage.name)
         old = place.with_name(place.name + ".old")
         if (partial / RECORD).exists():
+            for each in (KEY, *stage.scratch):
+                _remove(partial / each)
             if place.exists():
                 shutil.rmtree(old, ignore_errors=True)
                 os.rename(place, old)
@@ -208,10 +215,23 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def hashes(folder: Path) -> dict[str, str]:
-    """File -> sha256 of everything in a stage's folder but its record."""
+def hashes(folder: Path, leave_out: tuple[str, ...] = ()) -> dict[str, str]:
+    """File -> sha256 of everything in a stage's folder but its record.
+
+    Args:
+        folder: the stage's.
+        leave_out: files and folders in it that are passed over.
+    """
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != RECORD)
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files
+        if path.relative_to(folder).parts[0] not in leave_out
     }
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -118,6 +117,7 @@ class _Work:
             libraries=(*CONVERSION_LIBRARIES, "tf_keras", "tensorflow-model-optimization"),
             work=self.fill,
             resumes=True,
+            scratch=(WORK,),
         )
 
     def fill(self, folder: Path) -> None:
@@ -141,7 +141,6 @@ class _Work:
         kept = fine_tune(self.terminal, shared, task)
         kept.write(folder, self._name, NETWORK)
         write_whole(folder / RECORD, json.dumps(self._record(kept, task.job), indent=1))
-        shutil.rmtree(shared)
 
     def _before(self) -> Before:
         from deploy.convert import to_float32, to_int8

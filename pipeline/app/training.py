@@ -46,8 +46,12 @@ def _tensorboard(context: Context, title: str) -> list[keras.callbacks.Callback]
     return [keras.callbacks.TensorBoard(str(folder), write_graph=False)]
 
 
-def finish(job: Job, network: keras.Model, path: Path, history: list[Row]) -> None:
-    """Writes the network, computing in float32, and the summary; removes the checkpoint."""
+def finish(network: keras.Model, path: Path, history: list[Row]) -> None:
+    """Writes the network, computing in float32, and the summary.
+
+    The checkpoint stays until the stage is complete (`Stage.scratch`): a training that is stopped
+    here goes on from it, and is at its end at once.
+    """
     from pipeline.drop_regressor import in_float32
 
     network = in_float32(network)
@@ -56,7 +60,6 @@ def finish(job: Job, network: keras.Model, path: Path, history: list[Row]) -> No
     aside.replace(path)
     summary = {"parameters": network.count_params(), "best": _best(history)}
     write_whole(path.with_name("summary.json"), json.dumps(summary, indent=1))
-    job.checkpoint.unlink(missing_ok=True)
 
 
 def _best(history: list[Row]) -> Row | None:

@@ -77,8 +77,6 @@ def _identity(tuning: Tuning, terminal: Terminal) -> tuple[dict[str, Any], int]:
 
 
 def _carry_out(trials: Trials, jobs: int, terminal: Terminal) -> None:
-    import sys
-
     from pipeline.app.studies.processes import Processes
     from pipeline.app.tuning.carry_out import Clock, TuneDisplay, carry_out
     from pipeline.app.tuning.task import TrialTask
@@ -88,7 +86,7 @@ def _carry_out(trials: Trials, jobs: int, terminal: Terminal) -> None:
     terminal.say(f"{total} trials: {finished} finished before; in {trials.layout.folder}")
     if finished >= total:
         return
-    crew = Processes[TrialTask](jobs, (sys.executable, "-m", WORKER))
+    crew = Processes[TrialTask](jobs, WORKER)
     clock = Clock(trials.tuning.timeout_minutes)
     try:
         with TuneDisplay(terminal, total, finished) as display:

@@ -65,7 +65,8 @@ def launch(module: str, folder: Path, listen: Callable[[dict[str, Any]], None]) 
         CarryError: the network was refused; the process's own sentence.
         QatError: the process ended in another way; its last lines.
     """
-    words = [sys.executable, "-m", module, str(folder)]
+    # -P: what lies in the user's working folder must not be taken for a package.
+    words = [sys.executable, "-P", "-m", module, str(folder)]
     environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1"}
     with subprocess.Popen(
         words,

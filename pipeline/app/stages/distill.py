@@ -29,6 +29,8 @@ def stages(context: Context) -> list[Stage]:
 
 
 def _stage(context: Context, arm: str) -> Stage:
+    from pipeline.checkpoint import CHECKPOINT
+
     settings = context.settings("student", "training", "seed", "hint_member")
     settings |= settings_read(arm, context.config) | context.samples()
     if arm != "scratch":
@@ -44,6 +46,7 @@ def _stage(context: Context, arm: str) -> Stage:
         libraries=TRAINING_LIBRARIES,
         work=lambda folder: _work(context, arm, folder),
         resumes=True,
+        scratch=(CHECKPOINT,),
     )
 
 
@@ -88,7 +91,7 @@ def _work(context: Context, arm: str, folder: Path) -> None:
         names = [f"{i}:{v.path.replace('/', ':')}" for i, v in enumerate(dropped)]
         arrays = {name: v.numpy() for name, v in zip(names, dropped, strict=True)}
         np.savez(folder / "dropped.npz", **arrays)
-        finish(job, alone, folder / "student.keras", history)
+        finish(alone, folder / "student.keras", history)
 
 
 def _keep_maps(job: Job, folder: Path, phase: str) -> None:

@@ -24,7 +24,7 @@ def stage(context: Context, options: Mapping[str, Any]) -> Stage:
     settings = {"name": name} | ({"strip": options["strip"]} if kind == TFLM else {})
     return Stage(
         name=f"mcu/{kind}",
-        version=1,
+        version={PLAIN_C: 1, TFLM: 2}[kind],
         settings=settings,
         inputs=(bundle.NAME,),
         libraries=("numpy", "tflite", "jinja2")

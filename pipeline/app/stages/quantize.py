@@ -41,6 +41,7 @@ __all__ = [
     "stages",
 ]
 
+FINE_TUNING = "work"  # what the fine-tuning goes on from, in the folder of its stage
 # For comparison with a fine-tuned student: calibrated only, and trained on as long in float.
 INT8_PTQ, FLOAT_CONTROL = "int8_ptq", "float32_control"
 
@@ -55,6 +56,7 @@ class Method:
         extra: precisions of the files that it makes beside the float one and the deployed one.
         libraries: packages whose versions decide the outcome, beside those of a conversion.
         resumes: an interrupted try is gone on with.
+        scratch: what it leaves in the stage's folder for that, see `Stage`.
     """
 
     work: Callable[[Context, str, Path], None]
@@ -62,6 +64,7 @@ class Method:
     extra: Callable[[Context], tuple[str, ...]] = lambda context: ()
     libraries: tuple[str, ...] = ()
     resumes: bool = False
+    scratch: tuple[str, ...] = ()
 
 
 def file_name(model: str, precision: str) -> str:
@@ -95,6 +98,7 @@ def _stage(context: Context, model: str) -> Stage:
         libraries=_libraries(context, model),
         work=lambda folder: method.work(context, model, folder),
         resumes=method.resumes,
+        scratch=method.scratch,
     )
 
 
@@ -249,5 +253,6 @@ METHODS: dict[str, Method] = {
         extra=_qat_extra,
         libraries=("tf_keras", "tensorflow-model-optimization"),
         resumes=True,
+        scratch=(FINE_TUNING,),
     ),
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,7 @@ from pipeline.app import qat_outcome
 from pipeline.app.context import Context
 from pipeline.app.qat_judge import Before, sentence
 from pipeline.app.qat_outcome import Task
-from pipeline.app.stages.quantize import file_name
+from pipeline.app.stages.quantize import FINE_TUNING, file_name
 from pipeline.app.teacher_taps import cached_tap, mode
 from pipeline.methods import method_names
 from pipeline.qat.job import VERSION
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     import keras
 
     from pipeline.qat.job import Job
-
-WORK = "work"  # in the stage's folder while it is being filled
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +82,7 @@ def fine_tune(context: Context, student: Student, folder: Path) -> None:
         StageError: the outcome breaks a bound.
         CarryError, QatError: see pipeline.app.qat_outcome.fine_tune.
     """
-    shared, config = folder / WORK, context.config
+    shared, config = folder / FINE_TUNING, context.config
     _share(context, student, shared)
     task = Task(
         student.before,
@@ -102,7 +99,6 @@ def fine_tune(context: Context, student: Student, folder: Path) -> None:
     kept.write(folder, partial(file_name, student.arm), "student_qat.keras")
     write_whole(folder / "verify.json", json.dumps(kept.report, indent=1))
     context.terminal.say(f"{student.arm} {sentence(kept.report)}")
-    shutil.rmtree(shared)
 
 
 def _share(context: Context, student: Student, shared: Path) -> None:

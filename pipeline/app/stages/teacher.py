@@ -19,6 +19,8 @@ def stages(context: Context) -> list[Stage]:
 
 
 def _stage(context: Context, member: int, name: str) -> Stage:
+    from pipeline.checkpoint import CHECKPOINT
+
     config = context.config
     settings = context.settings("teacher", "teacher_training")
     settings |= {"seed": _seed(config)} | context.samples()
@@ -33,6 +35,7 @@ def _stage(context: Context, member: int, name: str) -> Stage:
         libraries=TRAINING_LIBRARIES,
         work=lambda folder: _work(context, member, folder),
         resumes=True,
+        scratch=(CHECKPOINT,),
     )
 
 
@@ -63,4 +66,4 @@ def _work(context: Context, member: int, folder: Path) -> None:
         history = []
         if config.teacher.family != "keras_file":  # a user's own teacher is used as it is
             history = train_with_progress(context, job, title)
-        finish(job, network, folder / "network.keras", history)
+        finish(network, folder / "network.keras", history)

@@ -17,7 +17,7 @@ from pipeline.app.studies.crew import FAILED, Outcome, Portable
 Job = TypeVar("Job", bound=Portable)
 RECYCLE = 8  # tasks of one process: what TensorFlow never gives back stays bounded
 GRACE_S = 5.0
-WORKER = (sys.executable, "-m", "pipeline.app.studies.worker")
+WORKER = "pipeline.app.studies.worker"
 
 
 class Processes(Generic[Job]):
@@ -25,11 +25,12 @@ class Processes(Generic[Job]):
 
     Args:
         jobs: tasks at a time.
-        program: what each process runs; it serves tasks as `studies/worker.py` does.
+        module: what each process runs; it serves tasks as `studies/worker.py` does.
     """
 
-    def __init__(self, jobs: int, program: tuple[str, ...] = WORKER) -> None:
-        self._jobs, self._program = jobs, program
+    def __init__(self, jobs: int, module: str = WORKER) -> None:
+        # -P: what lies in the user's working folder must not be taken for a package.
+        self._jobs, self._program = jobs, (sys.executable, "-P", "-m", module)
         self._threads = max(1, (os.cpu_count() or 1) // jobs)
         self._idle: list[_Worker[Job]] = []
         self._active: list[_Worker[Job]] = []

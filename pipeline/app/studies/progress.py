@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from deploy.whole_files import aside
 from pipeline.app.console import Bar, Terminal
 
 PROGRESS = "progress.json"
@@ -98,9 +99,10 @@ class Reporter(Terminal):
             wall, cpu = time.monotonic() - self._since[0], _cpu_s() - self._since[1]
             self.progress.wall_s[self._stage] = self._before[0] + wall
             self.progress.cpu_s[self._stage] = self._before[1] + cpu
-        aside = self._folder / (PROGRESS + ".tmp")
-        aside.write_text(json.dumps(asdict(self.progress)))
-        os.replace(aside, self._folder / PROGRESS)
+        # Not to the disk: this is often, and a power cut may lose it. Workers that wait for one
+        # teacher report to one place.
+        with aside(self._folder / PROGRESS) as place:
+            place.write_text(json.dumps(asdict(self.progress)))
         self._said = time.monotonic()
 
     def save_if_due(self) -> None:
