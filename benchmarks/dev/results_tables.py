@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.dev import depth_picture
+from benchmarks.report.study.words import chance
 from deploy.whole_files import write_whole
 from pipeline.app.studies.definition import read_study
 
@@ -201,9 +202,7 @@ def _difference(name: str, row: Facts) -> list[str]:
 
 
 def _probability(p: float | None) -> str:
-    if p is None:
-        return ""
-    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
+    return "" if p is None else chance(p)
 
 
 def main() -> None:

@@ -33,6 +33,7 @@ def doubts(
         compared: the comparisons of one precision, which are corrected for their number.
     """
     used = [records.students[run["id"]] for run in runs]
+    taught = records.teachers_of(plan.teachers)
     found = [
         *_few(plan),
         *_passes(plan),
@@ -40,7 +41,7 @@ def doubts(
         *_unshared(plan),
         *_teachers(runs, used),
         *_calibration(plan, records),
-        *_several("the test samples", (r["test_sha256"] for r in [*used, *_own(plan, records)])),
+        *_several("the test samples", (r["test_sha256"] for r in [*used, *taught])),
         *_several("the commit of hintlite", (str(r["commit"]) for r in used)),
         *_libraries(used),
         *_several("the machine", (r["machine"]["processor"] for r in used)),
@@ -132,15 +133,10 @@ def _unshared(plan: Plan) -> list[str]:
     ]
 
 
-def _own(plan: Plan, records: Records) -> list[dict[str, Any]]:
-    """The records of the study's teachers."""
-    return [record for record in records.teachers if record["key"] in plan.teachers]
-
-
 def _calibration(plan: Plan, records: Records) -> list[str]:
     """Teachers whose INT8 figures are those of another calibration than the study's settings."""
     lines = []
-    for record in _own(plan, records):
+    for record in records.teachers_of(plan.teachers):
         had = record["settings"].get("data", {}).get("calibration_samples")
         asked = plan.teachers[record["key"]].data.calibration_samples
         if had not in (None, asked):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,10 @@ class Records:
 
     students: dict[str, dict[str, Any]]
     teachers: tuple[dict[str, Any], ...]
+
+    def teachers_of(self, keys: Container[str]) -> list[dict[str, Any]]:
+        """The records of the teachers with these keys."""
+        return [record for record in self.teachers if record["key"] in keys]
 
 
 def read_records(results: Path) -> Records:

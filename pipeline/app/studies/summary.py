@@ -182,8 +182,7 @@ def _teachers(plan: Plan, records: Records, runs: Sequence[Run]) -> list[dict[st
             "wall_s": round(sum(record["wall_s"].values()), 1),
             "students": sum(run["teacher"] == record["weights_sha256"][:8] for run in runs),
         }
-        for record in records.teachers
-        if record["key"] in plan.teachers
+        for record in records.teachers_of(plan.teachers)
     ]
 
 
