@@ -112,9 +112,9 @@ def _power(compared: Sequence[dict[str, Any]]) -> list[str]:
     if not told:
         return []
     return [
-        f"p is corrected for {family} comparisons: the clearest one is called real from a mean "
-        f"difference on of so many standard deviations of its pairs: {', '.join(told)}. Smaller "
-        "ones may exist and need more seeds."
+        f"p is corrected for {family} comparisons. To be called real, the clearest difference must "
+        f"be at least so many standard deviations of its pairs: {', '.join(told)}. Smaller ones "
+        "may exist and need more seeds."
     ]
 
 
