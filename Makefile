@@ -54,7 +54,7 @@ figures: $(READY)  ## the README's figures, into docs/results
 results: $(READY)  ## the studies of docs/results.md, hours to days: goes on from the runs that are there
 	@set -e; for study in headline fitnet1 ways depth depth_rate; do \
 	  $(BIN)/hintlite study configs/results/$$study.yaml --jobs 2 \
-	    --folder runs/results/$$study --results docs/results/runs; \
+	    --folder runs/results --results docs/results/runs; \
 	  $(BIN)/hintlite study configs/results/$$study.yaml --report \
 	    --folder docs/results/$$study --results docs/results/runs; done
 	$(BIN)/python -m benchmarks.dev.depth_picture configs/results/depth.yaml \
