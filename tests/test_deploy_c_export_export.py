@@ -1,5 +1,6 @@
 import ctypes
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -10,7 +11,7 @@ import pytest
 from c_export_models import tflm_outputs
 from c_export_networks import FAMILIES, network_inputs
 
-from deploy.c_export.emit import check_name
+from deploy.c_export.emit import RUNTIME, check_name
 from deploy.c_export.export import export_c
 from deploy.c_export.graph import ExportError
 
@@ -149,12 +150,22 @@ def test_names_that_cannot_begin_c_identifiers_are_refused(name, tmp_path):
         ("string", r"string\.h would hide"),
         ("stdint", r"stdint\.h would hide"),
         ("tgmath", r"tgmath\.h would hide"),
+        ("features", r"features\.h would hide"),
         ("while", "keyword of C"),
     ],
 )
 def test_names_that_are_taken_are_refused_before_anything_is_read(name, reason, tmp_path):
     with pytest.raises(ExportError, match=f"{name}.*{reason}.*choose another"):
         export_c(b"unread", tmp_path / "out", name)
+
+
+def test_no_name_hides_a_header_that_a_kernel_includes():
+    sources = [path.read_text() for path in RUNTIME.glob("*.[ch]*")]
+    headers = {name for text in sources for name in re.findall(r"#include <(\w+)\.h>", text)}
+    assert {"stdint", "arm_acle", "arm_mve"} <= headers
+    for name in headers:
+        with pytest.raises(ExportError, match="would hide it"):
+            check_name(name)
 
 
 @pytest.mark.parametrize("name", ["examples", "hintlites", "strings", "while_", "network"])

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 RUNTIME = Path(__file__).parent / "runtime"
 
-# `<name>.h` would stand before the header of the same name on the include path.
+# `<name>.h` would stand before the header of the same name on the include path. The last line has
+# those that the kernels include, and that the C library's own headers include by such a name.
 _C_HEADERS = frozenset(
     [
         "assert",
@@ -48,6 +49,7 @@ _C_HEADERS = frozenset(
         "time",
         "wchar",
         "wctype",
+        *("arm_acle", "arm_mve", "alloca", "endian", "features"),
     ]
 )
 _C_KEYWORDS = frozenset(
