@@ -42,8 +42,8 @@ def on_model(command: Command, path: Path) -> int:
         )
     raise RunError(
         f"`hintlite {command.name}` does not take a single model ({path}) in this way: give a run, "
-        "or `bundle MODEL.tflite --mcu tflm --out FOLDER`, or `benchmark MODEL.tflite --target "
-        "tflm`"
+        "or `bundle MODEL.tflite --mcu c --out FOLDER` (or `--mcu tflm`), or `benchmark "
+        "MODEL.tflite --target tflm`"
     )
 
 
