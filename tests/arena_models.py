@@ -37,7 +37,7 @@ def need_tflite_micro():
 def recorded(paths):
     """Path -> (bytes of activations, persistent bytes) as the interpreter on this host says."""
     command = [sys.executable, "-c", RECORD, *map(str, paths)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     return {
         path: tuple(int(re.search(rf"allocation {end} (\d+)", text)[1]) for end in ("head", "tail"))
         for path, text in json.loads(done.stdout).items()

@@ -107,7 +107,7 @@ def test_a_signal_ends_a_sweep():
     try:
         assert "importing" in process.stderr.readline()
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
         assert (process.returncode, out) == (1, "")
         assert err.endswith("bench_tflite: error: stopped\n")
         with pytest.raises(ProcessLookupError):

@@ -334,7 +334,7 @@ def test_ctrl_c_ends_a_real_benchmark(tmp_path):
         pids = children(process.pid)
         pids += [grandchild for pid in pids for grandchild in children(pid)]
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=300)
     finally:
         watchdog.cancel()
         watchdog.join()  # a later test counts the threads

@@ -29,7 +29,7 @@ def expected():
 
 
 def printed(command):
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     return [int(line) for line in done.stdout.split()]
 
 
@@ -38,7 +38,7 @@ def test_cmake_builds_the_example_and_it_prints_what_tflm_says(tmp_path):
     folder = export_c(MODEL, tmp_path / "reference", "reference").folder
     build = str(tmp_path / "build")
     for words in (["-S", str(folder), "-B", build], ["--build", build]):
-        subprocess.run(["cmake", *words], check=True, capture_output=True, timeout=120)
+        subprocess.run(["cmake", *words], check=True, capture_output=True, timeout=300)
     assert printed([f"{build}/reference_example"]) == expected()
 
 
@@ -51,5 +51,5 @@ def test_a_big_endian_machine_gives_the_same_bits(tmp_path):
     sources = [str(path) for path in sorted(folder.glob("*.c"))]
     compiler, emulator = BIG_ENDIAN
     command = [compiler, "-std=c99", "-O2", "-static", *sources, "-o", str(program)]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
     assert printed([emulator, str(program)]) == expected()

@@ -45,11 +45,11 @@ def test_sources_compile_without_a_warning(exported, compiler, level):
         pytest.skip(f"{compiler} not found: apt-get install {compiler}")
     sources = [str(p) for p in exported.folder.glob("*.c")]
     command = (compiler, *STRICT, "-Werror", level, "-c", *sources)
-    subprocess.run(command, cwd=exported.folder, check=True, timeout=120)
+    subprocess.run(command, cwd=exported.folder, check=True, timeout=300)
 
 
 def test_the_makefile_builds_an_example_that_runs(exported):
-    subprocess.run(["make"], cwd=exported.folder, check=True, timeout=120, capture_output=True)
+    subprocess.run(["make"], cwd=exported.folder, check=True, timeout=300, capture_output=True)
     done = subprocess.run(
         ["./student_example"], cwd=exported.folder, check=True, capture_output=True, text=True
     )

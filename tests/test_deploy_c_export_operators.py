@@ -73,7 +73,7 @@ def test_clang_compiles_every_set_of_kernels_without_a_warning(core, sources):
     target = ("--target=arm-none-eabi", *toolchain.BOARDS[core].flags, "-mthumb", "-O1")
     names = [path.name for path in kernel_sources(sources)]
     command = ("clang", *STRICT, *target, "-isystem", headers, "-fsyntax-only", *names)
-    subprocess.run(command, cwd=sources, check=True, timeout=120)
+    subprocess.run(command, cwd=sources, check=True, timeout=300)
 
 
 @pytest.mark.parametrize("core", ["cortex-m4", "cortex-m55"])

@@ -43,7 +43,7 @@ def writers(place):
 
 
 def finish(processes):
-    errors = [process.communicate(timeout=120)[1] for process in processes]
+    errors = [process.communicate(timeout=300)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], errors
 
 

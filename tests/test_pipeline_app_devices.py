@@ -277,7 +277,7 @@ def test_ctrl_c_leaves_no_process_and_no_file(server, run):
             assert time.monotonic() < end
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
-        error = process.communicate(timeout=60)[1]
+        error = process.communicate(timeout=300)[1]
     finally:
         process.kill()
     assert process.returncode == 130, error

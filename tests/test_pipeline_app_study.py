@@ -22,7 +22,7 @@ def survivor(tmp_path_factory):
     process = start(study, folder, "--jobs", "2")
     _, facts["taught"] = wait_for_training(process, folder / "teachers", "teacher")
     process.send_signal(signal.SIGINT)
-    facts["interrupted"] = process.communicate(timeout=60)[1], process.returncode
+    facts["interrupted"] = process.communicate(timeout=300)[1], process.returncode
 
     process = start(study, folder, "--jobs", "2")
     facts["killed"], progress = wait_for_training(process, folder / "work", "distill")

@@ -27,7 +27,7 @@ def tuned(tmp_path_factory):
     process = start("tune", tuning, "--folder", folder)
     _, progress = wait_for_trial(process, folder)
     process.send_signal(signal.SIGINT)
-    error = process.communicate(timeout=60)[1]
+    error = process.communicate(timeout=300)[1]
     facts = {"interrupted": (process.returncode, error, progress.worker)}
     facts["completed"] = finish("tune", tuning, "--folder", folder)
     return facts | {"file": tuning, "folder": folder}
@@ -148,7 +148,7 @@ def test_two_commands_share_the_trials_and_a_killed_one_loses_nothing(tmp_path):
     os.kill(progress.worker, signal.SIGKILL)
     wait_for_trial(killed, folder, after=int(place.name))
     killed.kill()
-    killed.communicate(timeout=60)
+    killed.communicate(timeout=300)
     error = other.communicate(timeout=900)[1]
     assert other.returncode == 0, error
     code, _, error = finish(*words, "--jobs", "2", timeout_s=900)

@@ -83,7 +83,7 @@ def run(*words, cwd, python=("-I",)):
     script = Path(cwd) / "bench_tflite.py"
     command = [sys.executable, *python, str(script if script.exists() else SCRIPT), *words]
     return subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
 
 
