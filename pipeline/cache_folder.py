@@ -215,9 +215,9 @@ class CacheFolder:
             raise CacheError(
                 f"the teacher's outputs take {gigabytes(needed)}, {self.path} holds "
                 f"{gigabytes(held)} already, and cache.budget_gb allows {self.budget_gb:g} GB: "
-                f"raise it (--cache.budget_gb {least + 0.1:.1f}), empty the folder "
-                f"(`hintlite cache {self.path} --clear`), or have the teacher evaluated in every "
-                "step (--cache.enabled false)"
+                f"raise it (--cache.budget_gb {least + 0.1:.1f}; of a study, in its base), empty "
+                f"the folder (`hintlite cache {self.path} --clear`), or have the teacher evaluated "
+                "in every step (--cache.enabled false)"
             )
         free = shutil.disk_usage(self.path).free
         if needed > free:
