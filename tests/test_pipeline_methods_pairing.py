@@ -76,6 +76,8 @@ def test_nearest_repeats_rows_and_columns():
     x = np.arange(6, dtype=np.float32).reshape(1, 2, 3, 1)
     grown = np.asarray(nearest_to(ops.convert_to_tensor(x), (4, 4)))[0, ..., 0]
     assert grown.tolist() == [[0, 0, 1, 2], [0, 0, 1, 2], [3, 3, 4, 5], [3, 3, 4, 5]]
+    doubled = np.asarray(nearest_to(ops.convert_to_tensor(x), (2, 6)))[0, ..., 0]
+    assert doubled.tolist() == [[0, 0, 1, 1, 2, 2], [3, 3, 4, 4, 5, 5]]
     shrunk = np.asarray(nearest_to(ops.convert_to_tensor(x), (1, 2)))[0, ..., 0]
     assert shrunk.tolist() == [[0, 1]]
 
