@@ -1,9 +1,9 @@
-"""A step of ReviewKD: maps resized by Keras' pooling and by lookups against what runs here.
+"""A step of ReviewKD: maps averaged by Keras' pooling against what runs here.
 
 Loss and gradients of the review alone, compiled by XLA as in the training, of three stages of a
 28x28 teacher with 32, 64 and 128 channels and a student with 16 each, at batch 128. Both sides take
-turns in one process: pooling by `keras.ops` and repetition by a lookup, and
-pipeline/methods/resize.py. A ratio is the median over the rounds.
+turns in one process: the pooling of `keras.ops` and pipeline/methods/resize.py, which averages by
+sums where the sizes divide. A ratio is the median over the rounds.
 
     python -m benchmarks.dev.review_step --out docs/results/review_step.json
 """
@@ -27,7 +27,7 @@ from keras import ops
 from benchmarks.dev.provenance import provenance
 from deploy.whole_files import write_whole
 from pipeline.config import ReviewKDConfig
-from pipeline.methods import fusion_block, reviewkd
+from pipeline.methods import reviewkd
 from pipeline.methods.base import Batch
 
 BATCH = 128
@@ -44,15 +44,6 @@ def pooled(x: Any, size: tuple[int, int]) -> Any:
     if height % size[0] == 0 and width % size[1] == 0:
         return ops.average_pool(x, window := (height // size[0], width // size[1]), window)
     return ops.adaptive_average_pool(x, size)
-
-
-def looked_up(x: Any, size: tuple[int, int]) -> Any:
-    """Repetition by a lookup of rows and columns."""
-    for axis, wanted in zip((1, 2), size, strict=True):
-        given = x.shape[axis]
-        if given != wanted:
-            x = ops.take(x, np.arange(wanted) * given // wanted, axis=axis)
-    return x
 
 
 def maps(channels: tuple[int, ...], seed: int) -> dict[str, Any]:
@@ -94,10 +85,7 @@ def _shapes(of: dict[str, Any]) -> dict[str, tuple[int | None, ...]]:
 
 def compare(rounds: int, steps: int) -> dict[str, Any]:
     """Milliseconds of a step on both sides, in turns, their ratio, and both first losses."""
-    with (
-        patch.object(reviewkd, "average_to", pooled),
-        patch.object(fusion_block, "nearest_to", looked_up),
-    ):
+    with patch.object(reviewkd, "average_to", pooled):
         before = reviewing()
     sides = {"keras.ops": before, "hintlite": reviewing()}
     losses = {name: run() for name, run in sides.items()}
