@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from pipeline.batch_norm import with_fast_batch_norm
 from pipeline.methods.base import Tensor
 from pipeline.methods.pairing import MapShape
 from pipeline.methods.resize import nearest_to
@@ -41,7 +42,7 @@ def build_fusion_block(
         x = _fused(x, nearest_to(inputs[1], student[:2]), name)
     fused = nearest_to(x, teacher[:2])
     prediction = _convolution(fused, teacher[2], 3, f"{name}_out")
-    return keras.Model(inputs, [prediction, fused], name=name)
+    return with_fast_batch_norm(keras.Model(inputs, [prediction, fused], name=name))
 
 
 def _fused(stage: Tensor, deeper: Tensor, name: str) -> Tensor:
