@@ -52,7 +52,7 @@ figures: $(READY)  ## the README's figures, into docs/results
 	$(BIN)/python -m benchmarks.dev.flatbuffer_fuzz --out docs/results/flatbuffer_fuzz.json
 
 results: $(READY)  ## the studies of docs/results.md, hours to days: goes on from the runs that are there
-	@set -e; for study in headline fitnet1 ways depth depth_rate; do \
+	@set -e; for study in headline fitnet1 ways shifts depth depth_rate; do \
 	  $(BIN)/hintlite study configs/results/$$study.yaml --jobs 2 \
 	    --folder runs/results --results docs/results/runs; \
 	  $(BIN)/hintlite study configs/results/$$study.yaml --report \
