@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from models.blocks import activate, maxout
+from models.resize import average_to, common_size
 
 Tensor = Any
 Shape = tuple[int, int, int]
@@ -26,7 +27,7 @@ def build_regressor(
         kind: "paper": a *valid* convolution with the kernel k_i = N_g,i - N_h,i + 1 along each
             side, which is 1x1 where the sizes agree (section 2.2).
             "pooled": a 1x1 convolution of the guided map, average-pooled to the hint's size; where
-            the hint is the larger map, pool it with `hint_pooling`.
+            the hint is the larger map, bring it to that size with `models.resize.average_to`.
             "two_layer": the same with 1x1 convolution, batch normalization, ReLU, 1x1 convolution.
         guided_shape: shape of the guided features, (h, w, c) or (batch, h, w, c).
         hint_shape: shape of the hint features, likewise.
@@ -48,32 +49,11 @@ def build_regressor(
     if kind == "paper":
         outputs = _convolution(inputs, hint[2], _paper_kernel(guided, hint), activation)
     else:
-        x = _average_to(inputs, _common_size(guided, hint))
+        x = average_to(inputs, common_size(guided, hint))
         if kind == "two_layer":
             x = _hidden(x, hint[2])
         outputs = _convolution(x, hint[2], (1, 1), activation)
     return keras.Model(inputs, outputs, name=f"{kind}_regressor")
-
-
-def hint_pooling(
-    guided_shape: Sequence[int | None], hint_shape: Sequence[int | None]
-) -> keras.Model | None:
-    """The average pooling that brings a larger hint to the size of a "pooled" regressor's output.
-
-    Args:
-        guided_shape: shape of the guided features, (h, w, c) or (batch, h, w, c).
-        hint_shape: shape of the hint features, likewise.
-
-    Returns:
-        Model without weights from [batch, *hint_shape] to the smaller size of both maps; None
-        where the hint has that size already.
-    """
-    guided, hint = _sizes(guided_shape, "guided"), _sizes(hint_shape, "hint")
-    size = _common_size(guided, hint)
-    if size == hint[:2]:
-        return None
-    inputs = keras.Input(hint, name="hint")
-    return keras.Model(inputs, _average_to(inputs, size), name="hint_pooling")
 
 
 def _sizes(shape: Sequence[int | None], what: str) -> Shape:
@@ -96,20 +76,6 @@ def _paper_kernel(guided: Shape, hint: Shape) -> tuple[int, int]:
             "or an earlier guided tap."
         )
     return kernel
-
-
-def _common_size(guided: Shape, hint: Shape) -> tuple[int, int]:
-    return min(guided[0], hint[0]), min(guided[1], hint[1])
-
-
-def _average_to(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Average-pool [batch, h, w, c] to a size; windows overlap where it does not divide."""
-    height, width = x.shape[1:3]
-    if (height, width) == size:
-        return x
-    if height % size[0] == 0 and width % size[1] == 0:
-        return keras.layers.AveragePooling2D((height // size[0], width // size[1]))(x)
-    return keras.layers.AdaptiveAveragePooling2D(size)(x)
 
 
 def _hidden(x: Tensor, channels: int) -> Tensor:

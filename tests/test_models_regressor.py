@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from models.regressor import build_regressor, hint_pooling
+from models.regressor import build_regressor
+from models.resize import average_to
 
 RNG = np.random.default_rng(7)
 
@@ -76,25 +77,12 @@ def test_the_pooled_regressor_averages_the_guided_map_then_mixes_channels():
     ],
 )
 def test_the_smaller_size_of_both_is_met(kind, guided, hint, common):
-    regressor, pool = build_regressor(kind, guided, hint, "relu"), hint_pooling(guided, hint)
+    regressor = build_regressor(kind, guided, hint, "relu")
 
     predicted = regressor(features(*guided))
-    target = features(*hint) if pool is None else pool(features(*hint))
+    target = average_to(features(*hint), regressor.output_shape[1:3])
 
     assert predicted.shape == target.shape == (2, *common, 3)
-
-
-def test_hint_pooling_is_the_mean_of_each_window():
-    hint = features(4, 4, 3)
-
-    pooled = hint_pooling((2, 2, 8), (4, 4, 3))(hint)
-
-    np.testing.assert_allclose(pooled, hint.reshape(2, 2, 2, 2, 2, 3).mean(axis=(2, 4)), atol=1e-6)
-
-
-def test_a_hint_that_is_not_larger_is_not_pooled():
-    assert hint_pooling((4, 4, 8), (4, 4, 3)) is None
-    assert hint_pooling((8, 8, 8), (4, 4, 3)) is None
 
 
 def test_two_layers_are_convolution_norm_relu_convolution():

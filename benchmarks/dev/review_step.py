@@ -3,7 +3,7 @@
 Loss and gradients of the review alone, without XLA (the default of a training), of three stages of
 a 28x28 teacher with 32, 64 and 128 channels and a student with 16 each, at batch 128. Both sides
 take turns in one process: the pooling of `keras.ops` and Keras' batch normalization, against the
-averages of pipeline/methods/resize.py and the normalization of pipeline/batch_norm.py. A ratio is
+averages of models/resize.py and the normalization of pipeline/batch_norm.py. A ratio is
 the median over the rounds.
 
     python -m benchmarks.dev.review_step --out docs/results/review_step.json

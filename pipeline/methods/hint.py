@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 import keras
 from keras import ops
 
-from models.regressor import build_regressor, hint_pooling
+from models.regressor import build_regressor
+from models.resize import average_to
 from pipeline.config import FSPConfig, HintConfig
 from pipeline.methods.base import (
     Batch,
@@ -44,7 +45,6 @@ class Hint(Method):
         self.pairs = dict(pairs)
         self.activations = dict(activations)
         self.regressors: dict[str, keras.Model] = {}
-        self.pooling: dict[str, keras.layers.Layer | None] = {}
 
     def build(self, teacher_taps: Shapes, student_taps: Shapes, n_samples: int) -> None:
         """Creates one regressor a pair.
@@ -58,20 +58,16 @@ class Hint(Method):
             hint_shape = _shape("teacher", hint, teacher_taps)
             kind = _fitting(self.config.regressor, features_shape, hint_shape)
             try:
-                regressor = build_regressor(
+                self.regressors[guided] = build_regressor(
                     kind, features_shape, hint_shape, self.activations[hint]
                 )
             except ValueError as error:
                 raise MethodError(str(error)) from error
-            self.regressors[guided] = regressor
-            pooled = kind != "paper"
-            self.pooling[guided] = hint_pooling(features_shape, hint_shape) if pooled else None
 
     def target(self, guided: str, batch: Batch) -> Tensor:
         """The hint that belongs to a guided tap, at the regressor's output size."""
-        hint = batch.teacher[self.pairs[guided]]
-        pool = self.pooling[guided]
-        return hint if pool is None else pool(hint)
+        size = self.regressors[guided].output_shape[1:3]
+        return average_to(batch.teacher[self.pairs[guided]], size)
 
     def prediction(self, guided: str, batch: Batch) -> Tensor:
         """What the regressor makes of a guided tap, `[batch, h, w, c]`, float32."""

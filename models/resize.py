@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from keras import ops
 
-from pipeline.methods.base import Tensor
-
+Tensor = Any
 Size = tuple[int, int]
 
 
