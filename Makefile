@@ -2,6 +2,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+# What is installed as hintlite.models, hintlite.pipeline, ... (package_dir in setup.cfg).
+HOUSE := models pipeline deploy benchmarks
 # Two at a time on two cores, four at most: each loads TensorFlow; a file's tests stay together.
 AT_ONCE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -38,18 +40,20 @@ emulated: $(READY)  ## the tests that need QEMU, about seven minutes
 lint: $(READY)  ## style, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	mkdir -p .types/hintlite
+	ln -sfn $(addprefix ../../,$(wildcard hintlite/*.py) hintlite/py.typed $(HOUSE)) .types/hintlite/
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	cd .types && ../$(BIN)/lint-imports ../setup.cfg
 
 format: $(READY)  ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 figures: $(READY)  ## the README's figures, into docs/results
-	$(BIN)/python -m benchmarks.dev.digits_accuracy --out docs/results/digits.json
-	$(BIN)/python -m benchmarks.dev.distill_throughput --out docs/results/throughput.json
-	$(BIN)/python -m benchmarks.dev.cortex_m_reference --out docs/results/cortex_m.json
-	$(BIN)/python -m benchmarks.dev.flatbuffer_fuzz --out docs/results/flatbuffer_fuzz.json
+	$(BIN)/python -m hintlite.benchmarks.dev.digits_accuracy --out docs/results/digits.json
+	$(BIN)/python -m hintlite.benchmarks.dev.distill_throughput --out docs/results/throughput.json
+	$(BIN)/python -m hintlite.benchmarks.dev.cortex_m_reference --out docs/results/cortex_m.json
+	$(BIN)/python -m hintlite.benchmarks.dev.flatbuffer_fuzz --out docs/results/flatbuffer_fuzz.json
 
 results: $(READY)  ## the studies of docs/results.md, hours to days: goes on from the runs that are there
 	@set -e; for study in headline fitnet1 ways shifts depth depth_rate; do \
@@ -57,9 +61,9 @@ results: $(READY)  ## the studies of docs/results.md, hours to days: goes on fro
 	    --folder runs/results --results docs/results/runs; \
 	  $(BIN)/hintlite study configs/results/$$study.yaml --report \
 	    --folder docs/results/$$study --results docs/results/runs; done
-	$(BIN)/python -m benchmarks.dev.depth_picture configs/results/depth.yaml \
+	$(BIN)/python -m hintlite.benchmarks.dev.depth_picture configs/results/depth.yaml \
 	  docs/results/depth/report.json --out docs/pictures/depth.svg
-	$(BIN)/python -m benchmarks.dev.results_tables README.md docs/results.md
+	$(BIN)/python -m hintlite.benchmarks.dev.results_tables README.md docs/results.md
 
 clean:  ## what `make` has set up
 	rm -rf $(VENV) build *.egg-info

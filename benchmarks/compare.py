@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmarks.results import Outcome
+from hintlite.benchmarks.results import Outcome
 
 # The first that both results have is what --max-slowdown bounds.
 SPEEDS = ("p50_us", "mean_us", "instructions_per_inference")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.targets.base import BenchmarkResult
-from benchmarks.targets.bench_json import SCHEMA
+from hintlite.benchmarks.targets.base import BenchmarkResult
+from hintlite.benchmarks.targets.bench_json import SCHEMA
 
 Facts = dict[str, Any]
 

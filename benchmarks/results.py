@@ -1,19 +1,18 @@
 """Results of any origin in one form, to be compared: None is unknown, never guessed.
 
 Read are the JSON of bench_tflite.py, a target's result (BenchmarkResult.to_dict), the log of
-TFLite's benchmark_model, and a run folder, which stands for its deployed INT8 student.
+TFLite's benchmark_model, and what the caller makes of a folder.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.result_facts import (
+from hintlite.benchmarks.result_facts import (
     Facts,
     figures_of,
     known,
@@ -22,10 +21,10 @@ from benchmarks.result_facts import (
     report_facts,
     system_id_of,
 )
-from benchmarks.targets.base import BenchmarkError, BenchmarkResult
-from benchmarks.targets.bench_json import SCHEMA, latency_us
-from benchmarks.targets.benchmark_model import Log, looks_like_log, parse_log
-from benchmarks.targets.printable import all_printable, printable
+from hintlite.benchmarks.targets.base import BenchmarkError, BenchmarkResult
+from hintlite.benchmarks.targets.bench_json import SCHEMA, latency_us
+from hintlite.benchmarks.targets.benchmark_model import Log, looks_like_log, parse_log
+from hintlite.benchmarks.targets.printable import all_printable, printable
 
 LARGEST_BYTES = 64 << 20  # a result of some kB; anything larger is something else
 FORMS = "the JSON of bench_tflite.py or of a target, a log of benchmark_model, or a run folder"
@@ -66,8 +65,12 @@ class Outcome:
     figures: Facts = field(default_factory=dict)
 
 
-def read_outcome(path: Path) -> Outcome:
+def read_outcome(path: Path, of_folder: Callable[[Path], Outcome] | None = None) -> Outcome:
     """Reads a result of any form.
+
+    Args:
+        path: a file, or a folder.
+        of_folder: what reads a folder, where folders may be named.
 
     Returns:
         What it says, every text printable: it may come from anywhere, and is shown on a terminal.
@@ -76,7 +79,7 @@ def read_outcome(path: Path) -> Outcome:
         ResultError: it cannot be read, or is none of FORMS.
     """
     try:
-        return _printable(_of_run(path) if path.is_dir() else _of_file(path))
+        return _printable(of_folder(path) if of_folder and path.is_dir() else _of_file(path))
     except json.JSONDecodeError as error:
         raise ResultError(f"{path} is cut off or no JSON ({error}): copy it again") from error
     except BenchmarkError as error:  # of a log it has the last lines
@@ -191,44 +194,3 @@ def of_log(place: str, log: Log) -> Outcome:
 
 def _whole(text: str | None) -> int | None:
     return int(text) if text is not None and text.isdecimal() else None
-
-
-def _of_run(path: Path) -> Outcome:
-    """The deployed INT8 student of a run: its benchmark on the host, its test accuracy."""
-    from benchmarks.report.facts.choice import chosen_arm
-    from benchmarks.report.facts.table import INT8, benchmark_result, tflite_name
-    from benchmarks.report.run_files import ReportError, RunFiles
-
-    try:
-        files = RunFiles(path)
-    except ReportError as error:
-        raise ResultError(str(error)) from error
-    arm = chosen_arm(files)
-    result = None if arm is None else benchmark_result(files, arm, INT8)
-    if arm is None or result is None:
-        raise ResultError(
-            f"{path} has no benchmark of its deployed student: `hintlite run {path}` completes it"
-        )
-    content = files.content(f"quantize/{arm}", tflite_name(arm, INT8))
-    found = of_result(str(path), BenchmarkResult.from_dict(result))
-    data, metrics = files.json("data", "data.json"), files.json("evaluate", "metrics.json")
-    record = files.record("evaluate") if files.complete("evaluate") else None
-    metric = (metrics or {}).get(f"{arm}:{INT8}")
-    accuracy = {} if metric is None else {"accuracy": metric["accuracy"]}
-    size = {} if content is None else {"model_bytes": len(content)}
-    return replace(
-        found,
-        form="run",
-        task={
-            "labels": None if data is None else _digest("\n".join(data["class_names"])),
-            "input_shape": None if data is None else data["input_shape"],
-            "samples": record["settings"].get("test") if record else None,
-        },
-        model=found.model | {"method": arm},
-        figures=found.figures | size | accuracy,
-    )
-
-
-def _digest(text: str) -> str:
-    """As bench_tflite.py hashes labels."""
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from models.graph import Node, Tensor, check_functional, is_functional, model_nodes
+from hintlite.models.graph import Node, Tensor, check_functional, is_functional, model_nodes
 
 Shape = tuple[int, ...]
 

@@ -5,7 +5,15 @@ from typing import Any
 
 import keras
 
-from models.graph import Node, Place, Tensor, innermost, is_functional, nodes_before, producer
+from hintlite.models.graph import (
+    Node,
+    Place,
+    Tensor,
+    innermost,
+    is_functional,
+    nodes_before,
+    producer,
+)
 
 
 def cut_model(model: keras.Model, places: Mapping[str, Place]) -> keras.Model:

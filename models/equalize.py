@@ -26,8 +26,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from models.equalize_chains import Chain, chains, written_channels
-from models.fold import folded
+from hintlite.models.equalize_chains import Chain, chains, written_channels
+from hintlite.models.fold import folded
 
 SKIP, REPLACE = "skip", "replace"  # what is done where a ReLU6 stands between two layers
 SWEEPS = 20

@@ -16,7 +16,7 @@ from typing import Any
 
 import keras
 
-from models.graph import Node, model_nodes
+from hintlite.models.graph import Node, model_nodes
 
 # One channel in, the same channel out, and homogeneous; inference alone is meant.
 _THROUGH = (

@@ -4,9 +4,9 @@ from typing import Any
 
 import keras
 
-from models.blocks import maxout
-from models.pooling import partial_max_pool
-from models.presets import MaxoutLayer, NetworkConfig
+from hintlite.models.blocks import maxout
+from hintlite.models.pooling import partial_max_pool
+from hintlite.models.settings import MaxoutLayer, NetworkConfig
 
 Tensor = Any
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from models.graph import Node, is_functional, model_nodes
+from hintlite.models.graph import Node, is_functional, model_nodes
 
 FOLDABLE = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import keras
 
-from models.presets import NetworkConfig
-from models.taps import with_taps
+from hintlite.models.settings import NetworkConfig
+from hintlite.models.taps import with_taps
 
 
 def load_keras_file(

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from models.graph import Node, Place, Tensor, innermost, named_outputs, producer
+from hintlite.models.graph import Node, Place, Tensor, innermost, named_outputs, producer
 
 _STRIPPED = ("softmax", "log_softmax")
 # They move numbers about without changing them; a softmax may hide before them.

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import keras
 
-from models.fitnet import build_fitnet
-from models.keras_file import load_keras_file
-from models.presets import NetworkConfig
-from models.staged import build_staged
+from hintlite.models.fitnet import build_fitnet
+from hintlite.models.keras_file import load_keras_file
+from hintlite.models.settings import NetworkConfig
+from hintlite.models.staged import build_staged
 
 Builder = Callable[[NetworkConfig, tuple[int, int, int], int], keras.Model]
 

@@ -5,7 +5,7 @@ The builder and the closed-form count of the parameters both read it, so they ca
 
 from dataclasses import dataclass
 
-from models.presets import NetworkConfig
+from hintlite.models.settings import NetworkConfig
 
 
 @dataclass(frozen=True)

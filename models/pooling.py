@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from models.pooling_sizes import missing_pixels
+from hintlite.models.pooling_sizes import missing_pixels
 
 Tensor = Any
 

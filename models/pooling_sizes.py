@@ -16,7 +16,7 @@ def missing_pixels(size: int, pool: int, stride: int) -> int:
 
 
 def pool_chain(sizes: Size, pool: int, stride: int) -> list[Size]:
-    """Sizes after each of the pools that `models.pooling.partial_max_pool` builds.
+    """Sizes after each of the pools that `hintlite.models.pooling.partial_max_pool` builds.
 
     Args:
         sizes: (h, w) of the map, in pixels.

@@ -5,8 +5,8 @@ from typing import Any
 
 import keras
 
-from models.blocks import activate, maxout
-from models.resize import average_to, common_size
+from hintlite.models.blocks import activate, maxout
+from hintlite.models.resize import average_to, common_size
 
 Tensor = Any
 Shape = tuple[int, int, int]
@@ -27,12 +27,12 @@ def build_regressor(
         kind: "paper": a *valid* convolution with the kernel k_i = N_g,i - N_h,i + 1 along each
             side, which is 1x1 where the sizes agree (section 2.2).
             "pooled": a 1x1 convolution of the guided map, average-pooled to the hint's size; where
-            the hint is the larger map, bring it to that size with `models.resize.average_to`.
+            the hint is the larger map, bring it to that size with `average_to` of resize.py.
             "two_layer": the same with 1x1 convolution, batch normalization, ReLU, 1x1 convolution.
         guided_shape: shape of the guided features, (h, w, c) or (batch, h, w, c).
         hint_shape: shape of the hint features, likewise.
         activation: non-linearity at the end, the hint's own: "linear", "relu", "relu6", "maxout"
-            (the maximum of two convolutions). `models.taps.tap_activation` finds it out.
+            (the maximum of two convolutions). `hintlite.models.taps.tap_activation` finds it out.
 
     Returns:
         Functional model from [batch, *guided_shape] to [batch, *hint_shape]; with the two pooling

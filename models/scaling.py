@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import prod
 
-from models.plan import Step, stages, stem_kernel
-from models.presets import NetworkConfig
+from hintlite.models.plan import Step, stages, stem_kernel
+from hintlite.models.settings import NetworkConfig
 
 SCALABLE = ("thin_deep", "resnet8", "ds_cnn")
 Shape = tuple[int, int, int]

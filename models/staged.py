@@ -4,9 +4,9 @@ from typing import Any
 
 import keras
 
-from models.blocks import Style, conv_bn_relu, residual_pair, separable
-from models.plan import Step, stages, stem_kernel, stem_stride
-from models.presets import NetworkConfig
+from hintlite.models.blocks import Style, conv_bn_relu, residual_pair, separable
+from hintlite.models.plan import Step, stages, stem_kernel, stem_stride
+from hintlite.models.settings import NetworkConfig
 
 Tensor = Any
 Shape = tuple[int, int, int]

@@ -2,9 +2,9 @@
 
 import keras
 
-from models.network import build_network
-from models.presets import NetworkConfig
-from models.scaling import scale_to
+from hintlite.models.network import build_network
+from hintlite.models.scaling import scale_to
+from hintlite.models.settings import NetworkConfig
 
 
 def build_student(

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import keras
 
-from models.cut import cut_model
-from models.graph import (
+from hintlite.models.cut import cut_model
+from hintlite.models.graph import (
     Node,
     Place,
     check_functional,
@@ -19,7 +19,7 @@ from models.graph import (
     named_outputs,
     producer,
 )
-from models.logits import activation_name, logits_place
+from hintlite.models.logits import activation_name, logits_place
 
 LOGITS = "logits"
 

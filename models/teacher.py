@@ -2,8 +2,8 @@
 
 import keras
 
-from models.network import build_network
-from models.presets import NetworkConfig
+from hintlite.models.network import build_network
+from hintlite.models.settings import NetworkConfig
 
 
 def build_teacher(

@@ -120,7 +120,7 @@ def int8_bytes(name):
     import keras
     from keras import layers
 
-    from deploy.convert import to_int8
+    from hintlite.deploy.convert.convert import to_int8
 
     inputs = keras.Input((12, 12, 2))
     outputs = layers.Dense(CLASSES)(BODIES[name](inputs))

@@ -169,7 +169,7 @@ FAMILIES: dict[str, Callable[[], bytes]] = {
 
 def network_inputs(model: bytes, count: int) -> np.ndarray:
     """Seeded inputs int8 `[count, bytes]`; the first two are all -128 and all 127."""
-    from deploy.c_export.read import read_model
+    from hintlite.deploy.c_export.read import read_model
 
     graph = read_model(model)
     shape = (count, graph.tensors[graph.input].size)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.targets.cortex_m_firmware import toolchain
-from deploy.c_export import emit
-from deploy.c_export.export import lower_network
+from hintlite.benchmarks.targets.cortex_m_firmware import toolchain
+from hintlite.deploy.c_export import emit
+from hintlite.deploy.c_export.export import lower_network
 
 TRACED = ("-include", str(toolchain.FIRMWARE / "dump.h"))
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Wpedantic", "-Werror")

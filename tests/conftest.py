@@ -43,7 +43,7 @@ def finished_run(tmp_path_factory):
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not said.exists():
             settings.write_text(SMALL_RUN)
-            command = [sys.executable, "-m", "pipeline", "run", str(run), "--config", str(settings)]
+            command = [sys.executable, "-m", "hintlite", "run", str(run), "--config", str(settings)]
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
             assert done.returncode == 0, done.stderr
             (place / "stderr.txt").write_text(done.stderr)
@@ -56,9 +56,9 @@ def tiny_pair():
     """A teacher and a student of the same stages and unequal channels, for 8x8 images."""
     import keras
 
-    from models.presets import NetworkConfig
-    from models.student import build_student
-    from models.teacher import build_teacher
+    from hintlite.models.settings import NetworkConfig
+    from hintlite.models.student import build_student
+    from hintlite.models.teacher import build_teacher
 
     keras.utils.set_random_seed(3)
     teacher = build_teacher(NetworkConfig(widths=(6, 8), depths=(1, 1)), (8, 8, 1), 4)

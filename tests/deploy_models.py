@@ -92,13 +92,13 @@ def with_layer(layer):
 
 @functools.cache
 def chain_float32():
-    from deploy.convert import to_float32
+    from hintlite.deploy.convert.convert import to_float32
 
     return to_float32(chain())
 
 
 @functools.cache
 def chain_int8():
-    from deploy.convert import to_int8
+    from hintlite.deploy.convert.convert import to_int8
 
     return to_int8(chain(), calibration(200))

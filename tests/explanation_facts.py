@@ -2,7 +2,7 @@
 
 import json
 
-from pipeline.app.folder import RunFolder, Stage
+from hintlite.pipeline.app.run.folder import RunFolder, Stage
 
 SENTENCE = "The output of operator 1 (CONV_2D, <b>conv</b>) costs 1.2 points."
 

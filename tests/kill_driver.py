@@ -26,7 +26,7 @@ class Countdown:
 
 
 def at_step(due):
-    from pipeline import train
+    from hintlite.pipeline.training import train
 
     real = train._PhaseRun.on_train_batch_end
 
@@ -39,7 +39,7 @@ def at_step(due):
 
 
 def at_checkpoint(due):
-    from pipeline import checkpoint
+    from hintlite.pipeline.training import checkpoint
 
     real = checkpoint.np.savez
 
@@ -54,7 +54,7 @@ def at_checkpoint(due):
 
 
 def at_cache(due):
-    from pipeline import cache_folder
+    from hintlite.pipeline.cache import folder as cache_folder
 
     real = cache_folder._write
 
@@ -69,9 +69,9 @@ def at_cache(due):
 
 
 def at_conversion(due):
-    import deploy.convert
+    import hintlite.deploy.convert.convert
 
-    real = deploy.convert._convert
+    real = hintlite.deploy.convert.convert._convert
 
     def patched(converter):
         content = real(converter)
@@ -79,11 +79,11 @@ def at_conversion(due):
             die()
         return content
 
-    deploy.convert._convert = patched
+    hintlite.deploy.convert.convert._convert = patched
 
 
 def at_record(due):
-    from pipeline.app import folder
+    from hintlite.pipeline.app.run import folder
 
     real = folder.write_whole
 
@@ -97,7 +97,7 @@ def at_record(due):
 
 
 def at_rename(due):
-    from pipeline.app import folder
+    from hintlite.pipeline.app.run import folder
 
     real = folder.os.rename
 
@@ -120,7 +120,7 @@ MOMENTS = {
 
 
 if __name__ == "__main__":
-    from pipeline.app.cli import main
+    from hintlite.pipeline.app.cli.main import main
 
     MOMENTS[sys.argv[1]](Countdown(int(sys.argv[2])))
     sys.exit(main(sys.argv[3:]))

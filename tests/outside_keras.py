@@ -2,7 +2,7 @@
 
 import keras
 
-from pipeline.methods.keras_loss import KerasLoss
+from hintlite.pipeline.methods.keras_loss import KerasLoss
 
 
 def keras_kd(config, teacher, student):

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from pipeline.methods.base import Method, Phase, Term
+from hintlite.pipeline.methods.base import Method, Phase, Term
 
 
 class PooledMatching(Method):

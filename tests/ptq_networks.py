@@ -54,7 +54,7 @@ def maxout_chain(use_bias=True, seed=0):
     import keras
     from keras import layers
 
-    from models.blocks import maxout
+    from hintlite.models.blocks import maxout
 
     x = inputs = keras.Input(SHAPE)
     x = maxout(x, 6, (3, 3), 2, name="max1", padding=1, use_bias=use_bias)
@@ -86,8 +86,8 @@ def logits(network, samples):
 
 def noise(network, exact, samples):
     """Squared error of the INT8 file's logits, as a share of their squares."""
-    from deploy.convert import to_int8
-    from deploy.runtime import Runner
+    from hintlite.deploy.convert.convert import to_int8
+    from hintlite.deploy.interpret.runtime import Runner
 
     out = Runner(to_int8(network, calibration(200))).predict(samples)
     return float(np.sum((out - exact) ** 2) / np.sum(exact**2))

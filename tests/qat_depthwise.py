@@ -27,10 +27,10 @@ def main(folder):
         default_8bit_quantize_scheme,
     )
 
-    from deploy.convert_qat import fake_quantized_to_int8
-    from deploy.runtime import Runner
-    from pipeline.qat import annotate, ranges
-    from pipeline.qat.rebuild import rebuild
+    from hintlite.deploy.convert.qat import fake_quantized_to_int8
+    from hintlite.deploy.interpret.runtime import Runner
+    from hintlite.pipeline.qat import annotate, ranges
+    from hintlite.pipeline.qat.rebuild import rebuild
 
     tfmot_scheme = default_8bit_quantize_scheme.Default8BitQuantizeScheme
     images = np.random.default_rng(1).normal(size=(100, *SHAPE)).astype(np.float32)
@@ -64,8 +64,8 @@ def main(folder):
 
 def blueprint():
     """Depthwise convolutions with batch normalization, and one right before a Concatenate."""
-    from pipeline.qat.blueprint import Blueprint, Step
-    from pipeline.qat.read import affine
+    from hintlite.pipeline.qat.blueprint import Blueprint, Step
+    from hintlite.pipeline.qat.read import affine
 
     random = np.random.default_rng(0)
     n = CHANNELS * MULTIPLIER
@@ -88,7 +88,7 @@ def normalized(name, before, multiplier, random):
 
     The normalization divides by the sizes, so that all channels matter alike behind it.
     """
-    from pipeline.qat.blueprint import Step
+    from hintlite.pipeline.qat.blueprint import Step
 
     sizes, n = SIZES[name], len(SIZES[name])
     kernel = random.normal(size=(3, 3, CHANNELS, multiplier)) * sizes.reshape(CHANNELS, multiplier)
@@ -110,7 +110,7 @@ def weights(*arrays):
 
 def kernel_ranges(network):
     """Layer -> (smallest, largest) values of the range of its depthwise kernel."""
-    from pipeline.qat.trained import variables_by_name
+    from hintlite.pipeline.qat.trained import variables_by_name
 
     found = {}
     for layer in network.layers:

@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 
-from models.presets import MaxoutLayer, NetworkConfig
-from models.student import build_student
-from models.taps import logits_only
+from hintlite.models.settings import MaxoutLayer, NetworkConfig
+from hintlite.models.student import build_student
+from hintlite.models.taps import logits_only
 
 SHAPE, CLASSES = (8, 8, 1), 10
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from pipeline.app.folder import RunFolder, Stage
+from hintlite.pipeline.app.run.folder import RunFolder, Stage
 
 TINY = Path(__file__).parent / "data" / "tiny_int8.tflite"
 LABELS = [0, 0, 0, 1, 1, 1, 2, 2]

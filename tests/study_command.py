@@ -9,7 +9,7 @@ import time
 import numpy as np
 import yaml
 
-from pipeline.app.studies.progress import read_progress
+from hintlite.pipeline.app.experiments.queue.progress import read_progress
 
 EPOCHS = 12
 SETTINGS = {
@@ -36,7 +36,7 @@ def write_study(folder, arms, **fields):
 
 def start(study, folder, *words):
     """The command, running."""
-    command = [sys.executable, "-m", "pipeline", "study", str(study), "--folder", str(folder)]
+    command = [sys.executable, "-m", "hintlite", "study", str(study), "--folder", str(folder)]
     return subprocess.Popen(
         [*command, *words],
         stdout=subprocess.PIPE,

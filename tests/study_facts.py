@@ -4,11 +4,12 @@ import json
 from functools import cache
 from types import SimpleNamespace
 
-from pipeline.app.studies.definition import Arm, Study
-from pipeline.app.studies.plan import Plan, Run, short
-from pipeline.app.studies.records import SCHEMA, record_id
-from pipeline.app.studies.summary import summary
-from pipeline.config import QuantizeConfig, RunConfig
+from hintlite.pipeline.app.experiments.studies.definition import Arm, Study
+from hintlite.pipeline.app.experiments.studies.plan import Plan, Run, short
+from hintlite.pipeline.app.experiments.studies.records import SCHEMA, record_id
+from hintlite.pipeline.app.experiments.studies.summary import summary
+from hintlite.pipeline.settings.quantize import QuantizeConfig
+from hintlite.pipeline.settings.run import RunConfig
 
 SEEDS = {"scratch": 5, "kd": 5, "hint+kd": 5, "few": 2}
 SAMPLES = 1000

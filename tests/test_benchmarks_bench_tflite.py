@@ -18,7 +18,7 @@ import pytest
 from json_schema import KEYWORDS, every_schema, faults
 from tiny_bundle import COUNT, FAST, MODEL, SCRIPT, TINY, error_line, run, sha256, write_bundle
 
-from benchmarks import bench_tflite as bench
+from hintlite.benchmarks import bench_tflite as bench
 
 SCHEMA = json.loads(SCRIPT.with_suffix(".schema.json").read_text())
 
@@ -75,7 +75,7 @@ def test_it_runs_alone_and_loads_nothing_of_ours(finished, report):
     process, _ = finished
     loaded = set(re.findall(r"^import time:.*\| +([\w]+)", process.stderr, re.MULTILINE))
     assert {"numpy", "ai_edge_litert"} <= loaded
-    ours = {"models", "pipeline", "deploy", "benchmarks"}
+    ours = {"hintlite"}
     assert not loaded & (ours | {"tensorflow", "keras", "tflite", "scipy"})
     assert report["runtime"]["name"] == "ai-edge-litert"
 
@@ -297,7 +297,7 @@ def test_a_runtime_without_a_choice_of_kernels_is_refused_one():
 )
 def test_a_crash_of_the_runtime_is_an_error_of_one_line(number, words, tmp_path):
     code = (
-        "import os, signal, sys; from benchmarks.bench_tflite import supervise; "
+        "import os, signal, sys; from hintlite.benchmarks.bench_tflite import supervise; "
         f"sys.exit(supervise(lambda: os.kill(os.getpid(), signal.{number})))"
     )
     command = [sys.executable, "-c", code]
@@ -341,7 +341,7 @@ def test_a_signal_ends_the_measuring_process_too(number, tmp_path):
 def test_a_signal_at_the_worst_moment_leaves_no_measuring_process(number):
     """It comes when the child is there and the parent's handlers are not."""
     code = (
-        "import os, sys, time; from benchmarks import bench_tflite\n"
+        "import os, sys, time; from hintlite.benchmarks import bench_tflite\n"
         "fork = os.fork\n"
         "def signalled():\n"
         "    child = fork()\n"

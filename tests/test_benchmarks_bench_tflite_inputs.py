@@ -5,7 +5,7 @@ import types
 import numpy as np
 import pytest
 
-from benchmarks import bench_tflite as bench
+from hintlite.benchmarks import bench_tflite as bench
 
 INT8 = {"dtype": np.int8, "quantization": (0.5, -3), "shape": [1, 1, 1, 2], "index": 0, "name": "x"}
 
@@ -20,7 +20,7 @@ def test_samples_are_quantized_with_halves_away_from_zero():
 
 
 def test_samples_become_what_the_deploying_side_makes_of_them():
-    from deploy.quantization import normalize, quantize
+    from hintlite.deploy.tflite.quantization import normalize, quantize
 
     raw = np.random.default_rng(0).integers(0, 256, (64, 3, 3, 2)).astype(np.uint8)
     mean, std, scale = [33.1, 7.0], [70.0, 1 / 3], 0.0173

@@ -7,7 +7,7 @@ import pytest
 from json_schema import faults
 from tiny_bundle import SCRIPT, write_bundle
 
-from benchmarks import bench_tflite as bench
+from hintlite.benchmarks import bench_tflite as bench
 
 SCHEMA = json.loads(SCRIPT.with_suffix(".schema.json").read_text())
 

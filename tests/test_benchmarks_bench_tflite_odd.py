@@ -10,8 +10,8 @@ from json_schema import faults
 from test_benchmarks_bench_tflite_machine import PI4, recorded
 from tiny_bundle import SCRIPT, write_bundle
 
-from benchmarks import bench_tflite as bench
-from benchmarks.results import read_outcome
+from hintlite.benchmarks import bench_tflite as bench
+from hintlite.benchmarks.results import read_outcome
 
 SCHEMA = json.loads(SCRIPT.with_suffix(".schema.json").read_text())
 # As a Raspberry Pi 5 prints it, in the form that Raspberry Pi's documentation of vcgencmd shows.

@@ -19,7 +19,7 @@ from tiny_bundle import (
     write_manifest,
 )
 
-from benchmarks import bench_tflite as bench
+from hintlite.benchmarks import bench_tflite as bench
 
 SCHEMA = json.loads(SCRIPT.with_suffix(".schema.json").read_text())
 INPUT = {"dtype": np.int8, "quantization": (0.5, -3), "shape": [1, 8, 8, 1]}

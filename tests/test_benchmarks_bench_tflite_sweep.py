@@ -12,7 +12,7 @@ import pytest
 from json_schema import faults
 from tiny_bundle import COUNT, SCRIPT, TINY, run, write_bundle
 
-from benchmarks import bench_tflite as bench
+from hintlite.benchmarks import bench_tflite as bench
 
 SCHEMA = json.loads(SCRIPT.with_suffix(".schema.json").read_text())
 SHORT = ["--window-s", "0.01", "--warmup-s", "0.01", "--min-runs", "2", "--windows", "2"]
@@ -64,7 +64,7 @@ def test_each_setting_starts_cold(swept):
 def test_a_setting_that_fails_does_not_end_the_sweep(bundle):
     """In a process of its own: a child of one that has run models already may wait for threads."""
     code = (
-        "import os, signal, sys; from benchmarks import bench_tflite as bench\n"
+        "import os, signal, sys; from hintlite.benchmarks import bench_tflite as bench\n"
         "measure = bench.measure\n"
         "def crashes_without_xnnpack(options, *rest):\n"
         "    if options.kernels == 'builtin':\n"

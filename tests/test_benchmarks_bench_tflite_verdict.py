@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tiny_bundle import MODEL, write_bundle, write_manifest
 
-from benchmarks import bench_tflite as bench
+from hintlite.benchmarks import bench_tflite as bench
 
 
 def good_report() -> dict:

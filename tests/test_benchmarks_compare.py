@@ -14,9 +14,10 @@ from stand_in_adb import sample_log
 from tiny_bundle import FAST, MODEL, sha256, write_bundle, write_manifest
 from tiny_bundle import run as bench
 
-from benchmarks.compare import Bounds, CompareError, compare
-from benchmarks.results import Outcome, ResultError, read_outcome
-from pipeline.app.cli import main
+from hintlite.benchmarks.compare import Bounds, CompareError, compare
+from hintlite.benchmarks.results import Outcome, ResultError, read_outcome
+from hintlite.pipeline.app.cli.main import main
+from hintlite.pipeline.report.outcome import run_outcome
 
 BEFORE = Outcome(
     place="before.json",
@@ -350,18 +351,18 @@ def test_simulated_instructions_are_compared_and_never_with_times(tmp_path):
 def test_runs_stand_for_their_deployed_student(tmp_path):
     write_run(tmp_path / "a")
     write_run(tmp_path / "b", test="u" * 64)
-    outcome = read_outcome(tmp_path / "a")
+    outcome = run_outcome(tmp_path / "a")
     assert outcome.model["method"] == "hint+kd"
     assert outcome.figures["accuracy"] == 1.0  # all 8 of CHOICES["hint+kd:int8"]
     assert outcome.figures["p50_us"] == 10.0
     assert not compare(outcome, outcome).broken
     with pytest.raises(CompareError, match="sample set"):
-        compare(outcome, read_outcome(tmp_path / "b"))
+        compare(outcome, run_outcome(tmp_path / "b"))
     shutil.rmtree(tmp_path / "b" / "benchmark")
     with pytest.raises(ResultError, match="has no benchmark of its deployed student"):
-        read_outcome(tmp_path / "b")
+        run_outcome(tmp_path / "b")
     with pytest.raises(ResultError, match="expected a run folder"):
-        read_outcome(tmp_path)
+        run_outcome(tmp_path)
 
 
 def test_a_hosts_result_is_read(tmp_path):
@@ -375,7 +376,7 @@ def test_a_hosts_result_is_read(tmp_path):
 
 def test_the_command_answers_without_tensorflow(reports):
     code = (
-        "import sys; from pipeline.app.cli import main; "
+        "import sys; from hintlite.pipeline.app.cli.main import main; "
         f"rc = main(['compare', {str(reports / 'a.json')!r}, {str(reports / 'b.json')!r}]); "
         "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules; sys.exit(rc)"
     )

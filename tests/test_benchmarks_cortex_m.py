@@ -10,10 +10,10 @@ from c_export_models import tflm_outputs
 from c_export_networks import FAMILIES, network_inputs
 from tiny_bundle import MODEL, write_bundle, write_manifest
 
-from benchmarks.targets.base import BenchmarkError, BenchmarkRequest
-from benchmarks.targets.cortex_m import CortexMTarget
-from benchmarks.targets.cortex_m_firmware import toolchain
-from benchmarks.targets.cortex_m_firmware.measure import measure
+from hintlite.benchmarks.targets.base import BenchmarkError, BenchmarkRequest
+from hintlite.benchmarks.targets.cortex_m import CortexMTarget
+from hintlite.benchmarks.targets.cortex_m_firmware import toolchain
+from hintlite.benchmarks.targets.cortex_m_firmware.measure import measure
 
 DATA = Path(__file__).parent / "data"
 REFERENCE = DATA / "reference_cnn_int8.tflite"
@@ -120,7 +120,7 @@ def test_counts_are_the_same_on_every_run(tmp_path):
 
 def test_a_loop_of_known_length_is_counted_exactly():
     """Header and marks as measure.c writes them, worked by hand: 1.6 ticks an instruction."""
-    from benchmarks.targets.cortex_m_firmware.measure import _instructions
+    from hintlite.benchmarks.targets.cortex_m_firmware.measure import _instructions
 
     header = np.array([3200, 323_200, 16, 0], np.uint32)  # spins, and the marking's own ticks
     marks = np.array([[100, 100 + 16 + 1600, (1 << 32) + 100]], np.uint64)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from benchmarks.dev import deployed_speed
+from hintlite.benchmarks.dev import deployed_speed
 from tests.deploy_models import chain_float32, chain_int8
 
 

@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks.dev import depth_picture
-from pipeline.app.studies.definition import read_study
+from hintlite.benchmarks.dev import depth_picture
+from hintlite.pipeline.app.experiments.studies.definition import read_study
 
 STUDY = """
 base: {student: {depths: [9, 9, 9]}, data: {source: digits}}

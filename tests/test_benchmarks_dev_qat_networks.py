@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from benchmarks.dev import qat_networks
+from hintlite.benchmarks.dev import qat_networks
 
 ROW = {
     "network": "VGG16",

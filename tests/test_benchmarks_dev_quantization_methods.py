@@ -6,10 +6,11 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks.dev import quantization_methods as methods
-from benchmarks.dev.quantization_table import table, won_back
-from pipeline.app.parser import SETTINGS, config_from, parse, settings_text
-from pipeline.app.stages.post_training import UNCHANGED
+from hintlite.benchmarks.dev import quantization_methods as methods
+from hintlite.benchmarks.dev.quantization_table import table, won_back
+from hintlite.pipeline.app.cli.grammar import parse
+from hintlite.pipeline.app.run.stages.post_training import UNCHANGED
+from hintlite.pipeline.app.settings.text import SETTINGS, config_from, settings_text
 
 
 def entry(percent, size):
@@ -105,7 +106,7 @@ def test_a_record_made_under_other_conditions_does_not_count(tmp_path):
 
 def test_a_command_that_fails_says_why(tmp_path):
     with pytest.raises(methods.CommandError, match="is not a run folder"):
-        methods.run(["-m", "pipeline", "evaluate", str(tmp_path)], threads=1)
+        methods.run(["-m", "hintlite", "evaluate", str(tmp_path)], threads=1)
 
 
 @pytest.mark.parametrize(
@@ -133,9 +134,9 @@ def test_a_refusal_is_an_outcome_and_a_failure_is_none(tmp_path, monkeypatch, sa
 def maxout_network():
     import keras
 
-    from models.presets import MaxoutLayer, NetworkConfig
-    from models.student import build_student
-    from models.taps import logits_only
+    from hintlite.models.settings import MaxoutLayer, NetworkConfig
+    from hintlite.models.student import build_student
+    from hintlite.models.taps import logits_only
 
     keras.utils.set_random_seed(3)
     layers = (MaxoutLayer(4, pool=2), MaxoutLayer(5, pool=2), MaxoutLayer(4))
@@ -155,7 +156,7 @@ def _maps(network, layer, images):
 
 
 def test_a_spoiled_network_computes_the_same_with_one_wide_channel(maxout_network):
-    from benchmarks.dev import quantization_spoiler as spoiler
+    from hintlite.benchmarks.dev import quantization_spoiler as spoiler
 
     images = np.random.default_rng(0).random((6, 8, 8, 1), dtype=np.float32)
     changed = spoiler.spoiled(maxout_network, "layer2_maxout", 1, 100.0)
@@ -168,7 +169,7 @@ def test_a_spoiled_network_computes_the_same_with_one_wide_channel(maxout_networ
 
 
 def test_a_factor_on_one_side_alone_is_seen(maxout_network):
-    from benchmarks.dev import quantization_spoiler as spoiler
+    from hintlite.benchmarks.dev import quantization_spoiler as spoiler
 
     images = np.random.default_rng(0).random((6, 8, 8, 1), dtype=np.float32)
     changed = spoiler.spoiled(maxout_network, "layer2_maxout", 1, 100.0)
@@ -179,7 +180,7 @@ def test_a_factor_on_one_side_alone_is_seen(maxout_network):
 
 
 def test_what_would_change_the_network_is_refused(maxout_network):
-    from benchmarks.dev import quantization_spoiler as spoiler
+    from hintlite.benchmarks.dev import quantization_spoiler as spoiler
 
     with pytest.raises(ValueError, match="above 0"):
         spoiler.spoiled(maxout_network, "layer2_maxout", 1, -2.0)

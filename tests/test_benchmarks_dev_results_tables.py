@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.dev import results_tables
-from benchmarks.dev.results_tables import TableError, filled
+from hintlite.benchmarks.dev import results_tables
+from hintlite.benchmarks.dev.results_tables import TableError, filled
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "results.md")

@@ -1,6 +1,6 @@
 """Emulated Raspberry Pis, reached over SSH: from the bundle to the result and back.
 
-What they are made of is downloaded once, by benchmarks.dev.emulated_pi.userland.
+What they are made of is downloaded once, by hintlite.benchmarks.dev.emulated_pi.userland.
 """
 
 import json
@@ -15,16 +15,16 @@ import pytest
 from ssh_server import ALIAS, serving
 from tiny_bundle import COUNT, MEAN, MODEL, SCRIPT, STD
 
-from benchmarks.dev.emulated_pi.boards import BOARD_32, BOARDS, kernel_files
-from benchmarks.dev.emulated_pi.device import emulated_pi
-from benchmarks.dev.emulated_pi.userland import INSTALL, missing_tools
-from benchmarks.targets.base import BenchmarkError, BenchmarkRequest
-from benchmarks.targets.device_row import device_row
-from benchmarks.targets.ssh import target
-from benchmarks.targets.ssh.device import Device
-from benchmarks.targets.ssh.target import SshTarget
-from deploy.bundle import write_bundle
-from pipeline.app.cli import main
+from hintlite.benchmarks.dev.emulated_pi.boards import BOARD_32, BOARDS, kernel_files
+from hintlite.benchmarks.dev.emulated_pi.device import emulated_pi
+from hintlite.benchmarks.dev.emulated_pi.userland import INSTALL, missing_tools
+from hintlite.benchmarks.targets.base import BenchmarkError, BenchmarkRequest
+from hintlite.benchmarks.targets.device_row import device_row
+from hintlite.benchmarks.targets.ssh import target
+from hintlite.benchmarks.targets.ssh.device import Device
+from hintlite.benchmarks.targets.ssh.target import SshTarget
+from hintlite.deploy.bundle.bundle import write_bundle
+from hintlite.pipeline.app.cli.main import main
 
 pytestmark = pytest.mark.timeout(1800)  # what is missing is downloaded in the first test
 REFERENCE = Path(__file__).parent / "data" / "reference_cnn_int8.tflite"

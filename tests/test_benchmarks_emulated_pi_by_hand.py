@@ -9,9 +9,9 @@ import pytest
 from json_schema import faults
 from tiny_bundle import COUNT, SCRIPT, write_bundle
 
-from benchmarks.dev.emulated_pi.device import emulated_pi
-from benchmarks.dev.emulated_pi.userland import INSTALL, missing_tools
-from pipeline.app.stages.by_hand import to_zip
+from hintlite.benchmarks.dev.emulated_pi.device import emulated_pi
+from hintlite.benchmarks.dev.emulated_pi.userland import INSTALL, missing_tools
+from hintlite.pipeline.app.run.stages.by_hand import to_zip
 
 pytestmark = pytest.mark.timeout(3600)
 DOC = (Path(__file__).parents[1] / "docs" / "raspberry-pi.md").read_text()

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.dev.emulated_pi import counting
-from benchmarks.dev.emulated_pi.device import emulated_pi
-from benchmarks.dev.emulated_pi.userland import INSTALL, UserlandError
-from benchmarks.dev.emulated_pi.userland import missing_tools as missing_userland
+from hintlite.benchmarks.dev.emulated_pi import counting
+from hintlite.benchmarks.dev.emulated_pi.device import emulated_pi
+from hintlite.benchmarks.dev.emulated_pi.userland import INSTALL, UserlandError
+from hintlite.benchmarks.dev.emulated_pi.userland import missing_tools as missing_userland
 
 pytestmark = pytest.mark.timeout(1800)  # what is missing is downloaded in the first test
 TINY = Path(__file__).parent / "data" / "tiny_int8.tflite"

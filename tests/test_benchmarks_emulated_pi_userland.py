@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.dev.emulated_pi import userland
-from benchmarks.dev.emulated_pi.boards import BOARDS
-from benchmarks.dev.emulated_pi.device import EmulatedPi
-from benchmarks.dev.pi_instructions import models
+from hintlite.benchmarks.dev.emulated_pi import userland
+from hintlite.benchmarks.dev.emulated_pi.boards import BOARDS
+from hintlite.benchmarks.dev.emulated_pi.device import EmulatedPi
+from hintlite.benchmarks.dev.pi_instructions import models
 
 
 @pytest.fixture(autouse=True)

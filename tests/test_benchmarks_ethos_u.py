@@ -13,14 +13,14 @@ import tflite
 from deploy_models import chain_float32
 from report_run import write_run, write_target
 
-from benchmarks.report.collect import collect
-from benchmarks.report.section import Report
-from benchmarks.report.sections import microcontrollers
-from benchmarks.targets import vela
-from benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
-from benchmarks.targets.ethos_u import EthosUTarget
-from pipeline.app.cli import main
-from pipeline.config import ETHOS_U
+from hintlite.benchmarks.targets import vela
+from hintlite.benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
+from hintlite.benchmarks.targets.ethos_u import EthosUTarget
+from hintlite.benchmarks.targets.names import ETHOS_U
+from hintlite.pipeline.app.cli.main import main
+from hintlite.pipeline.report.collect import collect
+from hintlite.pipeline.report.section import Report
+from hintlite.pipeline.report.sections import microcontrollers
 
 REFERENCE = Path(__file__).parent / "data" / "reference_cnn_int8.tflite"
 MACS = 2_836_832  # of the file, as inspect counts them

@@ -14,9 +14,9 @@ from report_run import benchmark, settings, write_run
 from stand_in_adb import sample_log
 from study_facts import facts_of, values
 
-from benchmarks.report.page import write_report
-from benchmarks.report.study.write import write_study
-from benchmarks.report.tuning.write import write_tuning
+from hintlite.pipeline.report.page import write_report
+from hintlite.pipeline.report.study.write import write_study
+from hintlite.pipeline.report.tuning.write import write_tuning
 
 CHROMIUM, DRIVER = "chromium", "chromedriver"
 INSTALL = (

@@ -8,9 +8,9 @@ import pytest
 from report_run import LABELS, TINY, maps, settings, write_run
 from scipy.stats import binomtest
 
-from benchmarks.report.collect import collect
-from benchmarks.report.facts.predictions import change, matrix, mcnemar
-from benchmarks.report.run_files import ReportError, RunFiles
+from hintlite.pipeline.report.collect import collect
+from hintlite.pipeline.report.facts.predictions import change, matrix, mcnemar
+from hintlite.pipeline.report.run_files import ReportError, RunFiles
 
 
 @pytest.fixture(scope="module")

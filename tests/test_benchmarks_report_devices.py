@@ -4,11 +4,11 @@ import re
 
 from report_run import emulated, write_run, write_target
 
-from benchmarks.report.collect import collect
-from benchmarks.report.page import page
-from benchmarks.report.section import Report
-from benchmarks.report.sections import devices
-from pipeline.app.folder import RunFolder, Stage
+from hintlite.pipeline.app.run.folder import RunFolder, Stage
+from hintlite.pipeline.report.collect import collect
+from hintlite.pipeline.report.page import page
+from hintlite.pipeline.report.section import Report
+from hintlite.pipeline.report.sections import devices
 
 SHA = "0123456789abcdef" * 4
 

@@ -7,10 +7,10 @@ import pytest
 from explanation_facts import SENTENCE, content, explain, operator
 from report_run import settings, write_run
 
-from benchmarks.report.collect import collect
-from benchmarks.report.page import write_report
-from benchmarks.report.section import Report
-from benchmarks.report.sections import explanation
+from hintlite.pipeline.report.collect import collect
+from hintlite.pipeline.report.page import write_report
+from hintlite.pipeline.report.section import Report
+from hintlite.pipeline.report.sections import explanation
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ from report_run import (
     write_target,
 )
 
-from benchmarks.report.collect import collect
-from benchmarks.report.page import page
-from benchmarks.report.section import Report
-from benchmarks.report.sections import microcontrollers
-from benchmarks.report.sections.microcontroller_layers import layer_picture, layer_table
-from benchmarks.targets.base import BenchmarkResult
+from hintlite.benchmarks.targets.base import BenchmarkResult
+from hintlite.pipeline.report.collect import collect
+from hintlite.pipeline.report.page import page
+from hintlite.pipeline.report.section import Report
+from hintlite.pipeline.report.sections import microcontrollers
+from hintlite.pipeline.report.sections.microcontroller_layers import layer_picture, layer_table
 
 CORE = "cortex-m4"
 SMALLER = {"instructions_per_inference": 6000, "instructions": [6000, 6100]}

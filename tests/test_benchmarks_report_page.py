@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from report_run import settings, write_run
 
-from benchmarks.report import formats
-from benchmarks.report.collect import collect
-from benchmarks.report.confusion_picture import draw
-from benchmarks.report.figure import drawing, to_picture
-from benchmarks.report.images import image_uri
-from benchmarks.report.page import json_text, write_report
-from benchmarks.report.palette import COLOURS
-from benchmarks.report.run_files import ReportError
-from benchmarks.report.section import Report
-from benchmarks.report.sections import comparison
-from benchmarks.report.sections.hint_maps import mean_map
+from hintlite.pipeline.report import formats
+from hintlite.pipeline.report.collect import collect
+from hintlite.pipeline.report.confusion_picture import draw
+from hintlite.pipeline.report.figure import drawing, to_picture
+from hintlite.pipeline.report.images import image_uri
+from hintlite.pipeline.report.page import json_text, write_report
+from hintlite.pipeline.report.palette import COLOURS
+from hintlite.pipeline.report.run_files import ReportError
+from hintlite.pipeline.report.section import Report
+from hintlite.pipeline.report.sections import comparison
+from hintlite.pipeline.report.sections.hint_maps import mean_map
 
 HOSTILE = "<script>alert(1)</script>\"'&$x_1$"
 EMPTY = {"meta", "link", "img", "path", "use", "br"}
@@ -122,7 +122,8 @@ def test_placeholder_colours_became_variables(complete):
 def test_same_folders_same_bytes_without_tensorflow(complete, tmp_path):
     page, folder = complete
     code = (
-        "import sys; from pathlib import Path; from benchmarks.report.page import write_report; "
+        "import sys; from pathlib import Path;"
+        "from hintlite.pipeline.report.page import write_report; "
         "write_report([Path(sys.argv[1])], Path(sys.argv[2]), Path(sys.argv[3])); "
         "print({'tensorflow', 'keras', 'models', 'pipeline'} & set(sys.modules))"
     )

@@ -7,13 +7,13 @@ import pytest
 from report_run import TINY, benchmark, write_run
 from stand_in_adb import StandIn, sample_log
 
-from benchmarks.report.collect import collect
-from benchmarks.report.page import write_report
-from benchmarks.report.run_files import ReportError
-from benchmarks.targets.android import AndroidTarget
-from benchmarks.targets.base import BenchmarkRequest
-from pipeline.app.cli import main
-from pipeline.app.folder import RunFolder, Stage
+from hintlite.benchmarks.targets.android import AndroidTarget
+from hintlite.benchmarks.targets.base import BenchmarkRequest
+from hintlite.pipeline.app.cli.main import main
+from hintlite.pipeline.app.run.folder import RunFolder, Stage
+from hintlite.pipeline.report.collect import collect
+from hintlite.pipeline.report.page import write_report
+from hintlite.pipeline.report.run_files import ReportError
 
 
 @pytest.fixture(scope="module")

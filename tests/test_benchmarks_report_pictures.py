@@ -6,10 +6,10 @@ from xml.etree import ElementTree
 import pytest
 from report_run import settings, write_run
 
-from benchmarks.report.palette import COLOURS
-from benchmarks.report.pictures import standalone, write_pictures
-from benchmarks.report.run_files import ReportError
-from pipeline.app.cli import main
+from hintlite.pipeline.app.cli.main import main
+from hintlite.pipeline.report.palette import COLOURS
+from hintlite.pipeline.report.pictures import standalone, write_pictures
+from hintlite.pipeline.report.run_files import ReportError
 
 SVG = "{http://www.w3.org/2000/svg}"
 NAMES = ["accuracy-bytes.svg", "accuracy-latency.svg", "accuracy-macs.svg"]

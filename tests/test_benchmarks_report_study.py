@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from study_facts import KEY, facts_of, plan, record, values
 
-from benchmarks.report import formats
-from benchmarks.report.study.write import write_study
-from pipeline.app.studies.doubts import doubts
-from pipeline.app.studies.records import Records
+from hintlite.pipeline.app.experiments.studies.doubts import doubts
+from hintlite.pipeline.app.experiments.studies.records import Records
+from hintlite.pipeline.report import formats
+from hintlite.pipeline.report.study.write import write_study
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import xml.etree.ElementTree as ET
 import pytest
 from tuning_facts import facts_of
 
-from benchmarks.report.tuning.tables import value
-from benchmarks.report.tuning.write import write_tuning
+from hintlite.pipeline.report.tuning.tables import value
+from hintlite.pipeline.report.tuning.write import write_tuning
 
 
 @pytest.fixture

@@ -16,16 +16,16 @@ from pathlib import Path
 import pytest
 from tiny_bundle import COUNT, MODEL, SCRIPT, TINY, sha256, write_bundle
 
-from benchmarks import bench_tflite
-from benchmarks.targets import bench_json
-from benchmarks.targets.base import (
+from hintlite.benchmarks import bench_tflite
+from hintlite.benchmarks.targets import bench_json
+from hintlite.benchmarks.targets.base import (
     KERNELS,
     LATENCIES,
     BenchmarkError,
     BenchmarkRequest,
     BenchmarkResult,
 )
-from benchmarks.targets.host import HostTarget
+from hintlite.benchmarks.targets.host import HostTarget
 
 FAST = BenchmarkRequest(warmup_s=0.02, window_s=0.05, min_runs=3, timeout_s=60)
 SHA = "0123456789abcdef" * 4
@@ -318,8 +318,8 @@ def test_an_exception_in_between_ends_all_processes(tmp_path):
 
 def test_ctrl_c_ends_a_real_benchmark(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from benchmarks.targets.base import *; "
-        "from benchmarks.targets.host import HostTarget; "
+        "import sys; from pathlib import Path; from hintlite.benchmarks.targets.base import *; "
+        "from hintlite.benchmarks.targets.host import HostTarget; "
         "say = lambda line: print(line, flush=True); "
         f"HostTarget(say).run(Path({str(TINY)!r}), BenchmarkRequest(window_s=60))"
     )

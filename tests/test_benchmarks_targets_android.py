@@ -10,12 +10,12 @@ import pytest
 from stand_in_adb import GETPROP, HOME, StandIn, sample_log
 from tiny_bundle import TINY, sha256
 
-from benchmarks.results import of_result
-from benchmarks.targets.adb import Adb, parse_devices, quoted
-from benchmarks.targets.android import AndroidTarget
-from benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
-from benchmarks.targets.benchmark_model import parse_log
-from pipeline.app.stages.android import _line, _phone_line
+from hintlite.benchmarks.results import of_result
+from hintlite.benchmarks.targets.adb import Adb, parse_devices, quoted
+from hintlite.benchmarks.targets.android import AndroidTarget
+from hintlite.benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
+from hintlite.benchmarks.targets.benchmark_model import parse_log
+from hintlite.pipeline.app.run.stages.android import _line, _phone_line
 
 REQUEST = BenchmarkRequest(threads=4, timeout_s=20)
 # As Texas Instruments' and a RISC-V board's documentation print it: older versions, no percentiles.

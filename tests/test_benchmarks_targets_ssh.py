@@ -17,12 +17,12 @@ import pytest
 from ssh_server import ALIAS, HOST, Wire, free_port, make_key, serving
 from tiny_bundle import MEAN, SCRIPT, STD, TINY, sha256
 
-from benchmarks.targets.base import BenchmarkError, BenchmarkRequest
-from benchmarks.targets.ssh.agent import system_id
-from benchmarks.targets.ssh.device import Device
-from benchmarks.targets.ssh.session import Session
-from benchmarks.targets.ssh.target import SshTarget
-from deploy.bundle import write_bundle
+from hintlite.benchmarks.targets.base import BenchmarkError, BenchmarkRequest
+from hintlite.benchmarks.targets.ssh.agent import system_id
+from hintlite.benchmarks.targets.ssh.device import Device
+from hintlite.benchmarks.targets.ssh.session import Session
+from hintlite.benchmarks.targets.ssh.target import SshTarget
+from hintlite.deploy.bundle.bundle import write_bundle
 
 FAST = BenchmarkRequest(warmup_s=0.02, window_s=0.02, windows=2, min_runs=3, timeout_s=60)
 STUB = Path(__file__).with_name("ssh_stub.py")

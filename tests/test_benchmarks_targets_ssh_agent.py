@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.targets.ssh import agent
-from benchmarks.targets.ssh.package import listing, to_archive
-from benchmarks.targets.ssh.session import AGENT, LOADER
+from hintlite.benchmarks.targets.ssh import agent
+from hintlite.benchmarks.targets.ssh.package import listing, to_archive
+from hintlite.benchmarks.targets.ssh.session import AGENT, LOADER
 
 STUB = Path(__file__).with_name("ssh_stub.py")
 

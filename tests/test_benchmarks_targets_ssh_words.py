@@ -6,20 +6,20 @@ import subprocess
 
 import pytest
 
-from benchmarks import bench_tflite
-from benchmarks.targets.base import BenchmarkError
-from benchmarks.targets.ssh.command import ssh_words
-from benchmarks.targets.ssh.device import Device, destination_of, folder_name, target_of
-from benchmarks.targets.ssh.runtime import (
+from hintlite.benchmarks import bench_tflite
+from hintlite.benchmarks.targets.base import BenchmarkError
+from hintlite.benchmarks.targets.ssh.command import ssh_words
+from hintlite.benchmarks.targets.ssh.device import Device, destination_of, folder_name, target_of
+from hintlite.benchmarks.targets.ssh.runtime import (
     LITERT_FROM,
     architecture,
     check_facts,
     choose_runtime,
     explain_missing,
 )
-from benchmarks.targets.ssh.wheels import download
-from benchmarks.targets.ssh.words import remote_command
-from pipeline.app.stages.by_hand import TEXT
+from hintlite.benchmarks.targets.ssh.wheels import download
+from hintlite.benchmarks.targets.ssh.words import remote_command
+from hintlite.pipeline.app.run.stages.by_hand import TEXT
 
 ODD = (
     *("plain", "", "two words", "it's", '"double"', "new\nline", "-dash", "$HOME", "`id`", "$(id)"),

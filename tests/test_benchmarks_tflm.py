@@ -11,16 +11,16 @@ from c_export_models import ModelBuilder
 from c_export_networks import FAMILIES
 from report_run import TINY, settings, write_run, write_target
 
-from benchmarks.report.collect import collect
-from benchmarks.report.section import Report
-from benchmarks.report.sections import microcontrollers
-from benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
-from benchmarks.targets.tflm import TflmTarget
-from benchmarks.targets.tflm_operators import compare_operators, verdict
-from deploy.flatbuffer import read_model
-from deploy.graph import ModelError
-from deploy.worker import Worker, WorkerAnswerError, WorkerDiedError
-from pipeline.app.cli import main
+from hintlite.benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
+from hintlite.benchmarks.targets.tflm import TflmTarget
+from hintlite.benchmarks.targets.tflm_operators import compare_operators, verdict
+from hintlite.deploy.interpret.worker import Worker, WorkerAnswerError, WorkerDiedError
+from hintlite.deploy.tflite.flatbuffer import read_model
+from hintlite.deploy.tflite.graph import ModelError
+from hintlite.pipeline.app.cli.main import main
+from hintlite.pipeline.report.collect import collect
+from hintlite.pipeline.report.section import Report
+from hintlite.pipeline.report.sections import microcontrollers
 
 REFERENCE = Path(__file__).parent / "data" / "reference_cnn_int8.tflite"
 

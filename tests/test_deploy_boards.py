@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.boards import Board, BoardError, find_board, load_boards
+from hintlite.deploy.boards import Board, BoardError, find_board, load_boards
 
 MINE = """
 shelf:

@@ -1,4 +1,4 @@
-"""deploy/bundle.py and predict.py: the folder for a device, and each way it can be wrong."""
+"""deploy/bundle/bundle.py and predict.py: the folder for a device, and each way it can be wrong."""
 
 import hashlib
 import json
@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from deploy_models import CLASSES, SHAPE, chain, chain_float32, chain_int8
 
-from deploy.bundle import BundleError, check_bundle, read_manifest, write_bundle
-from deploy.graph import ModelError
-from deploy.predict import classify
+from hintlite.deploy.bundle.bundle import BundleError, check_bundle, read_manifest, write_bundle
+from hintlite.deploy.bundle.predict import classify
+from hintlite.deploy.tflite.graph import ModelError
 
 LABELS = ['say "hi"', "größer", "c", "a b"]
 NORMALIZATION = {
@@ -298,7 +298,7 @@ def test_classify_gives_the_networks_probabilities(bundle):
 def test_classify_applies_no_second_softmax():
     import keras
 
-    from deploy.convert import to_float32
+    from hintlite.deploy.convert.convert import to_float32
 
     ended = keras.Model(chain().inputs, keras.layers.Softmax()(chain().output))
     probabilities = classify(to_float32(ended), RAW, normalization=NORMALIZATION)

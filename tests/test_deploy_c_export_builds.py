@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from c_export_models import tflm_outputs
 
-from deploy.c_export.export import export_c
+from hintlite.deploy.c_export.export import export_c
 
 MODEL = Path(__file__).parent / "data" / "reference_cnn_int8.tflite"
 BIG_ENDIAN = ("s390x-linux-gnu-gcc", "qemu-s390x-static")

@@ -11,9 +11,9 @@ import pytest
 from c_export_models import tflm_outputs
 from c_export_networks import FAMILIES, network_inputs
 
-from deploy.c_export.emit import RUNTIME, check_name
-from deploy.c_export.export import export_c
-from deploy.c_export.graph import ExportError
+from hintlite.deploy.c_export.emit import RUNTIME, check_name
+from hintlite.deploy.c_export.export import export_c
+from hintlite.deploy.c_export.graph import ExportError
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Wpedantic")
 

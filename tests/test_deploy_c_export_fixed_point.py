@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deploy.c_export.fixed_point import (
+from hintlite.deploy.c_export.fixed_point import (
     INT32_MAX,
     INT32_MIN,
     exp_negative,

@@ -3,10 +3,10 @@ import pytest
 from c_export_models import ModelBuilder, tflm_outputs
 from c_export_runner import run_here, write_program
 
-from deploy.c_export.export import lower_network
-from deploy.c_export.graph import ExportError
-from deploy.c_export.lower import LOWERINGS
-from deploy.c_export.strides import dense_strides, four, merge_axes
+from hintlite.deploy.c_export.export import lower_network
+from hintlite.deploy.c_export.graph import ExportError
+from hintlite.deploy.c_export.lower import LOWERINGS
+from hintlite.deploy.c_export.strides import dense_strides, four, merge_axes
 
 REQUIRED = [
     "CONV_2D",

@@ -11,9 +11,9 @@ from c_export_models import tflm_outputs, tflm_tensors
 from c_export_networks import FAMILIES, network_inputs
 from c_export_runner import TRACED, differences, run_emulated, run_here, write_program
 
-from benchmarks.targets.cortex_m_firmware import toolchain
-from deploy.c_export.lower import lower
-from deploy.c_export.read import read_model
+from hintlite.benchmarks.targets.cortex_m_firmware import toolchain
+from hintlite.deploy.c_export.lower import lower
+from hintlite.deploy.c_export.read import read_model
 
 REFERENCE = Path(__file__).parent / "data" / "reference_cnn_int8.tflite"
 SANITIZERS = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")

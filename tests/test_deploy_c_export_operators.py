@@ -16,7 +16,7 @@ from c_export_runner import (
     write_program,
 )
 
-from benchmarks.targets.cortex_m_firmware import toolchain
+from hintlite.benchmarks.targets.cortex_m_firmware import toolchain
 
 SANITIZERS = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 

@@ -6,11 +6,11 @@ import pytest
 from c_export_models import ModelBuilder
 from c_export_networks import FAMILIES
 
-from deploy.c_export.export import lower_network
-from deploy.c_export.graph import ExportError
-from deploy.c_export.lower import lower
-from deploy.c_export.plan import ARENA_ALIGN, Buffer, live_bytes, pack, plan_memory
-from deploy.c_export.read import read_model
+from hintlite.deploy.c_export.export import lower_network
+from hintlite.deploy.c_export.graph import ExportError
+from hintlite.deploy.c_export.lower import lower
+from hintlite.deploy.c_export.plan import ARENA_ALIGN, Buffer, live_bytes, pack, plan_memory
+from hintlite.deploy.c_export.read import read_model
 
 REFERENCE = Path(__file__).parent / "data" / "reference_cnn_int8.tflite"
 

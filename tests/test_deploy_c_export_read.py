@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from c_export_models import ModelBuilder
 
-from deploy.c_export.emit import network_source
-from deploy.c_export.export import lower_network
-from deploy.c_export.graph import ExportError
-from deploy.c_export.read import read_model
+from hintlite.deploy.c_export.emit import network_source
+from hintlite.deploy.c_export.export import lower_network
+from hintlite.deploy.c_export.graph import ExportError
+from hintlite.deploy.c_export.read import read_model
 
 REFERENCE = Path(__file__).parent / "data" / "reference_cnn_int8.tflite"
 TINY = (Path(__file__).parent / "data" / "tiny_int8.tflite").read_bytes()

@@ -1,11 +1,11 @@
-"""deploy/compiled.py: one manifest signs the bundle's files and the compiled model."""
+"""deploy/bundle/compiled.py: one manifest signs the bundle's files and the compiled model."""
 
 import numpy as np
 import pytest
 from tiny_bundle import MODEL, TINY
 
-from deploy.bundle import BundleError, check_bundle, read_manifest, write_bundle
-from deploy.compiled import add_compiled
+from hintlite.deploy.bundle.bundle import BundleError, check_bundle, read_manifest, write_bundle
+from hintlite.deploy.bundle.compiled import add_compiled
 
 NAME = "student_int8_vela.tflite"
 FACTS = {"accelerator": "ethos-u55-128"}

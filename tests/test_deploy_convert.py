@@ -1,4 +1,4 @@
-"""deploy/convert.py: Keras networks to files of four precisions, and refusals that say why."""
+"""convert.py: Keras networks to files of four precisions, and refusals that say why."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ from deploy_models import (
     with_layer,
 )
 
-from deploy.convert import (
+from hintlite.deploy.convert.convert import (
     ConversionError,
     require_full_int8,
     to_dynamic_range,
@@ -28,8 +28,8 @@ from deploy.convert import (
     to_float32,
     to_int8,
 )
-from deploy.flatbuffer import read_model
-from deploy.runtime import Runner
+from hintlite.deploy.interpret.runtime import Runner
+from hintlite.deploy.tflite.flatbuffer import read_model
 
 
 def test_float32_file_computes_what_keras_computes():

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 from deploy_models import CLASSES, SHAPE, calibration, chain, every_layer, randomize
 
-from deploy.convert import to_float32, to_int8
-from deploy.explain.agreement import agreement
-from deploy.explain.apart import explain_apart
-from deploy.explain.explain import explain
-from deploy.explain.findings import find
-from deploy.explain.match import match, rounded_share
-from deploy.explain.noise import TensorNoise, widest
-from deploy.explain.ranges import INPUT, rounds, with_followers
-from deploy.explain.regain import Regained, mcnemar, regained
-from deploy.explain.simulate import Simulator
-from deploy.flatbuffer import read_model
-from deploy.graph import Graph, ModelError, Operator, Quantization, Tensor
-from deploy.runtime import Runner
+from hintlite.deploy.convert.convert import to_float32, to_int8
+from hintlite.deploy.explain.agreement import agreement
+from hintlite.deploy.explain.explain import explain
+from hintlite.deploy.explain.findings import find
+from hintlite.deploy.explain.match import match, rounded_share
+from hintlite.deploy.explain.noise import TensorNoise, widest
+from hintlite.deploy.explain.ranges import INPUT, rounds, with_followers
+from hintlite.deploy.explain.regain import Regained, mcnemar, regained
+from hintlite.deploy.explain.simulate import Simulator
+from hintlite.deploy.interpret.apart import explain_apart
+from hintlite.deploy.interpret.runtime import Runner
+from hintlite.deploy.tflite.flatbuffer import read_model
+from hintlite.deploy.tflite.graph import Graph, ModelError, Operator, Quantization, Tensor
 
 SPOILED_CHANNEL = 2
 

@@ -1,4 +1,4 @@
-"""deploy/inspect.py and what it reads with: figures worked out by hand, and damaged files."""
+"""inspect.py and what it reads with: figures worked out by hand, and damaged files."""
 
 import functools
 import json
@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from deploy_models import SHAPE, chain, chain_float32, chain_int8, randomize
 
-from deploy.flatbuffer import read_model
-from deploy.graph import Graph, ModelError, Operator, Quantization, Tensor
-from deploy.inspect import inspect
-from deploy.macs import count_operator_macs
+from hintlite.deploy.tflite.flatbuffer import read_model
+from hintlite.deploy.tflite.graph import Graph, ModelError, Operator, Quantization, Tensor
+from hintlite.deploy.tflite.inspect import inspect
+from hintlite.deploy.tflite.macs import count_operator_macs
 
 
 def make_tensor(index, shape, dtype="FLOAT32", data=None, quantization=None):
@@ -41,7 +41,7 @@ def mixed_float32():
     import keras
     from keras import layers
 
-    from deploy.convert import to_float32
+    from hintlite.deploy.convert.convert import to_float32
 
     x = inputs = keras.Input(SHAPE)
     x = layers.Conv2D(6, 3, strides=2, padding="same", use_bias=False)(x)
@@ -129,7 +129,7 @@ def test_full_int8_and_its_opposite():
 def test_precision_of_half_quantized_files():
     from keras import layers, models
 
-    from deploy.convert import to_dynamic_range, to_float16
+    from hintlite.deploy.convert.convert import to_dynamic_range, to_float16
 
     wide = models.Sequential(
         [layers.Input(SHAPE), layers.Conv2D(64, 6), layers.Flatten(), layers.Dense(3)]

@@ -9,17 +9,17 @@ from c_export_cases import KINDS, make_case
 from c_export_models import ModelBuilder
 from c_export_networks import FAMILIES
 
-from benchmarks.targets.tflm_arena import bisect, parse_record
-from deploy.flatbuffer import read_model
-from deploy.graph import ModelError
-from deploy.lifetimes import model_lifetimes
-from deploy.mcu.abi import ILP32, LP64, layout
-from deploy.mcu.arena import cmsis_nn_arena, estimate_arena
-from deploy.mcu.kernel_memory import KERNELS, scratch_buffers
-from deploy.mcu.structures import EVAL_TENSOR, HOST, NODE_AND_REGISTRATION, TENSOR
-from deploy.mcu.tflm_plan import Buffer, greedy_offsets
-from deploy.planner import greedy_plan
-from deploy.worker import Worker
+from hintlite.benchmarks.targets.tflm_arena import bisect, parse_record
+from hintlite.deploy.interpret.worker import Worker
+from hintlite.deploy.mcu.abi import ILP32, LP64, layout
+from hintlite.deploy.mcu.arena import cmsis_nn_arena, estimate_arena
+from hintlite.deploy.mcu.kernel_memory import KERNELS, scratch_buffers
+from hintlite.deploy.mcu.structures import EVAL_TENSOR, HOST, NODE_AND_REGISTRATION, TENSOR
+from hintlite.deploy.mcu.tflm_plan import Buffer, greedy_offsets
+from hintlite.deploy.tflite.flatbuffer import read_model
+from hintlite.deploy.tflite.graph import ModelError
+from hintlite.deploy.tflite.lifetimes import model_lifetimes
+from hintlite.deploy.tflite.planner import greedy_plan
 
 DATA = Path(__file__).parent / "data"
 REFERENCE = DATA / "reference_cnn_int8.tflite"
@@ -129,7 +129,7 @@ def test_an_output_that_is_left_out_is_refused():
 
 
 def test_a_record_of_another_form_is_refused():
-    from benchmarks.targets.base import BenchmarkError
+    from hintlite.benchmarks.targets.base import BenchmarkError
 
     with pytest.raises(BenchmarkError, match="no allocation record"):
         parse_record("Arena allocation total 100\n")

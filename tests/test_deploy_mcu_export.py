@@ -11,19 +11,19 @@ import pytest
 from c_export_models import ModelBuilder, tflm_outputs
 from c_export_networks import FAMILIES, network_inputs
 
-from deploy.flatbuffer import read_model
-from deploy.graph import ModelError
-from deploy.mcu.export import TestSample, export_tflm, write_tflm
-from deploy.mcu.identifiers import (
+from hintlite.deploy.interpret.runtime import Runner
+from hintlite.deploy.mcu.export import TestSample, export_tflm, write_tflm
+from hintlite.deploy.mcu.identifiers import (
     RESERVED,
     check_namespace,
     comment_text,
     identifiers,
     string_literal,
 )
-from deploy.mcu.operators import OPERATORS
-from deploy.mcu.strip import strip_model
-from deploy.runtime import Runner
+from hintlite.deploy.mcu.operators import OPERATORS
+from hintlite.deploy.mcu.strip import strip_model
+from hintlite.deploy.tflite.flatbuffer import read_model
+from hintlite.deploy.tflite.graph import ModelError
 
 DATA = Path(__file__).parent / "data"
 STUBS = DATA / "tflm_stubs"
@@ -94,8 +94,8 @@ def test_labels_come_back_from_c_as_they_were(nasty, tmp_path, compiler, standar
 def test_the_quantizing_functions_do_what_the_formula_says(tmp_path):
     """Offset, multiplier and table, compiled and run for all 256 raw values of three channels."""
     need("g++", "g++")
-    from deploy.mcu.raw_to_int8 import raw_channels
-    from deploy.mcu.settings_text import normalization_text
+    from hintlite.deploy.mcu.raw_to_int8 import raw_channels
+    from hintlite.deploy.mcu.settings_text import normalization_text
 
     cases = [
         ({"mean": [0.0] * 3, "std": [255.0] * 3}, 1 / 255, -128),

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from deploy.mcu.raw_to_int8 import Channel, raw_channels
-from deploy.mcu.settings_text import float_literal, normalization_text
+from hintlite.deploy.mcu.raw_to_int8 import Channel, raw_channels
+from hintlite.deploy.mcu.settings_text import float_literal, normalization_text
 
 
 def formula(mean, std, scale, zero_point):

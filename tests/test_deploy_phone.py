@@ -1,4 +1,4 @@
-"""deploy/phone.py: files that an app can call by name, and figures worked out by hand."""
+"""deploy/bundle/phone.py: files that an app can call by name, and figures worked out by hand."""
 
 import hashlib
 import json
@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from deploy_models import CLASSES, SHAPE, calibration, chain, chain_float32, chain_int8
 
-from deploy.convert import to_dynamic_range, to_float16
-from deploy.manifest import BundleError
-from deploy.phone import FORMULA, fit_of, fits, phone_files
+from hintlite.deploy.bundle.manifest import BundleError
+from hintlite.deploy.bundle.phone import FORMULA, fit_of, fits, phone_files
+from hintlite.deploy.convert.convert import to_dynamic_range, to_float16
 
 DOCS = Path(__file__).parents[1] / "docs" / "phones.md"
 LABELS = [f"class {number}" for number in range(CLASSES)]

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from arena_models import BODIES, int8_bytes, need_tflite_micro, recorded
 
-from deploy.flatbuffer import read_model
-from deploy.graph import ModelError
-from deploy.inspect import inspect
-from deploy.lifetimes import Buffer, Lifetimes, model_lifetimes
-from deploy.planner import check_plan, greedy_plan, optimal_plan
+from hintlite.deploy.tflite.flatbuffer import read_model
+from hintlite.deploy.tflite.graph import ModelError
+from hintlite.deploy.tflite.inspect import inspect
+from hintlite.deploy.tflite.lifetimes import Buffer, Lifetimes, model_lifetimes
+from hintlite.deploy.tflite.planner import check_plan, greedy_plan, optimal_plan
 
 REFERENCE = Path(__file__).parent / "data" / "reference_cnn_int8.tflite"
 # Largest first puts the 6 units lowest and the 3 that live throughout on them; of what is live at

@@ -5,14 +5,14 @@ import pytest
 from deploy_models import calibration
 from ptq_networks import depthwise_chain, labelled, require_edge_quantizer, spoiled
 
-from deploy.conversion_checks import ConversionError
-from deploy.convert import to_float32, to_int8
-from deploy.inspect import inspect
-from deploy.ptq.mixed import Bound, choose
-from deploy.ptq.observe import observe
-from deploy.ptq.static import Choices
-from deploy.ptq.trials import Bench, accuracy
-from deploy.runtime import Runner
+from hintlite.deploy.convert.checks import ConversionError
+from hintlite.deploy.convert.convert import to_float32, to_int8
+from hintlite.deploy.interpret.runtime import Runner
+from hintlite.deploy.ptq.mixed import Bound, choose
+from hintlite.deploy.ptq.observe import observe
+from hintlite.deploy.ptq.static import Choices
+from hintlite.deploy.ptq.trials import Bench, accuracy
+from hintlite.deploy.tflite.inspect import inspect
 
 require_edge_quantizer()
 SAMPLES = calibration(200)[:150]
@@ -71,7 +71,7 @@ def test_the_record_tells_the_scan_and_the_choice(hard, found):
 
 
 def test_no_operator_can_be_lowered_any_further(hard, found):
-    from deploy.ptq.precision import FLOAT, INT4, INT8, INT16
+    from hintlite.deploy.ptq.precision import FLOAT, INT4, INT8, INT16
 
     _, labels, bench = hard
     by_name = {each.name: each for each in (INT4, INT8, INT16, FLOAT)}

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from deploy.ptq.estimators import INT8_GRID, INT16_GRID, estimate
-from deploy.ptq.histogram import Histogram
+from hintlite.deploy.ptq.estimators import INT8_GRID, INT16_GRID, estimate
+from hintlite.deploy.ptq.histogram import Histogram
 
 RNG = np.random.default_rng(0)
 BIN = 1 / 128  # widest relative width of a bin

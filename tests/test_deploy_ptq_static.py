@@ -10,18 +10,18 @@ from c_export_models import ModelBuilder
 from deploy_models import calibration, chain, chain_float32, chain_int8, every_layer, randomize
 from ptq_networks import depthwise_chain, require_edge_quantizer
 
-from deploy.conversion_checks import ConversionError, require_full_int8
-from deploy.convert import to_float32
-from deploy.flatbuffer import read_model
-from deploy.graph import ModelError
-from deploy.inspect import inspect
-from deploy.ptq import edge_quantizer
-from deploy.ptq.estimators import INT8_GRID, estimate
-from deploy.ptq.observe import observe
-from deploy.ptq.static import Choices, check_biases, to_integer
-from deploy.runtime import Runner
-from deploy.verify import Bounds, verify
-from deploy.weights import check_weights
+from hintlite.deploy.convert.checks import ConversionError, require_full_int8
+from hintlite.deploy.convert.convert import to_float32
+from hintlite.deploy.convert.verify import Bounds, verify
+from hintlite.deploy.interpret.runtime import Runner
+from hintlite.deploy.ptq import edge_quantizer
+from hintlite.deploy.ptq.estimators import INT8_GRID, estimate
+from hintlite.deploy.ptq.observe import observe
+from hintlite.deploy.ptq.static import Choices, check_biases, to_integer
+from hintlite.deploy.tflite.flatbuffer import read_model
+from hintlite.deploy.tflite.graph import ModelError
+from hintlite.deploy.tflite.inspect import inspect
+from hintlite.deploy.tflite.weights import check_weights
 
 require_edge_quantizer()
 SAMPLES = calibration(200)[:60]  # within the ranges that calibration saw
@@ -184,7 +184,7 @@ def test_four_bit_weights_run_and_halve_the_kernels_that_have_them():
 
 def with_weights_of(network, content):
     """The network computing in float, with the rounded weights of a file."""
-    from models.fold import folded
+    from hintlite.models.fold import folded
 
     copy, graph = folded(network), read_model(content).main
     stored = [graph.tensors[o.inputs[1]] for o in graph.operators if len(o.inputs) == 3]

@@ -1,4 +1,4 @@
-"""deploy/runtime.py and quantization.py: numbers in, numbers out, and no crash on a bad file."""
+"""runtime.py and quantization.py: numbers in, numbers out, and no crash on a bad file."""
 
 import struct
 
@@ -15,9 +15,9 @@ from deploy_models import (
     with_layer,
 )
 
-from deploy.graph import ModelError
-from deploy.quantization import dequantize, normalize, quantize, softmax
-from deploy.runtime import KERNELS, Runner
+from hintlite.deploy.interpret.runtime import KERNELS, Runner
+from hintlite.deploy.tflite.graph import ModelError
+from hintlite.deploy.tflite.quantization import dequantize, normalize, quantize, softmax
 
 
 def test_quantize_rounds_halves_away_from_zero_and_clips():
@@ -165,7 +165,7 @@ def test_a_model_with_two_outputs_is_refused():
 def test_kernels_that_lack_an_operator_say_which_to_try():
     from keras import layers
 
-    from deploy.convert import to_int8
+    from hintlite.deploy.convert.convert import to_int8
 
     content = to_int8(with_layer(layers.UpSampling2D(2)), calibration(3))
     with pytest.raises(ModelError, match=r"reference kernels.*TILE.*Try 'xnnpack' or 'builtin'"):
@@ -186,8 +186,8 @@ def test_files_that_are_no_models_are_refused_before_the_interpreter_sees_them(t
 
 
 def test_scales_that_make_kernels_abort_are_refused():
-    from deploy.convert import to_int8
-    from deploy.flatbuffer import read_model
+    from hintlite.deploy.convert.convert import to_int8
+    from hintlite.deploy.tflite.flatbuffer import read_model
 
     content = to_int8(every_layer(), calibration(3))
     graph = read_model(content).main

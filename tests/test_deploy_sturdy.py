@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from c_export_models import ModelBuilder
 
-from benchmarks.dev.flatbuffer_fuzz import fuzz, mutations
-from deploy.c_export.export import lower_network
-from deploy.c_export.graph import ExportError
-from deploy.graph import ModelError
-from deploy.inspect import inspect
-from deploy.mcu.export import read_int8_model
-from deploy.mcu.strip import strip_model
-from pipeline.app.cli import main
+from hintlite.benchmarks.dev.flatbuffer_fuzz import fuzz, mutations
+from hintlite.deploy.c_export.export import lower_network
+from hintlite.deploy.c_export.graph import ExportError
+from hintlite.deploy.mcu.export import read_int8_model
+from hintlite.deploy.mcu.strip import strip_model
+from hintlite.deploy.tflite.graph import ModelError
+from hintlite.deploy.tflite.inspect import inspect
+from hintlite.pipeline.app.cli.main import main
 
 REFERENCE = Path(__file__).parent / "data" / "reference_cnn_int8.tflite"
 TINY = Path(__file__).parent / "data" / "tiny_int8.tflite"
@@ -78,7 +78,7 @@ def test_no_damaged_file_escapes_the_readers():
 
 def test_an_escape_would_be_counted(monkeypatch):
     """The failing direction: a reader that lets an exception through."""
-    from benchmarks.dev import flatbuffer_fuzz
+    from hintlite.benchmarks.dev import flatbuffer_fuzz
 
     def careless(content):
         raise struct.error("past the end")
@@ -104,7 +104,7 @@ def test_a_model_of_100_megabytes_is_inspected_within_200_more(tmp_path):
     assert path.stat().st_size > 100 * MEGABYTE
     script = (
         "import sys\n"
-        "from deploy.inspect import inspect\n"
+        "from hintlite.deploy.tflite.inspect import inspect\n"
         f"inspect({str(TINY)!r})\n"  # what the imports take is not the model's
         "def peak():\n"
         "    lines = open('/proc/self/status').read().splitlines()\n"

@@ -1,4 +1,4 @@
-"""deploy/verify.py: each check passes on the student's own files and fails where it must."""
+"""verify.py: each check passes on the student's own files and fails where it must."""
 
 import functools
 import json
@@ -16,9 +16,9 @@ from deploy_models import (
     with_layer,
 )
 
-from deploy.convert import to_float32, to_int8
-from deploy.runtime import Runner
-from deploy.verify import Bounds, compare_logits, verify, wilson_interval
+from hintlite.deploy.convert.convert import to_float32, to_int8
+from hintlite.deploy.convert.verify import Bounds, compare_logits, verify, wilson_interval
+from hintlite.deploy.interpret.runtime import Runner
 
 
 @functools.cache
@@ -121,7 +121,7 @@ def test_a_regressor_hidden_inside_is_found_though_no_output_changes():
 
 
 def test_a_regressor_left_in_the_student_itself_is_found_by_its_weights():
-    from deploy.weights import check_weights
+    from hintlite.deploy.tflite.weights import check_weights
 
     model, regressor = with_hidden_regressor()
     content = to_float32(model)
@@ -186,7 +186,7 @@ def test_another_number_of_classes_is_reported_and_not_run():
 
 
 def test_logits_that_are_no_numbers_break_their_bounds():
-    from deploy.verify import bound_failures
+    from hintlite.deploy.convert.verify import bound_failures
 
     nan = np.full((3, 2), np.nan)
     figures = compare_logits(np.eye(3, 2), nan, np.eye(3, 2), np.zeros(3, int), 1.0)

@@ -1,13 +1,13 @@
-"""deploy/weights.py: whose weights a file holds, in every precision."""
+"""deploy/tflite/weights.py: whose weights a file holds, in every precision."""
 
 import numpy as np
 import pytest
 from deploy_models import SHAPE, calibration, chain, chain_int8, every_layer, randomize, with_layer
 
-from deploy.convert import to_dynamic_range, to_float16, to_float32, to_int8
-from deploy.flatbuffer import read_model
-from deploy.foreign_weights import find_forbidden
-from deploy.weights import check_weights, weighted_operators
+from hintlite.deploy.convert.convert import to_dynamic_range, to_float16, to_float32, to_int8
+from hintlite.deploy.tflite.flatbuffer import read_model
+from hintlite.deploy.tflite.foreign_weights import find_forbidden
+from hintlite.deploy.tflite.weights import check_weights, weighted_operators
 
 
 def strangers(model):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy import whole_files
-from deploy.whole_files import replace_folder, sweep, write_whole
+from hintlite import files as whole_files
+from hintlite.files import replace_folder, sweep, write_whole
 
 ROOT = Path(__file__).parents[1]
 LONG = 200_000  # characters: long enough for two writers to meet
@@ -20,7 +20,7 @@ WRITER = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from deploy.whole_files import replace_folder, write_whole
+from hintlite.files import replace_folder, write_whole
 letter, place = sys.argv[2], Path(sys.argv[3])
 for _ in range(40):
     if place.suffix:
@@ -93,7 +93,7 @@ def test_what_a_killed_writer_left_is_swept(tmp_path):
     code = (
         "import os, signal, sys\nfrom pathlib import Path\n"
         f"sys.path.insert(0, {str(ROOT)!r})\n"
-        "from deploy import whole_files\n"
+        "from hintlite import files\n"
         "with whole_files.aside(Path(sys.argv[1])) as place:\n"
         "    place.write_text('half')\n    os.kill(os.getpid(), signal.SIGKILL)\n"
     )

@@ -4,8 +4,8 @@ import keras
 import pytest
 from keras import layers
 
-from models.cost import cost, count_macs, count_parameters
-from models.taps import with_taps
+from hintlite.models.cost import cost, count_macs, count_parameters
+from hintlite.models.taps import with_taps
 
 
 def of(layer, *shape):

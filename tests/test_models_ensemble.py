@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from models.ensemble import ensemble
-from models.presets import NetworkConfig
-from models.taps import logits_only, middle_tap, subnetwork
-from models.teacher import build_teacher
+from hintlite.models.ensemble import ensemble
+from hintlite.models.settings import NetworkConfig
+from hintlite.models.taps import logits_only, middle_tap, subnetwork
+from hintlite.models.teacher import build_teacher
 
 X = np.random.default_rng(0).normal(size=(3, 8, 8, 1)).astype(np.float32)
 
@@ -42,11 +42,13 @@ def test_members_must_agree():
 
 
 def test_the_teacher_stage_trains_members_with_seeds_of_their_own(tmp_path):
-    from pipeline.app.console import Terminal
-    from pipeline.app.context import Context
-    from pipeline.app.folder import RunFolder
-    from pipeline.app.line import run_all
-    from pipeline.config import DataConfig, RunConfig, TrainingConfig
+    from hintlite.pipeline.app.run.console import Terminal
+    from hintlite.pipeline.app.run.context import Context
+    from hintlite.pipeline.app.run.folder import RunFolder
+    from hintlite.pipeline.app.run.line import run_all
+    from hintlite.pipeline.settings.data import DataConfig
+    from hintlite.pipeline.settings.run import RunConfig
+    from hintlite.pipeline.settings.training import TrainingConfig
 
     config = RunConfig(
         data=DataConfig(limit=60, calibration_samples=10),

@@ -6,8 +6,8 @@ import pytest
 from deploy_models import calibration, randomize
 from ptq_networks import depthwise_chain, logits, noise, spoiled
 
-from models.equalize import REPLACE, equalized
-from models.fold import folded
+from hintlite.models.equalize import REPLACE, equalized
+from hintlite.models.fold import folded
 
 
 def test_a_badly_scaled_channel_is_equalized_exactly_and_int8_is_the_better_for_it():

@@ -7,9 +7,9 @@ from deploy_models import calibration, randomize
 from keras import layers
 from ptq_networks import logits, maxout_chain, noise, scaled
 
-from models.equalize import REPLACE, equalized
-from models.presets import MaxoutLayer, NetworkConfig
-from models.student import build_student
+from hintlite.models.equalize import REPLACE, equalized
+from hintlite.models.settings import MaxoutLayer, NetworkConfig
+from hintlite.models.student import build_student
 
 PIECES1, PIECES2 = ("max1_piece1", "max1_piece2"), ("max2_piece1", "max2_piece2")
 

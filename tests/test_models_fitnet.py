@@ -6,15 +6,15 @@ import keras
 import numpy as np
 import pytest
 
-from models.cost import cost
-from models.presets import PRESETS, MaxoutLayer, NetworkConfig
-from models.teacher import build_teacher
+from hintlite.models.cost import cost
+from hintlite.models.settings import MaxoutLayer, NetworkConfig, preset
+from hintlite.models.teacher import build_teacher
 
 CIFAR, MNIST = (32, 32, 3), (28, 28, 1)
 
 
 def built(name, shape, **changes):
-    return build_teacher(replace(PRESETS[name], **changes), shape, 10)
+    return build_teacher(replace(preset(name), **changes), shape, 10)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_fitnet_3_as_printed_is_smaller_than_its_row_of_the_table():
 
 
 def test_fitnet_3_with_64_channels_in_its_first_group_has_the_figures_of_the_table():
-    layers = PRESETS["fitnet3"].layers
+    layers = preset("fitnet3").layers
     wide = tuple(replace(layer, channels=64) for layer in layers[:4]) + layers[4:]
 
     found = cost(built("fitnet3", CIFAR, use_bias=False, layers=wide))
@@ -65,7 +65,7 @@ def test_mnist_pair_has_the_sizes_of_the_paper():
 
 
 def test_four_pieces_as_in_the_authors_file_give_other_sizes():
-    teacher, student = (PRESETS[f"fitnet_mnist_{who}"].layers for who in ("teacher", "student"))
+    teacher, student = (preset(f"fitnet_mnist_{who}").layers for who in ("teacher", "student"))
     teacher = (*teacher[:-1], replace(teacher[-1], pieces=4))
     student = (*student[:-2], *(replace(layer, pieces=4) for layer in student[-2:]))
 

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from models.fold import folded
-from models.presets import NetworkConfig
-from models.teacher import build_teacher
+from hintlite.models.fold import folded
+from hintlite.models.settings import NetworkConfig
+from hintlite.models.teacher import build_teacher
 
 RNG = np.random.default_rng(2)
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from models.presets import NetworkConfig
-from models.teacher import build_teacher
+from hintlite.models.settings import NetworkConfig
+from hintlite.models.teacher import build_teacher
 
 
 def saved(path, *extra):

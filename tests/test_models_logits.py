@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from models.taps import logits_only, with_taps
+from hintlite.models.taps import logits_only, with_taps
 
 RNG = np.random.default_rng(5)
 

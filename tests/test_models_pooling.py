@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from models.pooling import partial_max_pool
-from models.pooling_sizes import pool_chain, pooled_size
+from hintlite.models.pooling import partial_max_pool
+from hintlite.models.pooling_sizes import pool_chain, pooled_size
 
 
 def by_hand(image, pool, stride):

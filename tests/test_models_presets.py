@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from models.presets import PRESETS, MaxoutLayer, NetworkConfig
+from hintlite.models.settings import MaxoutLayer, NetworkConfig, preset
 
 
 def test_the_defaults_resolve_to_the_thin_and_deep_shape():
@@ -17,12 +17,12 @@ def test_the_defaults_resolve_to_the_thin_and_deep_shape():
 def test_a_preset_resolves_to_its_network():
     config = NetworkConfig(preset="resnet8").resolved()
 
-    assert config == PRESETS["resnet8"].resolved()
+    assert config == preset("resnet8").resolved()
     assert (config.widths, config.depths) == ((16, 32, 64), (2, 2, 2))
 
 
 def test_fitnet_1_is_the_list_of_the_paper():
-    layers = PRESETS["fitnet1"].layers
+    layers = preset("fitnet1").layers
 
     assert [layer.channels for layer in layers] == [16, 16, 16, 32, 32, 32, 48, 48, 64]
     assert [layer.pool for layer in layers] == [0, 0, 2, 0, 0, 2, 0, 0, 8]
@@ -33,7 +33,7 @@ def test_fitnet_1_is_the_list_of_the_paper():
     ("name", "layers"), [("fitnet1", 11), ("fitnet2", 11), ("fitnet3", 13), ("fitnet4", 19)]
 )
 def test_the_fitnets_have_the_depth_of_table_1(name, layers):
-    assert len(PRESETS[name].layers) + 2 == layers  # fully connected maxout and softmax
+    assert len(preset(name).layers) + 2 == layers  # fully connected maxout and softmax
 
 
 @pytest.mark.parametrize(
@@ -82,6 +82,6 @@ def test_impossible_layers_are_refused(settings):
 
 
 def test_presets_are_read_without_keras():
-    program = "import sys, models.presets; sys.exit('keras' in sys.modules)"
+    program = "import sys, hintlite.models.presets; sys.exit('keras' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from models.regressor import build_regressor
-from models.resize import average_to
+from hintlite.models.regressor import build_regressor
+from hintlite.models.resize import average_to
 
 RNG = np.random.default_rng(7)
 

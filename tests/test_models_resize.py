@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from models.resize import average_to, common_size, nearest_to
+from hintlite.models.resize import average_to, common_size, nearest_to
 
 RNG = np.random.default_rng(2)
 

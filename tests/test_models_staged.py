@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from models.cost import count_parameters
-from models.presets import NetworkConfig
-from models.teacher import build_teacher
+from hintlite.models.cost import count_parameters
+from hintlite.models.settings import NetworkConfig
+from hintlite.models.teacher import build_teacher
 
 
 def shapes(network):

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from models.cost import count_parameters
-from models.presets import PRESETS, NetworkConfig
-from models.scaling import parameters_of, scale_to
-from models.student import build_student
+from hintlite.models.cost import count_parameters
+from hintlite.models.scaling import parameters_of, scale_to
+from hintlite.models.settings import NetworkConfig, preset
+from hintlite.models.student import build_student
 
 SHAPE = (8, 8, 3)
 VARIANTS = [
@@ -126,4 +126,4 @@ def test_a_size_below_one_channel_a_stage_is_refused_with_the_smallest():
 
 def test_a_family_that_cannot_be_scaled_is_refused():
     with pytest.raises(ValueError, match="family 'fitnet'"):
-        scale_to(PRESETS["fitnet1"], (32, 32, 3), 10, 9_000_000)
+        scale_to(preset("fitnet1"), (32, 32, 3), 10, 9_000_000)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from models.presets import PRESETS, NetworkConfig
-from models.taps import (
+from hintlite.models.settings import NetworkConfig, preset
+from hintlite.models.taps import (
     logits_only,
     middle_tap,
     stage_taps,
@@ -14,7 +14,7 @@ from models.taps import (
     tap_activation,
     with_taps,
 )
-from models.teacher import build_teacher
+from hintlite.models.teacher import build_teacher
 
 RNG = np.random.default_rng(3)
 BLOCK = "mobilenetv2_0.35_96/block_6_project_BN"
@@ -167,7 +167,7 @@ def test_logits_only_holds_no_outputs_but_the_logits():
 
 
 def test_names_that_are_no_taps_are_layer_paths():
-    config = PRESETS["fitnet1"]
+    config = preset("fitnet1")
     network = build_teacher(config, (32, 32, 1), 10)
 
     part = subnetwork(network, ["layer6", "layer6_maxout", "stage1"])
@@ -240,7 +240,7 @@ def test_the_activation_of_a_tap(layer, activation):
 
 
 def test_the_activation_of_maxout_taps_and_pools():
-    network = build_teacher(PRESETS["fitnet1"], (8, 8, 1), 10)
+    network = build_teacher(preset("fitnet1"), (8, 8, 1), 10)
 
     assert tap_activation(network, "stage2") == "maxout"
     assert tap_activation(network, "layer6") == "maxout"

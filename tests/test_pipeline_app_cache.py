@@ -6,10 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.app.cli import main
-from pipeline.app.teacher_taps import FOLDER, cache_folder, mode
-from pipeline.cache_folder import CacheFolder, Entry
-from pipeline.config import AugmentConfig, CacheConfig, DataConfig, RunConfig, SettingsError
+from hintlite.pipeline.app.cli.main import main
+from hintlite.pipeline.app.run.teacher_taps import FOLDER, cache_folder, mode
+from hintlite.pipeline.cache.folder import CacheFolder, Entry
+from hintlite.pipeline.settings.base import SettingsError
+from hintlite.pipeline.settings.data import AugmentConfig, DataConfig
+from hintlite.pipeline.settings.run import RunConfig
+from hintlite.pipeline.settings.training import CacheConfig
 
 NAME = f"logits-plain-{'0123456789abcdef' * 2}"
 

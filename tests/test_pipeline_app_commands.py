@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.app.cli import main
-from pipeline.app.folder import RunFolder
+from hintlite.pipeline.app.cli.main import main
+from hintlite.pipeline.app.run.folder import RunFolder
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -88,14 +88,14 @@ def test_only_the_evaluate_stage_can_open_the_test_data():
         for path in (ROOT / folder).rglob("*.py")
         if opened.search(path.read_text()) and "pipeline/data/" not in path.as_posix()
     }
-    assert places == {"pipeline/app/stages/evaluate.py"}
+    assert places == {"pipeline/app/run/stages/evaluate.py"}
 
 
 def test_no_other_stage_opens_the_test_data(run, monkeypatch, capfd):
     def refuse(*arguments, **named):
         raise AssertionError("the test data was opened")
 
-    monkeypatch.setattr("pipeline.data.held_out.load_test", refuse)
+    monkeypatch.setattr("hintlite.pipeline.data.held_out.load_test", refuse)
     for stage in ("quantize", "bundle"):
         shutil.rmtree(run / stage)
         assert main([stage, str(run)]) == 0
@@ -258,10 +258,10 @@ def test_inspect_shows_any_model_and_refuses_other_files(run, capfd):
 def test_doctor_finds_everything_here_and_says_what_is_not(capfd, monkeypatch):
     assert main(["doctor", "--json"]) == 0
     findings = json.loads(capfd.readouterr().out)
-    assert {"Python", "tensorflow", "keras", "import models"} <= {f["what"] for f in findings}
+    assert {"Python", "tensorflow", "keras", "import hintlite"} <= {f["what"] for f in findings}
     from packaging.requirements import Requirement
 
-    from pipeline.app import doctor
+    from hintlite.pipeline.app.look import doctor
 
     missing = doctor.package(Requirement("no-such-package>=1"))
     assert (missing.state, "pip install 'no-such-package>=1'" in missing.cure) == ("problem", True)
@@ -272,7 +272,7 @@ def test_doctor_finds_everything_here_and_says_what_is_not(capfd, monkeypatch):
 
 
 def test_doctor_warns_of_a_foreign_package_with_our_name(tmp_path, monkeypatch):
-    from pipeline.app import doctor
+    from hintlite.pipeline.app.look import doctor
 
     assert doctor.shadow("models", ROOT).state == "ok"
     found = doctor.shadow("models", tmp_path)  # seen from elsewhere, ours is the foreign one
@@ -281,7 +281,7 @@ def test_doctor_warns_of_a_foreign_package_with_our_name(tmp_path, monkeypatch):
 
 
 def command(*words):
-    return [sys.executable, "-m", "pipeline", *words]
+    return [sys.executable, "-m", "hintlite", *words]
 
 
 def test_a_full_disk_leaves_nothing_half_written(finished_run, tmp_path):

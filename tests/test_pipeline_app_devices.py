@@ -11,15 +11,15 @@ import pytest
 from ssh_server import ALIAS, serving
 from tiny_bundle import run as run_script
 
-from benchmarks.targets.base import BenchmarkError, BenchmarkResult
-from benchmarks.targets.device_row import device_row
-from benchmarks.targets.ssh.device import Device
-from pipeline.app.cli import main
-from pipeline.app.device_file import Entry, read_devices
-from pipeline.app.device_options import wanted
-from pipeline.app.device_table import cells
-from pipeline.app.devices import named_twice
-from pipeline.app.parser import WrongUseError, parse
+from hintlite.benchmarks.targets.base import BenchmarkError, BenchmarkResult
+from hintlite.benchmarks.targets.device_row import device_row
+from hintlite.benchmarks.targets.ssh.device import Device
+from hintlite.pipeline.app.cli.grammar import WrongUseError, parse
+from hintlite.pipeline.app.cli.main import main
+from hintlite.pipeline.app.run.devices.devices import named_twice
+from hintlite.pipeline.app.run.devices.file import Entry, read_devices
+from hintlite.pipeline.app.run.devices.table import cells
+from hintlite.pipeline.app.run.options.devices import wanted
 
 FLEET = f"""
 devices:
@@ -205,7 +205,7 @@ def test_one_device_is_measured_and_its_result_kept(server, run, capfd):
     assert main([*words, "--python", "no-such-python"]) == 1
     assert "--python" in capfd.readouterr().err
     assert json.loads((place / "result.json").read_text()) == first  # no half result
-    from benchmarks.report.collect import collect
+    from hintlite.pipeline.report.collect import collect
 
     facts = collect(run)
     assert facts["microcontrollers"] == []
@@ -265,7 +265,7 @@ def test_a_device_that_answers_out_of_form_does_not_stop_the_others(server, run,
 
 
 def test_ctrl_c_leaves_no_process_and_no_file(server, run):
-    words = [sys.executable, "-m", "pipeline", "benchmark", str(run)]
+    words = [sys.executable, "-m", "hintlite", "benchmark", str(run)]
     words += ["--target", f"ssh:{ALIAS}", "--ssh_config", server.config]
     process = subprocess.Popen(
         [*words, "--benchmark.warmup_s", "60"], stderr=subprocess.PIPE, text=True
@@ -301,7 +301,7 @@ def test_a_zip_works_by_hand(run, tmp_path):
 
 
 def test_the_zip_is_the_same_each_time(tmp_path):
-    from pipeline.app.stages.by_hand import to_zip
+    from hintlite.pipeline.app.run.stages.by_hand import to_zip
 
     files = {"b": b"2", "a": b"1"}
     assert to_zip("x", files) == to_zip("x", dict(reversed(files.items())))

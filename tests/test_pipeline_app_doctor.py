@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from packaging.requirements import Requirement
 
-from pipeline.app import doctor
+from hintlite.pipeline.app.look import doctor
 
 SETUP = Path(__file__).parents[1] / "setup.cfg"
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from pipeline.app.cli import main
-from pipeline.app.explain_files import read_samples
-from pipeline.app.explanation import show, worst_first
-from pipeline.app.folder import RunError
-from pipeline.app.parser import WrongUseError, parse
-from pipeline.app.stages.explain import spread
-from pipeline.data.checks import DataError
+from hintlite.pipeline.app.cli.grammar import WrongUseError, parse
+from hintlite.pipeline.app.cli.main import main
+from hintlite.pipeline.app.run.explain_files import read_samples
+from hintlite.pipeline.app.run.explanation import show, worst_first
+from hintlite.pipeline.app.run.folder import RunError
+from hintlite.pipeline.app.run.stages.explain import spread
+from hintlite.pipeline.data.checks import DataError
 
 MODELS = ("teacher", "hint+kd")
 

@@ -10,12 +10,12 @@ import pytest
 import yaml
 from report_run import write_run
 
-from deploy.flatbuffer import read_model
-from models.presets import MaxoutLayer, NetworkConfig
-from pipeline.app.candidates import smallest_changes
-from pipeline.app.cli import main
-from pipeline.app.fit import _flags
-from pipeline.app.fit_limits import (
+from hintlite.deploy.tflite.flatbuffer import read_model
+from hintlite.models.settings import MaxoutLayer, NetworkConfig
+from hintlite.pipeline.app.cli.main import main
+from hintlite.pipeline.app.fit.fit import _flags
+from hintlite.pipeline.app.fit.int8_shape import sketch
+from hintlite.pipeline.app.fit.limits import (
     COUNTS,
     UNITS,
     Costs,
@@ -26,9 +26,9 @@ from pipeline.app.fit_limits import (
     costs_of,
     excess,
 )
-from pipeline.app.fit_subject import converted, measure_with, subject_of
-from pipeline.app.memory_picture import text_picture
-from pipeline.app.sketch import sketch
+from hintlite.pipeline.app.fit.memory_picture import text_picture
+from hintlite.pipeline.app.fit.smaller import smallest_changes
+from hintlite.pipeline.app.fit.subject import converted, measure_with, subject_of
 
 REFERENCE = Path(__file__).parent / "data" / "reference_cnn_int8.tflite"
 STUDENT = NetworkConfig(widths=(8, 12), depths=(3, 3))
@@ -164,8 +164,8 @@ def test_the_svg_shows_steps_and_tensors(capsys, tmp_path):
 
 
 def test_the_terminal_picture_by_hand():
-    from deploy.lifetimes import Buffer, Lifetimes
-    from deploy.planner import greedy_plan
+    from hintlite.deploy.tflite.lifetimes import Buffer, Lifetimes
+    from hintlite.deploy.tflite.planner import greedy_plan
 
     found = Lifetimes(("input", "A", "B"), (Buffer("x", 96, 0, 1), Buffer("y", 96, 1, 2)))
     lines = text_picture(found, greedy_plan(found))

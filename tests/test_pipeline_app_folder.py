@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from deploy.whole_files import write_whole
-from pipeline.app import folder as pipeline_folder
-from pipeline.app.folder import RECORD, RunError, RunFolder, Stage
+from hintlite.files import write_whole
+from hintlite.pipeline.app.run import folder as pipeline_folder
+from hintlite.pipeline.app.run.folder import RECORD, RunError, RunFolder, Stage
 
 
 def stage(name, work, inputs=(), settings=None, version=1, libraries=("numpy",), resumes=False):
@@ -43,7 +43,7 @@ def test_a_change_redoes_the_stage(tmp_path, changed):
 def test_a_library_upgrade_redoes_the_stage(tmp_path, monkeypatch):
     folder = RunFolder(tmp_path)
     folder.complete(stage("a", writer("1")))
-    monkeypatch.setattr("pipeline.app.folder.metadata.version", lambda name: "99.0")
+    monkeypatch.setattr("hintlite.pipeline.app.run.folder.metadata.version", lambda name: "99.0")
     assert folder.complete(stage("a", writer("2")))
 
 
@@ -115,7 +115,7 @@ def test_a_kill_between_the_renames_loses_nothing(tmp_path, monkeypatch, rename)
             raise KeyboardInterrupt
         real(*arguments)
 
-    monkeypatch.setattr("pipeline.app.folder.os.rename", dies)
+    monkeypatch.setattr("hintlite.pipeline.app.run.folder.os.rename", dies)
     with pytest.raises(KeyboardInterrupt):
         folder.complete(stage("a", writer("2"), version=2))
     monkeypatch.undo()
@@ -160,7 +160,7 @@ def test_a_full_disk_at_the_last_moment_leaves_something_to_go_on_from(tmp_path,
         real(path, text)
 
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.app.folder.write_whole", full)
+        patch.setattr("hintlite.pipeline.app.run.folder.write_whole", full)
         with pytest.raises(OSError, match="No space"):
             folder.complete(trains(passed))
     assert folder.complete(trains(passed))
@@ -180,7 +180,7 @@ def test_a_kill_while_a_complete_stage_is_tidied_repeats_nothing(tmp_path, monke
         real(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.app.folder._remove", dies)
+        patch.setattr("hintlite.pipeline.app.run.folder._remove", dies)
         with pytest.raises(KeyboardInterrupt):
             folder.complete(trains(passed))
     assert not folder.complete(trains(passed))
@@ -253,8 +253,8 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
 
 def test_the_command_line_answers_without_tensorflow():
     code = (
-        "import sys; from pipeline.app import cli; cli.main(['--help']); cli.main(['nonsense']);"
-        "cli.main(['run', '--training.epochs', '0']);"
+        "import sys; from hintlite.pipeline.app.cli.main import main;"
+        "main(['--help']); main(['nonsense']); main(['run', '--training.epochs', '0']);"
         "print([m for m in ('tensorflow', 'keras', 'numpy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

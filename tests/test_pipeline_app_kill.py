@@ -55,7 +55,7 @@ def kill_and_finish(finished_run, run, moments):
             killed += 1
         else:
             assert done.returncode == 0, done.stderr  # this moment had passed already
-    done = launch(settings, run, "-m", "pipeline")
+    done = launch(settings, run, "-m", "hintlite")
     assert done.returncode == 0, done.stderr
     left = [path for path in run.rglob("*") if path.suffix in (".partial", ".old", ".tmp")]
     assert not left
@@ -77,7 +77,7 @@ def test_a_kill_at_the_end_of_a_training_repeats_none_of_it(finished_run, tmp_pa
     partial = run / "teacher" / "0.partial"
     assert (partial / "network.keras").exists()
     trained = (partial / "history.csv").stat().st_mtime_ns  # written anew after each epoch
-    done = launch(settings, run, "-m", "pipeline")
+    done = launch(settings, run, "-m", "hintlite")
     assert done.returncode == 0, done.stderr
     assert (run / "teacher" / "0" / "history.csv").stat().st_mtime_ns == trained
     names = [{path.name for path in (each / "teacher" / "0").iterdir()} for each in (run, expected)]

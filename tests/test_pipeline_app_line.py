@@ -7,17 +7,15 @@ import keras
 import numpy as np
 import pytest
 
-from models.presets import NetworkConfig
-from pipeline.app.api import run
-from pipeline.app.cli import main
-from pipeline.config import (
-    BenchmarkConfig,
-    DataConfig,
-    HintConfig,
-    QuantizeConfig,
-    RunConfig,
-    TrainingConfig,
-)
+from hintlite.models.settings import NetworkConfig
+from hintlite.pipeline.app.api import run
+from hintlite.pipeline.app.cli.main import main
+from hintlite.pipeline.settings.data import DataConfig
+from hintlite.pipeline.settings.measuring import BenchmarkConfig
+from hintlite.pipeline.settings.methods import HintConfig
+from hintlite.pipeline.settings.quantize import QuantizeConfig
+from hintlite.pipeline.settings.run import RunConfig
+from hintlite.pipeline.settings.training import TrainingConfig
 
 SMALL = {
     "teacher_training": TrainingConfig(epochs=1, batch_size=32),
@@ -39,7 +37,7 @@ def pictures(count, classes, shape, seed=0):
 def test_a_dataset_in_memory_goes_through_the_whole_line(tmp_path):
     import tensorflow as tf
 
-    from pipeline.data.sources.tf_dataset import from_tf_dataset
+    from hintlite.pipeline.data.sources.tf_dataset import from_tf_dataset
 
     images, labels = pictures(90, 3, (8, 8, 3))
     train = tf.data.Dataset.from_tensor_slices((images[:60], labels[:60])).batch(7)

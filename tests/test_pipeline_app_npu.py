@@ -8,13 +8,13 @@ from importlib.util import find_spec
 
 import pytest
 
-from deploy.bundle import check_bundle, read_manifest
-from pipeline.app.console import Terminal
-from pipeline.app.context import Context
-from pipeline.app.folder import RunFolder
-from pipeline.app.line import run_one
-from pipeline.app.parser import parse
-from pipeline.app.stages import npu
+from hintlite.deploy.bundle.bundle import check_bundle, read_manifest
+from hintlite.pipeline.app.cli.grammar import parse
+from hintlite.pipeline.app.run.console import Terminal
+from hintlite.pipeline.app.run.context import Context
+from hintlite.pipeline.app.run.folder import RunFolder
+from hintlite.pipeline.app.run.line import run_one
+from hintlite.pipeline.app.run.stages import npu
 
 NPU = "ethos-u55-128"
 PLAIN = {"target": NPU, "system_config": None, "memory_mode": None, "vela_config": None}

@@ -3,9 +3,11 @@
 import pytest
 import yaml
 
-from pipeline.app.cli import main
-from pipeline.app.parser import SETTINGS, WrongUseError, parse, settings_text
-from pipeline.config import NetworkConfig, RunConfig
+from hintlite.models.settings import NetworkConfig
+from hintlite.pipeline.app.cli.grammar import WrongUseError, parse
+from hintlite.pipeline.app.cli.main import main
+from hintlite.pipeline.app.settings.text import SETTINGS, settings_text
+from hintlite.pipeline.settings.run import RunConfig
 
 
 def test_flags_become_settings():

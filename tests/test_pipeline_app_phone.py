@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from stand_in_adb import StandIn
 
-from benchmarks.targets.base import BenchmarkResult
-from pipeline.app.cli import main
+from hintlite.benchmarks.targets.base import BenchmarkResult
+from hintlite.pipeline.app.cli.main import main
 
 
 @pytest.fixture(scope="module")

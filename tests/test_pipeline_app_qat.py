@@ -15,13 +15,15 @@ import numpy as np
 import pytest
 from qat_networks import tiny
 
-from deploy.inspect import inspect
-from pipeline.app.cli import main
-from pipeline.app.qat import conversion_failures
-from pipeline.app.stages.quantize_qat import has_soft_targets
-from pipeline.config import QATConfig, RunConfig, SettingsError
-from pipeline.qat.job import Outcome
-from pipeline.qat.launch import NEEDED
+from hintlite.deploy.tflite.inspect import inspect
+from hintlite.pipeline.app.cli.main import main
+from hintlite.pipeline.app.run.qat.job import conversion_failures
+from hintlite.pipeline.app.run.qat.stage import has_soft_targets
+from hintlite.pipeline.qat.job import Outcome
+from hintlite.pipeline.qat.launch import NEEDED
+from hintlite.pipeline.settings.base import SettingsError
+from hintlite.pipeline.settings.quantize import QATConfig
+from hintlite.pipeline.settings.run import RunConfig
 
 MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
 
@@ -34,7 +36,7 @@ EASY = ["--min_agreement", "0", "--max-drop", "100", "--min_conversion_agreement
 
 
 def hintlite(*words):
-    command = [sys.executable, "-m", "pipeline", *map(str, words)]
+    command = [sys.executable, "-m", "hintlite", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
 
@@ -207,7 +209,7 @@ def test_a_killed_command_leaves_no_process_and_goes_on_to_the_same_file(
     model, tuned_model, tmp_path
 ):
     words = tune(model, tmp_path / "out", "--epochs", "3", "--control", "--deterministic")
-    command = [sys.executable, "-m", "pipeline", *map(str, words)]
+    command = [sys.executable, "-m", "hintlite", *map(str, words)]
     job = tmp_path / "out" / "model.partial" / "work" / "qat"
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         _wait((job / "checkpoint.npz").exists, process)

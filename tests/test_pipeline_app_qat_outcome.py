@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.app import qat_outcome
-from pipeline.app.context import StageError
-from pipeline.config import QATConfig, QuantizeConfig
-from pipeline.qat.job import Job
+from hintlite.pipeline.app.run.context import StageError
+from hintlite.pipeline.app.run.qat import outcome as qat_outcome
+from hintlite.pipeline.qat.job import Job
+from hintlite.pipeline.settings.quantize import QATConfig, QuantizeConfig
 
 JOB = Job(True, epochs=1, learning_rate=1e-4, batch_size=8, freeze_norm_after=1, seed=0)
 

@@ -7,17 +7,18 @@ import numpy as np
 import pytest
 from ptq_networks import require_edge_quantizer
 
-from deploy.inspect import inspect
-from pipeline.app.cli import main
-from pipeline.app.parser import parse
-from pipeline.app.stages.post_training import (
+from hintlite.deploy.tflite.inspect import inspect
+from hintlite.pipeline.app.cli.grammar import parse
+from hintlite.pipeline.app.cli.main import main
+from hintlite.pipeline.app.run.stages.post_training import (
     CHOICE,
     EQUALIZED,
     quantized,
     require_unchanged,
     settings,
 )
-from pipeline.config import QuantizeConfig, SettingsError
+from hintlite.pipeline.settings.base import SettingsError
+from hintlite.pipeline.settings.quantize import QuantizeConfig
 
 require_edge_quantizer()
 ARM = "quantize/hint+kd"
@@ -71,8 +72,8 @@ def test_new_settings_at_their_defaults_change_no_key_and_none_is_the_teachers()
 
 
 def test_a_network_that_equalization_changes_is_refused():
-    from models.equalize import Pair
-    from pipeline.app.context import StageError
+    from hintlite.models.equalize import Pair
+    from hintlite.pipeline.app.run.context import StageError
 
     before = np.array([[0.0, 10.0], [5.0, -10.0]], np.float32)
     pair = Pair("a", "b", "a_relu", 1.0, 1.0, 1.0, 1.0)

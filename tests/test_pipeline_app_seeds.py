@@ -2,11 +2,12 @@
 
 import pytest
 
-from pipeline.app.console import Terminal
-from pipeline.app.context import Context
-from pipeline.app.folder import RunFolder
-from pipeline.app.stages import distill, teacher
-from pipeline.config import RunConfig, SettingsError
+from hintlite.pipeline.app.run.console import Terminal
+from hintlite.pipeline.app.run.context import Context
+from hintlite.pipeline.app.run.folder import RunFolder
+from hintlite.pipeline.app.run.stages import distill, teacher
+from hintlite.pipeline.settings.base import SettingsError
+from hintlite.pipeline.settings.run import RunConfig
 
 
 @pytest.fixture

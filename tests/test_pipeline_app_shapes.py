@@ -12,13 +12,13 @@ import yaml
 from PIL import Image
 from test_pipeline_data_sources import write_cifar10
 
-from deploy.bundle import check_bundle, read_manifest
-from deploy.inspect import inspect
-from deploy.quantization import normalize
-from deploy.runtime import Runner
-from pipeline.app.cli import main
-from pipeline.data.sources import cifar
-from pipeline.data.sources.dispatch import SOURCES
+from hintlite.deploy.bundle.bundle import check_bundle, read_manifest
+from hintlite.deploy.interpret.runtime import Runner
+from hintlite.deploy.tflite.inspect import inspect
+from hintlite.deploy.tflite.quantization import normalize
+from hintlite.pipeline.app.cli.main import main
+from hintlite.pipeline.data.sources import cifar
+from hintlite.pipeline.data.sources.dispatch import SOURCES
 
 # Each trains, converts, evaluates and benchmarks four files.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]

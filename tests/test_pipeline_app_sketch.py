@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from deploy_models import randomize
 
-from deploy.flatbuffer import read_model
-from deploy.inspect import count_file_parameters
-from deploy.lifetimes import model_lifetimes
-from deploy.macs import count_operator_macs
-from deploy.planner import greedy_plan
-from models.presets import MaxoutLayer, NetworkConfig
-from pipeline.app.fit_limits import arena_bytes
-from pipeline.app.sketch import payload_bytes, sketch
+from hintlite.deploy.tflite.flatbuffer import read_model
+from hintlite.deploy.tflite.inspect import count_file_parameters
+from hintlite.deploy.tflite.lifetimes import model_lifetimes
+from hintlite.deploy.tflite.macs import count_operator_macs
+from hintlite.deploy.tflite.planner import greedy_plan
+from hintlite.models.settings import MaxoutLayer, NetworkConfig
+from hintlite.pipeline.app.fit.int8_shape import payload_bytes, sketch
+from hintlite.pipeline.app.fit.limits import arena_bytes
 
 CLASSES = 5
 CASES = {
@@ -37,9 +37,9 @@ CASES = {
 
 @functools.cache
 def converted(name):
-    from deploy.convert import to_int8
-    from models.student import build_student
-    from models.taps import logits_only
+    from hintlite.deploy.convert.convert import to_int8
+    from hintlite.models.student import build_student
+    from hintlite.models.taps import logits_only
 
     config, shape = CASES[name]
     samples = np.random.default_rng(0).normal(size=(4, *shape)).astype(np.float32)

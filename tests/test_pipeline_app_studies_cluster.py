@@ -8,8 +8,8 @@ import sys
 import pytest
 from study_command import EPOCHS, records, start, wait_for_training, write_study
 
-from pipeline.app.folder import RunError
-from pipeline.app.studies.cluster import Cluster
+from hintlite.pipeline.app.experiments.studies.cluster import Cluster
+from hintlite.pipeline.app.run.folder import RunError
 
 
 @pytest.fixture

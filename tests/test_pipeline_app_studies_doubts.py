@@ -6,11 +6,12 @@ import pytest
 from scipy.stats import t
 from study_facts import KEY, facts_of, plan, values
 
-from pipeline.app.studies.doubts import doubts
-from pipeline.app.studies.plan import Plan
-from pipeline.app.studies.records import Records
-from pipeline.app.studies.statistics import least_difference
-from pipeline.config import HintConfig, RunConfig
+from hintlite.pipeline.app.experiments.studies.doubts import doubts
+from hintlite.pipeline.app.experiments.studies.plan import Plan
+from hintlite.pipeline.app.experiments.studies.records import Records
+from hintlite.pipeline.app.experiments.studies.statistics import least_difference
+from hintlite.pipeline.settings.methods import HintConfig
+from hintlite.pipeline.settings.run import RunConfig
 
 
 def planned(**epochs: int) -> Plan:

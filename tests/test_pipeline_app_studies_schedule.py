@@ -9,16 +9,16 @@ import pytest
 from rich.console import Console
 from study_facts import KEY, plan
 
-from pipeline.app.console import Terminal
-from pipeline.app.folder import RunError, RunFolder, Stage
-from pipeline.app.studies.crew import BUSY, DONE, FAILED, Outcome
-from pipeline.app.studies.display import Display
-from pipeline.app.studies.layout import Layout
-from pipeline.app.studies.progress import Reporter, read_progress
-from pipeline.app.studies.records import TEACHER
-from pipeline.app.studies.schedule import carry_out, is_held, schedule
-from pipeline.app.studies.work import check_teacher, tidy
-from pipeline.config import RunConfig
+from hintlite.pipeline.app.experiments.queue.display import Display
+from hintlite.pipeline.app.experiments.queue.pool import BUSY, DONE, FAILED, Outcome
+from hintlite.pipeline.app.experiments.queue.progress import Reporter, read_progress
+from hintlite.pipeline.app.experiments.studies.layout import Layout
+from hintlite.pipeline.app.experiments.studies.records import TEACHER
+from hintlite.pipeline.app.experiments.studies.schedule import carry_out, is_held, schedule
+from hintlite.pipeline.app.experiments.studies.work import check_teacher, tidy
+from hintlite.pipeline.app.run.console import Terminal
+from hintlite.pipeline.app.run.folder import RunError, RunFolder, Stage
+from hintlite.pipeline.settings.run import RunConfig
 
 
 class Crew:
@@ -93,7 +93,7 @@ def test_a_failed_teacher_takes_its_students_along_and_nobody_else(left):
 
 
 def test_a_task_that_another_process_does_comes_again_later(left, monkeypatch):
-    monkeypatch.setattr("pipeline.app.studies.schedule.AGAIN_S", 0.0)
+    monkeypatch.setattr("hintlite.pipeline.app.experiments.studies.schedule.AGAIN_S", 0.0)
     busy = left.tasks[-1].id
     crew = Crew(outcomes={busy: [Outcome(BUSY, "in use")]})
     carry_out(left, crew, Silent())

@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.app.studies.compare import FEW, OPEN, REAL, SAME, comparisons, costs
-from pipeline.app.studies.statistics import holm, paired, summary
+from hintlite.pipeline.app.experiments.studies.compare import (
+    FEW,
+    OPEN,
+    REAL,
+    SAME,
+    comparisons,
+    costs,
+)
+from hintlite.pipeline.app.experiments.studies.statistics import holm, paired, summary
 
 
 def test_a_worked_example():

@@ -5,7 +5,7 @@ import pytest
 from keras import layers
 from study_command import finish, records, write_study
 
-from pipeline.app.studies.records import read_record
+from hintlite.pipeline.app.experiments.studies.records import read_record
 
 
 @pytest.fixture(scope="module")

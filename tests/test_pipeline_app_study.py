@@ -8,8 +8,8 @@ import subprocess
 import pytest
 from study_command import EPOCHS, finish, records, start, wait_for_training, write_study
 
-from pipeline.app.folder import RunFolder
-from pipeline.app.studies.records import RecordError, read_records
+from hintlite.pipeline.app.experiments.studies.records import RecordError, read_records
+from hintlite.pipeline.app.run.folder import RunFolder
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from study_command import finish
 
-from pipeline.app.studies.definition import read_study
+from hintlite.pipeline.app.experiments.studies.definition import read_study
 
 STUDY = Path(__file__).resolve().parents[1] / "configs" / "study_digits.yaml"
 

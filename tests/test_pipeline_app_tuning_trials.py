@@ -6,21 +6,31 @@ import pytest
 import yaml
 from tune_command import require_optuna
 
-from pipeline.app.console import Terminal
-from pipeline.app.folder import RunError
-from pipeline.app.studies.crew import DONE, FAILED, Outcome
-from pipeline.app.tuning.carry_out import BlockedError, Clock, TuneDisplay, carry_out
-from pipeline.app.tuning.definition import read_tuning
-from pipeline.app.tuning.layout import Layout
-from pipeline.app.tuning.summary import best_settings, findings, standard_error, summary
-from pipeline.app.tuning.task import BLOCKED, PRUNED, REFUSED, TEACHER
-from pipeline.app.tuning.trial import HopelessError, reports
-from pipeline.app.tuning.trials import TRIES, Trials, best_of
-from pipeline.app.tuning.worker import outcome_of
-from pipeline.config import SettingsError
-from pipeline.data.checks import DataError
-from pipeline.qat.launch import MissingPackagesError
-from pipeline.train import TrainingError
+from hintlite.pipeline.app.experiments.queue.pool import DONE, FAILED, Outcome
+from hintlite.pipeline.app.experiments.tuning.carry_out import (
+    BlockedError,
+    Clock,
+    TuneDisplay,
+    carry_out,
+)
+from hintlite.pipeline.app.experiments.tuning.definition import read_tuning
+from hintlite.pipeline.app.experiments.tuning.layout import Layout
+from hintlite.pipeline.app.experiments.tuning.summary import (
+    best_settings,
+    findings,
+    standard_error,
+    summary,
+)
+from hintlite.pipeline.app.experiments.tuning.task import BLOCKED, PRUNED, REFUSED, TEACHER
+from hintlite.pipeline.app.experiments.tuning.trial import HopelessError, reports
+from hintlite.pipeline.app.experiments.tuning.trials import TRIES, Trials, best_of
+from hintlite.pipeline.app.experiments.tuning.worker import outcome_of
+from hintlite.pipeline.app.run.console import Terminal
+from hintlite.pipeline.app.run.folder import RunError
+from hintlite.pipeline.data.checks import DataError
+from hintlite.pipeline.qat.launch import MissingPackagesError
+from hintlite.pipeline.settings.base import SettingsError
+from hintlite.pipeline.training.train import TrainingError
 
 optuna = require_optuna()
 IDENTITY = {"arm": "kd", "search": "this"}
@@ -207,7 +217,7 @@ def test_only_settings_fail_a_trial_for_good(begin, monkeypatch, error, state):
     def ends(task, told):
         raise error
 
-    monkeypatch.setattr("pipeline.app.tuning.worker.do", ends)
+    monkeypatch.setattr("hintlite.pipeline.app.experiments.tuning.worker.do", ends)
     assert outcome_of(begin().take()).state == state
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deploy.explain.apart import explain_apart
-from deploy.graph import ModelError
-from deploy.worker import Worker
-from pipeline.app.studies.crew import DONE
-from pipeline.app.studies.processes import Processes
-from pipeline.qat.launch import QatError, launch
+from hintlite.deploy.interpret.apart import explain_apart
+from hintlite.deploy.interpret.worker import Worker
+from hintlite.deploy.tflite.graph import ModelError
+from hintlite.pipeline.app.experiments.queue.pool import DONE
+from hintlite.pipeline.app.experiments.queue.processes import Processes
+from hintlite.pipeline.qat.launch import QatError, launch
 
 ROOT = Path(__file__).parents[1]
 TINY = Path(__file__).parent / "data" / "tiny_int8.tflite"
@@ -21,11 +21,12 @@ TINY = Path(__file__).parent / "data" / "tiny_int8.tflite"
 SEEN = """
 import importlib.util
 import json
-import deploy
-import models
+import hintlite
+import hintlite.deploy
+import hintlite.models
 
 def seen():
-    homes = [package.__file__ for package in (deploy, models)]
+    homes = [package.__file__ for package in (hintlite.deploy, hintlite.models)]
     found = {name: bool(importlib.util.find_spec(name)) for name in ("own_method", "stray")}
     return json.dumps({"what": "seen", "homes": homes, **found})
 """
@@ -59,8 +60,8 @@ def project(tmp_path, monkeypatch):
     (own / "own_seen.py").write_text(SEEN)
     (own / "own_worker.py").write_text(
         "from own_seen import seen\n"
-        "from pipeline.app.studies.crew import DONE, Outcome\n"
-        "from pipeline.app.studies.worker import serve\n"
+        "from hintlite.pipeline.app.experiments.queue.pool import DONE, Outcome\n"
+        "from hintlite.pipeline.app.experiments.queue.worker import serve\n"
         "serve(lambda line: Outcome(DONE, seen()))\n"
     )
     (own / "own_job.py").write_text("from own_seen import seen\nprint(seen())\n")
@@ -100,13 +101,13 @@ def test_the_quantizer_s_process_has_our_packages(project):
 
 
 def _inputs():
-    from deploy.flatbuffer import read_model
+    from hintlite.deploy.tflite.flatbuffer import read_model
 
     graph = read_model(TINY).main
     return [np.zeros((1, *graph.tensors[graph.inputs[0]].shape), np.int8)]
 
 
 def _output():
-    from deploy.flatbuffer import read_model
+    from hintlite.deploy.tflite.flatbuffer import read_model
 
     return read_model(TINY).main.outputs[0]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.batch_norm import FastBatchNorm, with_fast_batch_norm
+from hintlite.pipeline.training.batch_norm import FastBatchNorm, with_fast_batch_norm
 
 CHANNELS = (1, 3, 7, 8, 20, 48)  # TensorFlow's kernel for multiples of 8, else rows of places
 

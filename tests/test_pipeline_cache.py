@@ -6,23 +6,25 @@ import keras
 import numpy as np
 import pytest
 
-from models.ensemble import ensemble
-from models.presets import NetworkConfig
-from models.student import build_student
-from models.taps import subnetwork
-from models.teacher import build_teacher
-from pipeline.cache import CachedTap, open_taps
-from pipeline.cache_folder import CacheError, CacheFolder
-from pipeline.config import AugmentConfig, DataConfig, HintConfig, KDConfig, TrainingConfig
-from pipeline.data.augment import MIRRORED, PLAIN, views
-from pipeline.data.batches import evaluation_batches, training_batches
-from pipeline.data.load import load_training
-from pipeline.data.sources.arrays import from_arrays
-from pipeline.distiller import Distiller
-from pipeline.methods.base import Sum, tap_shapes
-from pipeline.methods.hint import Hint
-from pipeline.methods.kd import KD
-from pipeline.train import Job, Watcher, train
+from hintlite.models.ensemble import ensemble
+from hintlite.models.settings import NetworkConfig
+from hintlite.models.student import build_student
+from hintlite.models.taps import subnetwork
+from hintlite.models.teacher import build_teacher
+from hintlite.pipeline.cache.folder import CacheError, CacheFolder
+from hintlite.pipeline.cache.taps import CachedTap, open_taps
+from hintlite.pipeline.data.augment import MIRRORED, PLAIN, views
+from hintlite.pipeline.data.batches import evaluation_batches, training_batches
+from hintlite.pipeline.data.load import load_training
+from hintlite.pipeline.data.sources.arrays import from_arrays
+from hintlite.pipeline.methods.base import Sum, tap_shapes
+from hintlite.pipeline.methods.hint import Hint
+from hintlite.pipeline.methods.kd import KD
+from hintlite.pipeline.settings.data import AugmentConfig, DataConfig
+from hintlite.pipeline.settings.methods import HintConfig, KDConfig
+from hintlite.pipeline.settings.training import TrainingConfig
+from hintlite.pipeline.training.distiller import Distiller
+from hintlite.pipeline.training.train import Job, Watcher, train
 
 RNG = np.random.default_rng(0)
 COUNT = 150

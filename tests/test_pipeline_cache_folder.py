@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.cache_folder import CacheError, CacheFolder, Entry, gigabytes
+from hintlite.pipeline.cache.folder import CacheError, CacheFolder, Entry, gigabytes
 
 HASH = "0123456789abcdef" * 2
 ENTRY = Entry(f"stage2-plain-{HASH}", (6, 2, 3))
@@ -116,7 +116,7 @@ WORKER = """
 import os, signal, sys, time
 from pathlib import Path
 import numpy as np
-from pipeline.cache_folder import CacheFolder, Entry
+from hintlite.pipeline.cache.folder import CacheFolder, Entry
 folder, name, log, moment = sys.argv[1:]
 def chunks():
     with open(log, "a") as file:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.config import AugmentConfig
-from pipeline.data.augment import augment, cutout, flip, shift
+from hintlite.pipeline.data.augment import augment, cutout, flip, shift
+from hintlite.pipeline.settings.data import AugmentConfig
 
 RNG = np.random.default_rng(0)
 COUNT, HEIGHT, WIDTH = 400, 7, 5

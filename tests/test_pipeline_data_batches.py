@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.config import AugmentConfig, DataConfig
-from pipeline.data.batches import evaluation_batches, steps_per_epoch, training_batches
-from pipeline.data.checks import DataError
-from pipeline.data.load import load_training
-from pipeline.data.normalization import Normalization
-from pipeline.data.sources.arrays import from_arrays
+from hintlite.pipeline.data.batches import evaluation_batches, steps_per_epoch, training_batches
+from hintlite.pipeline.data.checks import DataError
+from hintlite.pipeline.data.load import load_training
+from hintlite.pipeline.data.normalization import Normalization
+from hintlite.pipeline.data.sources.arrays import from_arrays
+from hintlite.pipeline.settings.data import AugmentConfig, DataConfig
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 256, (60, 6, 5, 2), dtype=np.uint8)

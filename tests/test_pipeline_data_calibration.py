@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pipeline.config import DataConfig
-from pipeline.data.calibration import check_apart, check_balanced, check_calibration
-from pipeline.data.checks import DataError
-from pipeline.data.load import load_training
+from hintlite.pipeline.data.calibration import check_apart, check_balanced, check_calibration
+from hintlite.pipeline.data.checks import DataError
+from hintlite.pipeline.data.load import load_training
+from hintlite.pipeline.settings.data import DataConfig
 
 NAMES = ("cat", "dog", "ant")
 

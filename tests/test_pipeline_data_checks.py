@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.data.checks import (
+from hintlite.pipeline.data.checks import (
     DataError,
     check_class_names,
     check_enough,

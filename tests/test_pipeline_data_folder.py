@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.config import DataConfig
-from pipeline.data.checks import DataError
-from pipeline.data.held_out import load_test
-from pipeline.data.load import load_training
+from hintlite.pipeline.data.checks import DataError
+from hintlite.pipeline.data.held_out import load_test
+from hintlite.pipeline.data.load import load_training
+from hintlite.pipeline.settings.data import DataConfig
 
 RNG = np.random.default_rng(0)
 

@@ -6,13 +6,13 @@ import time
 import numpy as np
 import pytest
 
-from pipeline.config import AugmentConfig, DataConfig
-from pipeline.data.checks import DataError
-from pipeline.data.held_out import load_test
-from pipeline.data.load import load_training
-from pipeline.data.sources.arrays import from_arrays
-from pipeline.data.splits import Splits
-from pipeline.data.training_data import fingerprint
+from hintlite.pipeline.data.checks import DataError
+from hintlite.pipeline.data.held_out import load_test
+from hintlite.pipeline.data.load import load_training
+from hintlite.pipeline.data.sources.arrays import from_arrays
+from hintlite.pipeline.data.splits import Splits
+from hintlite.pipeline.data.training_data import fingerprint
+from hintlite.pipeline.settings.data import AugmentConfig, DataConfig
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 256, (200, 6, 5), dtype=np.uint8)

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.data import normalization as module
-from pipeline.data.checks import DataError
-from pipeline.data.normalization import Normalization, fit_normalization
+from hintlite.pipeline.data import normalization as module
+from hintlite.pipeline.data.checks import DataError
+from hintlite.pipeline.data.normalization import Normalization, fit_normalization
 
 RNG = np.random.default_rng(0)
 COLOURS = RNG.integers(0, 256, (50, 6, 5, 3), dtype=np.uint8)

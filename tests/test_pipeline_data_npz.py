@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from pipeline.config import DataConfig
-from pipeline.data.checks import DataError
-from pipeline.data.held_out import load_test
-from pipeline.data.load import load_training
+from hintlite.pipeline.data.checks import DataError
+from hintlite.pipeline.data.held_out import load_test
+from hintlite.pipeline.data.load import load_training
+from hintlite.pipeline.settings.data import DataConfig
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 256, (60, 7, 5), dtype=np.uint8)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.data.checks import DataError
-from pipeline.data.picture import load_picture, read_header, read_image
+from hintlite.pipeline.data.checks import DataError
+from hintlite.pipeline.data.picture import load_picture, read_header, read_image
 
 RNG = np.random.default_rng(0)
 GRAY = RNG.integers(0, 256, (6, 8), np.uint8)

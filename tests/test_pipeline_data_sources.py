@@ -11,14 +11,14 @@ from functools import partial
 import numpy as np
 import pytest
 
-from pipeline.config import SOURCES as SOURCE_NAMES
-from pipeline.config import DataConfig
-from pipeline.data.checks import DataError
-from pipeline.data.held_out import load_test
-from pipeline.data.load import load_training
-from pipeline.data.sources import cifar, fashion_mnist, mnist
-from pipeline.data.sources.dispatch import SOURCES
-from pipeline.data.sources.idx import read_idx
+from hintlite.pipeline.data.checks import DataError
+from hintlite.pipeline.data.held_out import load_test
+from hintlite.pipeline.data.load import load_training
+from hintlite.pipeline.data.sources import cifar, fashion_mnist, mnist
+from hintlite.pipeline.data.sources.dispatch import SOURCES
+from hintlite.pipeline.data.sources.idx import read_idx
+from hintlite.pipeline.settings.data import SOURCES as SOURCE_NAMES
+from hintlite.pipeline.settings.data import DataConfig
 
 RNG = np.random.default_rng(0)
 SMALL = {"calibration_samples": 10, "validation_fraction": 0.25}

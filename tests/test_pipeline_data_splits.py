@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.data.checks import DataError
-from pipeline.data.splits import Splits, balanced, random, stratified
+from hintlite.pipeline.data.checks import DataError
+from hintlite.pipeline.data.splits import Splits, balanced, random, stratified
 
 
 def counts_of(labels, rows):

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.config import DataConfig
-from pipeline.data.checks import DataError
-from pipeline.data.held_out import load_test
-from pipeline.data.load import load_training
-from pipeline.data.sources.tf_dataset import from_tf_dataset
+from hintlite.pipeline.data.checks import DataError
+from hintlite.pipeline.data.held_out import load_test
+from hintlite.pipeline.data.load import load_training
+from hintlite.pipeline.data.sources.tf_dataset import from_tf_dataset
+from hintlite.pipeline.settings.data import DataConfig
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 256, (50, 6, 5, 3), dtype=np.uint8)

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.config import HintConfig, KDConfig
-from pipeline.distiller import Distiller
-from pipeline.drop_regressor import LeftoverError, drop_regressor, in_float32
-from pipeline.methods.base import Linear, Phase, Sum, Term, Warmup, tap_shapes, with_labels
-from pipeline.methods.hint import Hint
-from pipeline.methods.kd import KD
-from pipeline.methods.scratch import Scratch
+from hintlite.pipeline.methods.base import Linear, Phase, Sum, Term, Warmup, tap_shapes, with_labels
+from hintlite.pipeline.methods.hint import Hint
+from hintlite.pipeline.methods.kd import KD
+from hintlite.pipeline.methods.scratch import Scratch
+from hintlite.pipeline.settings.methods import HintConfig, KDConfig
+from hintlite.pipeline.training.distiller import Distiller
+from hintlite.pipeline.training.drop_regressor import LeftoverError, drop_regressor, in_float32
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(12, 8, 8, 1)).astype(np.float32)
@@ -199,8 +199,8 @@ def test_gradients_are_clipped_by_the_optimizer(tiny_pair):
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_trains_and_losses_stay_float32(policy):
-    from models.presets import NetworkConfig
-    from models.student import build_student
+    from hintlite.models.settings import NetworkConfig
+    from hintlite.models.student import build_student
 
     keras.config.set_dtype_policy(policy)
     try:

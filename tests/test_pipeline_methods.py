@@ -5,9 +5,8 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from pipeline.config import HintConfig, JointHintConfig, KDConfig, RunConfig, SettingsError
-from pipeline.methods import METHODS, method_names, settings_read
-from pipeline.methods.base import (
+from hintlite.pipeline.methods import METHODS, method_names, settings_read
+from hintlite.pipeline.methods.base import (
     Batch,
     Linear,
     MethodError,
@@ -18,9 +17,12 @@ from pipeline.methods.base import (
     cross_entropy,
     with_labels,
 )
-from pipeline.methods.hint import Hint
-from pipeline.methods.kd import KD
-from pipeline.methods.scratch import Scratch
+from hintlite.pipeline.methods.hint import Hint
+from hintlite.pipeline.methods.kd import KD
+from hintlite.pipeline.methods.scratch import Scratch
+from hintlite.pipeline.settings.base import SettingsError
+from hintlite.pipeline.settings.methods import HintConfig, JointHintConfig, KDConfig
+from hintlite.pipeline.settings.run import RunConfig
 
 RNG = np.random.default_rng(7)
 STUDENT = RNG.normal(size=(5, 4)).astype(np.float32)
@@ -225,8 +227,8 @@ def test_every_setting_that_a_method_reads_exists():
 
 def test_every_method_builds_and_minimises_something(tiny_pair):
     teacher, student = tiny_pair
-    from pipeline.methods import build_method
-    from pipeline.methods.base import tap_shapes
+    from hintlite.pipeline.methods import build_method
+    from hintlite.pipeline.methods.base import tap_shapes
 
     for name in METHODS:
         method = build_method(name, RunConfig(), teacher, student)

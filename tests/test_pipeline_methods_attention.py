@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from uneven_networks import built, fitted, tensors, uneven_pair, weights
 
-from pipeline.config import AttentionConfig, RunConfig, SettingsError
-from pipeline.methods.attention import Attention
-from pipeline.methods.base import Batch, MethodError
+from hintlite.pipeline.methods.attention import Attention
+from hintlite.pipeline.methods.base import Batch, MethodError
+from hintlite.pipeline.settings.base import SettingsError
+from hintlite.pipeline.settings.methods import AttentionConfig
+from hintlite.pipeline.settings.run import RunConfig
 
 RNG = np.random.default_rng(4)
 STUDENT = {
@@ -76,7 +78,7 @@ def test_it_is_weighed_beside_the_labels_and_summed_with_others():
 
 
 def pooled_hint():
-    from pipeline.config import HintConfig
+    from hintlite.pipeline.settings.methods import HintConfig
 
     return HintConfig(regressor="pooled")
 

@@ -13,24 +13,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.blocks import Style, conv_bn_relu
-from pipeline.config import (
-    AugmentConfig,
-    CRDConfig,
-    DataConfig,
-    FSPConfig,
-    HintConfig,
-    ReviewKDConfig,
-    RunConfig,
-    TrainingConfig,
-)
-from pipeline.data.load import load_training
-from pipeline.distiller import Distiller
-from pipeline.drop_regressor import drop_regressor, in_float32
-from pipeline.methods import METHODS, build_method
-from pipeline.methods.base import tap_shapes, with_labels
-from pipeline.teacher_pass import teacher_pass
-from pipeline.train import Job, Watcher, train
+from hintlite.models.blocks import Style, conv_bn_relu
+from hintlite.pipeline.cache.teacher_pass import teacher_pass
+from hintlite.pipeline.data.load import load_training
+from hintlite.pipeline.methods import METHODS, build_method
+from hintlite.pipeline.methods.base import tap_shapes, with_labels
+from hintlite.pipeline.settings.data import AugmentConfig, DataConfig
+from hintlite.pipeline.settings.methods import CRDConfig, FSPConfig, HintConfig, ReviewKDConfig
+from hintlite.pipeline.settings.run import RunConfig
+from hintlite.pipeline.settings.training import TrainingConfig
+from hintlite.pipeline.training.distiller import Distiller
+from hintlite.pipeline.training.drop_regressor import drop_regressor, in_float32
+from hintlite.pipeline.training.train import Job, Watcher, train
 
 # Sections of RunConfig by method: what keeps its extra layers and memories small.
 SETTINGS = {

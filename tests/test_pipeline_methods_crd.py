@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 from uneven_networks import X, Y, built, fitted, tensors, uneven_pair, weights
 
-from pipeline.config import AugmentConfig, CRDConfig, DataConfig, SettingsError, TrainingConfig
-from pipeline.data.load import load_training
-from pipeline.distiller import Distiller
-from pipeline.drop_regressor import drop_regressor
-from pipeline.methods.base import Batch, tap_shapes
-from pipeline.methods.crd import CRD
-from pipeline.methods.memory_bank import MemoryBank, Rows
-from pipeline.train import Job, Watcher, train
+from hintlite.pipeline.data.load import load_training
+from hintlite.pipeline.methods.base import Batch, tap_shapes
+from hintlite.pipeline.methods.crd import CRD
+from hintlite.pipeline.methods.memory_bank import MemoryBank, Rows
+from hintlite.pipeline.settings.base import SettingsError
+from hintlite.pipeline.settings.data import AugmentConfig, DataConfig
+from hintlite.pipeline.settings.methods import CRDConfig
+from hintlite.pipeline.settings.training import TrainingConfig
+from hintlite.pipeline.training.distiller import Distiller
+from hintlite.pipeline.training.drop_regressor import drop_regressor
+from hintlite.pipeline.training.train import Job, Watcher, train
 
 RNG = np.random.default_rng(9)
 SAMPLES, K, T = 9, 40, 0.3

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from uneven_networks import built, fitted, tensors, uneven_pair, weights
 
-from pipeline.config import FSPConfig, SettingsError
-from pipeline.drop_regressor import drop_regressor
-from pipeline.methods.base import Batch, MethodError
-from pipeline.methods.fsp import FSP
+from hintlite.pipeline.methods.base import Batch, MethodError
+from hintlite.pipeline.methods.fsp import FSP
+from hintlite.pipeline.settings.base import SettingsError
+from hintlite.pipeline.settings.methods import FSPConfig
+from hintlite.pipeline.training.drop_regressor import drop_regressor
 
 RNG = np.random.default_rng(6)
 STUDENT = {

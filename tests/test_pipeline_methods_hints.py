@@ -6,26 +6,21 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.config import (
-    AugmentConfig,
-    DataConfig,
-    HintConfig,
-    JointHintConfig,
-    KDConfig,
-    RunConfig,
-    SettingsError,
-    TrainingConfig,
-)
-from pipeline.data.load import load_training
-from pipeline.methods import build_method, method_names
-from pipeline.methods.base import Batch, MethodError, tap_shapes
-from pipeline.methods.hint import Hint
-from pipeline.methods.hint_labels import HintLabels
-from pipeline.methods.joint_hint import JointHint
-from pipeline.methods.output_only import OutputOnly
-from pipeline.methods.random_hint import RandomHint
-from pipeline.methods.random_maps import RandomMaps
-from pipeline.train import Job, train
+from hintlite.pipeline.data.load import load_training
+from hintlite.pipeline.methods import build_method, method_names
+from hintlite.pipeline.methods.base import Batch, MethodError, tap_shapes
+from hintlite.pipeline.methods.hint import Hint
+from hintlite.pipeline.methods.hint_labels import HintLabels
+from hintlite.pipeline.methods.joint_hint import JointHint
+from hintlite.pipeline.methods.output_only import OutputOnly
+from hintlite.pipeline.methods.random_hint import RandomHint
+from hintlite.pipeline.methods.random_maps import RandomMaps
+from hintlite.pipeline.settings.base import SettingsError
+from hintlite.pipeline.settings.data import AugmentConfig, DataConfig
+from hintlite.pipeline.settings.methods import HintConfig, JointHintConfig, KDConfig
+from hintlite.pipeline.settings.run import RunConfig
+from hintlite.pipeline.settings.training import TrainingConfig
+from hintlite.pipeline.training.train import Job, train
 
 RNG = np.random.default_rng(11)
 LABELS = np.array([2, 0, 1, 1])

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from keras.distillation import DistillationLoss, FeatureDistillation, LogitsDistillation
 
-from pipeline.config import KDConfig
-from pipeline.distiller import Distiller
-from pipeline.drop_regressor import drop_regressor
-from pipeline.methods.base import Batch, MethodError, Sum, tap_shapes, with_labels
-from pipeline.methods.kd import KD
-from pipeline.methods.keras_loss import KerasLoss
+from hintlite.pipeline.methods.base import Batch, MethodError, Sum, tap_shapes, with_labels
+from hintlite.pipeline.methods.kd import KD
+from hintlite.pipeline.methods.keras_loss import KerasLoss
+from hintlite.pipeline.settings.methods import KDConfig
+from hintlite.pipeline.training.distiller import Distiller
+from hintlite.pipeline.training.drop_regressor import drop_regressor
 
 RNG = np.random.default_rng(3)
 LOGITS = {"logits": (None, 4)}

@@ -5,11 +5,12 @@ from pathlib import Path
 import outside_method
 import pytest
 
-from pipeline.app.parser import WrongUseError, parse
-from pipeline.config import RunConfig, SettingsError
-from pipeline.methods import build_method, method_names
-from pipeline.methods.base import Sum
-from pipeline.methods.outside import fingerprint
+from hintlite.pipeline.app.cli.grammar import WrongUseError, parse
+from hintlite.pipeline.methods import build_method, method_names
+from hintlite.pipeline.methods.base import Sum
+from hintlite.pipeline.methods.outside import fingerprint
+from hintlite.pipeline.settings.base import SettingsError
+from hintlite.pipeline.settings.run import RunConfig
 
 ARM = "outside_method:PooledMatching"
 
@@ -47,7 +48,7 @@ def test_the_command_line_takes_it():
 def test_a_function_is_given_the_settings(module, tiny_pair):
     module(
         "own_function",
-        "from pipeline.methods.kd import KD\n"
+        "from hintlite.pipeline.methods.kd import KD\n"
         "def softer(config, teacher, student):\n    return KD(config.kd)\n"
         "def nothing(config, teacher, student):\n    return 3\n",
     )
@@ -65,8 +66,8 @@ def test_a_function_is_given_the_settings(module, tiny_pair):
         ("../outside_method:PooledMatching", "expected package.module:name"),
         ("outside_method:keras", "is a module"),
         ("pathlib:Path", "no complete subclass"),
-        ("pipeline.methods.base:Method", "no complete subclass"),
-        ("pipeline.methods.kd:KD", "missing a required argument: 'config'"),
+        ("hintlite.pipeline.methods.base:Method", "no complete subclass"),
+        ("hintlite.pipeline.methods.kd:KD", "missing a required argument: 'config'"),
         ("own_broken:Method", "its module fails: ZeroDivisionError"),
     ],
 )

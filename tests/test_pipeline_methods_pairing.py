@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.methods.base import MethodError
-from pipeline.methods.pairing import map_shape, pair_stages
+from hintlite.pipeline.methods.base import MethodError
+from hintlite.pipeline.methods.pairing import map_shape, pair_stages
 
 
 def test_networks_of_the_same_number_of_stages_are_paired_in_order():

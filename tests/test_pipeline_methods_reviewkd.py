@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 from uneven_networks import built, fitted, tensors, uneven_pair, weights
 
-from pipeline.config import ReviewKDConfig, RunConfig, SettingsError, TrainingConfig
-from pipeline.drop_regressor import drop_regressor
-from pipeline.methods.base import Batch, Warmup
-from pipeline.methods.reviewkd import ReviewKD, context_loss
+from hintlite.pipeline.methods.base import Batch, Warmup
+from hintlite.pipeline.methods.reviewkd import ReviewKD, context_loss
+from hintlite.pipeline.settings.base import SettingsError
+from hintlite.pipeline.settings.methods import ReviewKDConfig
+from hintlite.pipeline.settings.run import RunConfig
+from hintlite.pipeline.settings.training import TrainingConfig
+from hintlite.pipeline.training.drop_regressor import drop_regressor
 
 RNG = np.random.default_rng(8)
 STUDENT = {

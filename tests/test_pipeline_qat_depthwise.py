@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from qat_depthwise import EPSILON, SIZES, blueprint
 
-from deploy.flatbuffer import read_model
-from deploy.inspect import inspect
-from pipeline.qat.launch import NEEDED
+from hintlite.deploy.tflite.flatbuffer import read_model
+from hintlite.deploy.tflite.inspect import inspect
+from hintlite.pipeline.qat.launch import NEEDED
 
 MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
 

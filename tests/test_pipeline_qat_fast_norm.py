@@ -48,7 +48,7 @@ def stepped(model, channels):
 @pytest.mark.parametrize("channels", [1, 7, 20, 48])
 @pytest.mark.parametrize("settings", [{}, {"scale": False}, {"center": False}])
 def test_a_training_step_is_that_of_keras(channels, settings):
-    from pipeline.qat.fast_norm import with_fast_norm
+    from hintlite.pipeline.qat.fast_norm import with_fast_norm
 
     expected, mean, theirs = stepped(network(channels, **settings), channels)
     fast = with_fast_norm(network(channels, **settings))
@@ -65,7 +65,7 @@ def test_a_training_step_is_that_of_keras(channels, settings):
 
 @pytest.mark.parametrize("channels", [7, 48])
 def test_a_frozen_one_keeps_its_averages_and_passes_gradients_on(channels):
-    from pipeline.qat.fast_norm import with_fast_norm
+    from hintlite.pipeline.qat.fast_norm import with_fast_norm
 
     def frozen():
         model = network(channels)
@@ -81,7 +81,7 @@ def test_a_frozen_one_keeps_its_averages_and_passes_gradients_on(channels):
 
 
 def test_in_inference_nothing_is_changed():
-    from pipeline.qat.fast_norm import with_fast_norm
+    from hintlite.pipeline.qat.fast_norm import with_fast_norm
 
     x, _ = maps(7)
     expected = network(7)(x, training=False)
@@ -91,7 +91,7 @@ def test_in_inference_nothing_is_changed():
 def test_tensorflows_own_kernel_runs_where_channels_fill_vectors():
     import tensorflow as tf
 
-    from pipeline.qat.fast_norm import with_fast_norm
+    from hintlite.pipeline.qat.fast_norm import with_fast_norm
 
     def kernels(model, channels):
         x = tf.constant(maps(channels)[0])

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from qat_networks import CLASSES, SHAPE, tiny
 
-from pipeline.qat.job import Job
-from pipeline.qat.read import read
+from hintlite.pipeline.qat.job import Job
+from hintlite.pipeline.qat.read import read
 
 LABELS = np.array([0, 2, 1])
 LOGITS = np.array([[1.0, 0.5, -2.0], [0.0, 0.2, 0.1], [3.0, -1.0, 0.0]], np.float32)
@@ -25,7 +25,7 @@ def softmax(x):
 def found(settings, teacher=TEACHER):
     import tensorflow as tf
 
-    from pipeline.qat.finetune import losses
+    from hintlite.pipeline.qat.finetune import losses
 
     soft = None if teacher is None else tf.constant(teacher)
     return float(losses(settings, tf.constant(LABELS), tf.constant(LOGITS), soft))
@@ -65,8 +65,8 @@ def test_batch_normalization_stands_still_once_it_is_frozen():
     import tensorflow as tf
     import tf_keras
 
-    from pipeline.qat.finetune import FineTuning
-    from pipeline.qat.rebuild import rebuild
+    from hintlite.pipeline.qat.finetune import FineTuning
+    from hintlite.pipeline.qat.rebuild import rebuild
 
     model = rebuild(read(tiny()))
     norm = next(x for x in model.layers if isinstance(x, tf_keras.layers.BatchNormalization))

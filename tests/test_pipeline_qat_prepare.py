@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from pipeline.qat.prepare import exact_outputs
+from hintlite.pipeline.qat.prepare import exact_outputs
 
 
 def network():

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from qat_networks import CLASSES, SHAPE, every_layer, maxout_student, tiny, with_statistics
 
-from pipeline.qat import blueprint as plans
-from pipeline.qat.blueprint import CarryError
-from pipeline.qat.fit_rules import suited
-from pipeline.qat.prepare import restore
-from pipeline.qat.read import read
+from hintlite.pipeline.qat import blueprint as plans
+from hintlite.pipeline.qat.blueprint import CarryError
+from hintlite.pipeline.qat.fit_rules import suited
+from hintlite.pipeline.qat.prepare import restore
+from hintlite.pipeline.qat.read import read
 
 IMAGES = np.random.default_rng(0).uniform(0, 1, (5, *SHAPE)).astype(np.float32)
 
@@ -33,7 +33,7 @@ def test_there_and_back_again_computes_the_same(build, tmp_path):
 
 @pytest.mark.parametrize("build", [every_layer, maxout_student, tiny])
 def test_keras_2_computes_the_same(build):
-    from pipeline.qat.rebuild import rebuild
+    from hintlite.pipeline.qat.rebuild import rebuild
 
     model = build()
     found = rebuild(read(model))(IMAGES, training=False).numpy()

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from qat_networks import every_layer, maxout_student, tiny
 
-from deploy.inspect import inspect
-from deploy.runtime import Runner
-from pipeline.config import DataConfig
-from pipeline.data.load import load_training
-from pipeline.qat.blueprint import CarryError, load
-from pipeline.qat.job import CHECKPOINT, MODEL, TUNED, Job, write_job
-from pipeline.qat.launch import NEEDED, QatError, launch
-from pipeline.qat.prepare import restore, save_teacher, write_shared
+from hintlite.deploy.interpret.runtime import Runner
+from hintlite.deploy.tflite.inspect import inspect
+from hintlite.pipeline.data.load import load_training
+from hintlite.pipeline.qat.blueprint import CarryError, load
+from hintlite.pipeline.qat.job import CHECKPOINT, MODEL, TUNED, Job, write_job
+from hintlite.pipeline.qat.launch import NEEDED, QatError, launch
+from hintlite.pipeline.qat.prepare import restore, save_teacher, write_shared
+from hintlite.pipeline.settings.data import DataConfig
 
-PROCESS = "pipeline.app.qat_process"
+PROCESS = "hintlite.pipeline.app.run.qat.process"
 MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
 
 if MISSING and not os.environ.get("CI"):
@@ -111,7 +111,7 @@ def test_the_float_weights_behind_the_file_come_back(tuned, data):
 
 
 def test_the_file_holds_the_fine_tuned_weights_and_nothing_else(tuned):
-    from deploy.weights import check_weights
+    from hintlite.deploy.tflite.weights import check_weights
 
     folder, _, _ = tuned
     content, plan = (folder / MODEL).read_bytes(), load(folder / TUNED)
@@ -148,7 +148,7 @@ def test_a_stopped_process_ends_and_goes_on_to_the_same_file(tuned, data, tmp_pa
 
 @pytest.mark.slow
 def test_a_maxout_network_takes_a_teacher_that_is_run_in_each_step(data, tmp_path):
-    from models.taps import with_taps
+    from hintlite.models.taps import with_taps
 
     folder = prepared(tmp_path / "shared", maxout_student(), data, job(soft_weight=1.0))
     save_teacher(with_taps(tiny(), {}), tmp_path / "shared")
@@ -194,7 +194,7 @@ def test_a_process_that_dies_is_told_with_its_last_lines(tmp_path):
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch):
-    from pipeline.qat import launch as module
+    from hintlite.pipeline.qat import launch as module
 
     monkeypatch.setitem(module.NEEDED, "no_such_package", "no-such-package>=1,<2")
     with pytest.raises(QatError, match="pip install 'no-such-package>=1,<2'"):

@@ -7,23 +7,19 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline import checkpoint
-from pipeline.checkpoint import CheckpointError, Progress
-from pipeline.config import (
-    AugmentConfig,
-    DataConfig,
-    HintConfig,
-    KDConfig,
-    SettingsError,
-    TrainingConfig,
-)
-from pipeline.data.load import load_training
-from pipeline.methods.base import Sum, tap_shapes
-from pipeline.methods.hint import Hint
-from pipeline.methods.kd import KD
-from pipeline.methods.scratch import Scratch
-from pipeline.optimizers import build_optimizer
-from pipeline.train import Job, TrainingError, Watcher, class_weights, train
+from hintlite.pipeline.data.load import load_training
+from hintlite.pipeline.methods.base import Sum, tap_shapes
+from hintlite.pipeline.methods.hint import Hint
+from hintlite.pipeline.methods.kd import KD
+from hintlite.pipeline.methods.scratch import Scratch
+from hintlite.pipeline.settings.base import SettingsError
+from hintlite.pipeline.settings.data import AugmentConfig, DataConfig
+from hintlite.pipeline.settings.methods import HintConfig, KDConfig
+from hintlite.pipeline.settings.training import TrainingConfig
+from hintlite.pipeline.training import checkpoint
+from hintlite.pipeline.training.checkpoint import CheckpointError, Progress
+from hintlite.pipeline.training.optimizers import build_optimizer
+from hintlite.pipeline.training.train import Job, TrainingError, Watcher, class_weights, train
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +28,9 @@ def data():
 
 
 def networks():
-    from models.presets import NetworkConfig
-    from models.student import build_student
-    from models.teacher import build_teacher
+    from hintlite.models.settings import NetworkConfig
+    from hintlite.models.student import build_student
+    from hintlite.models.teacher import build_teacher
 
     keras.utils.set_random_seed(1)
     teacher = build_teacher(NetworkConfig(widths=(4, 6), depths=(1, 1)), (8, 8, 1), 10)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline.app.studies.progress import read_progress
+from hintlite.pipeline.app.experiments.queue.progress import read_progress
 
 SETTINGS = {
     "deterministic": True,
@@ -68,7 +68,7 @@ def write_tuning(folder, **fields):
 def start(*words):
     """A command of hintlite, running."""
     return subprocess.Popen(
-        [sys.executable, "-m", "pipeline", *map(str, words)],
+        [sys.executable, "-m", "hintlite", *map(str, words)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

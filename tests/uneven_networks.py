@@ -11,9 +11,9 @@ INDEX = np.arange(20)[::-1].copy()  # rows of the training arrays, not in the or
 
 def uneven_pair():
     """Teacher of three stages 8x8x6, 4x4x8, 2x2x10; student of two, 8x8x3 and 4x4x4."""
-    from models.presets import NetworkConfig
-    from models.student import build_student
-    from models.teacher import build_teacher
+    from hintlite.models.settings import NetworkConfig
+    from hintlite.models.student import build_student
+    from hintlite.models.teacher import build_teacher
 
     keras.utils.set_random_seed(3)
     teacher = build_teacher(NetworkConfig(widths=(6, 8, 10), depths=(1, 1, 1)), (8, 8, 1), 4)
@@ -23,9 +23,9 @@ def uneven_pair():
 
 def built(arm, teacher, student, **settings):
     """The method of an arm, built on the pair, and its phases with the labels added."""
-    from pipeline.config import RunConfig
-    from pipeline.methods import build_method
-    from pipeline.methods.base import tap_shapes, with_labels
+    from hintlite.pipeline.methods import build_method
+    from hintlite.pipeline.methods.base import tap_shapes, with_labels
+    from hintlite.pipeline.settings.run import RunConfig
 
     method = build_method(arm, RunConfig(arms=(arm,), **settings), teacher, student)
     method.build(tap_shapes(teacher), tap_shapes(student), len(X))
@@ -41,7 +41,7 @@ def fitted(student, phase, teacher, epochs=2, **settings):
     """
     import tensorflow as tf
 
-    from pipeline.distiller import Distiller
+    from hintlite.pipeline.training.distiller import Distiller
 
     distiller = Distiller(student, phase, teacher)
     distiller.compile(optimizer=keras.optimizers.SGD(0.01), **{"run_eagerly": True, **settings})

@@ -1,6 +1,6 @@
 """The reference model as plain C on emulated Cortex-M cores, beside what TFLM takes for it.
 
-    python -m benchmarks.dev.cortex_m_reference --out docs/results/cortex_m.json
+    python -m hintlite.benchmarks.dev.cortex_m_reference --out docs/results/cortex_m.json
 
 TFLM's figures were measured once, outside this command; they are quoted, not reproduced here.
 """
@@ -12,10 +12,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.dev.provenance import provenance
-from benchmarks.targets.base import BenchmarkRequest
-from benchmarks.targets.cortex_m import CORES, CortexMTarget
-from deploy.whole_files import write_whole
+from hintlite.benchmarks.dev.provenance import provenance
+from hintlite.benchmarks.targets.base import BenchmarkRequest
+from hintlite.benchmarks.targets.cortex_m import CORES, CortexMTarget
+from hintlite.files import write_whole
 
 MODEL = Path(__file__).resolve().parents[2] / "tests" / "data" / "reference_cnn_int8.tflite"
 TFLM_CMSIS_NN = {
@@ -65,7 +65,7 @@ def main() -> None:
             flush=True,
         )
     if arguments.out:
-        command = "python -m benchmarks.dev.cortex_m_reference"
+        command = "python -m hintlite.benchmarks.dev.cortex_m_reference"
         found = {"kind": "simulated", "model": MODEL.name, "tflm": TFLM, "results": results}
         write_whole(arguments.out, json.dumps(provenance(command, ()) | found, indent=1) + "\n")
 

@@ -5,7 +5,8 @@ students taught by hint + KD on a part of the training images, one setting chang
 counts is the accuracy on the validation part; the test data is not opened.
 
     hintlite run runs/fashion --config configs/fashion_mnist.yaml
-    python -m benchmarks.dev.default_settings --run runs/fashion --out docs/results/defaults.json
+    python -m hintlite.benchmarks.dev.default_settings --run runs/fashion \
+        --out docs/results/defaults.json
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import processor
-from deploy.whole_files import write_whole
-from models.presets import NetworkConfig
-from models.student import build_student
-from pipeline.app.console import Terminal
-from pipeline.app.context import Context, commit, fresh_session
-from pipeline.app.folder import RunFolder
-from pipeline.app.parser import parse
-from pipeline.app.teacher_taps import cached_taps
-from pipeline.config import RunConfig
-from pipeline.methods import build_method
-from pipeline.methods.base import tap_shapes
-from pipeline.train import Job, train
+from hintlite.benchmarks.machine import processor
+from hintlite.files import write_whole
+from hintlite.models.settings import NetworkConfig
+from hintlite.models.student import build_student
+from hintlite.pipeline.app.cli.grammar import parse
+from hintlite.pipeline.app.run.console import Terminal
+from hintlite.pipeline.app.run.context import Context, commit, fresh_session
+from hintlite.pipeline.app.run.folder import RunFolder
+from hintlite.pipeline.app.run.teacher_taps import cached_taps
+from hintlite.pipeline.methods import build_method
+from hintlite.pipeline.methods.base import tap_shapes
+from hintlite.pipeline.settings.run import RunConfig
+from hintlite.pipeline.training.train import Job, train
 
 ARM = "hint+kd"
 THIN = NetworkConfig(widths=(8, 16, 20), depths=(4, 5, 4), times_fewer=10.4)
@@ -118,8 +119,8 @@ def _result(arguments: Any, config: RunConfig, found: dict[str, Any]) -> dict[st
         "commit": commit(),
         "processor": processor(),
         "python": platform.python_version(),
-        "command": f"python -m benchmarks.dev.default_settings --run RUN --out {arguments.out}"
-        f" --images {arguments.images} --epochs {arguments.epochs}",
+        "command": "python -m hintlite.benchmarks.dev.default_settings --run RUN"
+        f" --out {arguments.out} --images {arguments.images} --epochs {arguments.epochs}",
     }
 
 

@@ -6,7 +6,7 @@ median of the rounds' ratios with the smallest and the largest. Of full-INT8 fil
 TensorFlow Lite Micro is told too: estimated for a 32-bit target, and as its own interpreter needs
 it on this 64-bit host.
 
-    python -m benchmarks.dev.deployed_speed --out docs/results/deployed_speed.json \
+    python -m hintlite.benchmarks.dev.deployed_speed --out docs/results/deployed_speed.json \
         teacher_float32.tflite teacher_int8.tflite student_int8.tflite
 """
 
@@ -24,13 +24,13 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from benchmarks.dev.provenance import provenance
-from benchmarks.targets.tflm_arena import smallest_arena
-from deploy.flatbuffer import read_model
-from deploy.graph import ModelError
-from deploy.inspect import inspect
-from deploy.mcu.arena import cmsis_nn_arena, estimate_arena
-from deploy.whole_files import write_whole
+from hintlite.benchmarks.dev.provenance import provenance
+from hintlite.benchmarks.targets.tflm_arena import smallest_arena
+from hintlite.deploy.mcu.arena import cmsis_nn_arena, estimate_arena
+from hintlite.deploy.tflite.flatbuffer import read_model
+from hintlite.deploy.tflite.graph import ModelError
+from hintlite.deploy.tflite.inspect import inspect
+from hintlite.files import write_whole
 
 LIBRARIES = ("ai-edge-litert", "tflite-micro")
 TURN_S = 0.3  # of one file before the next one's turn
@@ -132,7 +132,7 @@ def main() -> None:
         raise SystemExit(str(error)) from error
     for row in rows:
         print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
-    command = "python -m benchmarks.dev.deployed_speed"
+    command = "python -m hintlite.benchmarks.dev.deployed_speed"
     if args.out:
         record = {**provenance(command, LIBRARIES), "rounds": args.rounds, "rows": rows}
         write_whole(args.out, json.dumps(record, indent=1) + "\n")

@@ -4,7 +4,7 @@ Reads the study's file, for depth and normalization of each arm, and the report.
 study` wrote of it. A method trains at a depth if each of its seeds ends above `TRAINS` on the test
 data; the bound was set before the runs.
 
-    python -m benchmarks.dev.depth_picture configs/results/depth.yaml \
+    python -m hintlite.benchmarks.dev.depth_picture configs/results/depth.yaml \
         docs/results/depth/report.json --out docs/pictures/depth.svg
 """
 
@@ -22,11 +22,11 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator, ScalarFormatter
 
-from benchmarks.report.figure import WIDTH, Picture, drawing, to_picture
-from benchmarks.report.palette import look
-from benchmarks.report.study.write import standalone
-from deploy.whole_files import write_whole
-from pipeline.app.studies.definition import Arm, merged, read_study
+from hintlite.files import write_whole
+from hintlite.pipeline.app.experiments.studies.definition import Arm, merged, read_study
+from hintlite.pipeline.report.figure import WIDTH, Picture, drawing, to_picture
+from hintlite.pipeline.report.palette import look
+from hintlite.pipeline.report.study.write import standalone
 
 TRAINS = 0.8  # test accuracy; a third of the images alone reach about 0.9 where training works
 TITLES = {"scratch": "plain", "kd": "KD", "hint+kd": "hints + KD"}

@@ -1,6 +1,6 @@
 """Accuracy on the digits, pooled over split seeds: the settings of the demo, another split each.
 
-    python -m benchmarks.dev.digits_accuracy --out docs/results/digits.json
+    python -m hintlite.benchmarks.dev.digits_accuracy --out docs/results/digits.json
 
 Each seed is a run folder of its own, so an interrupted command goes on where it stopped.
 """
@@ -15,15 +15,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import processor
-from pipeline.app.console import LOG, Terminal, logged
-from pipeline.app.context import TEACHER, Context, commit
-from pipeline.app.folder import RunFolder
-from pipeline.app.line import run_all
-from pipeline.app.parser import parse
-from pipeline.app.stages.evaluate import share
-from pipeline.app.stages.quantize import FLOAT, INT8
-from pipeline.config import RunConfig
+from hintlite.benchmarks.machine import processor
+from hintlite.pipeline.app.cli.grammar import parse
+from hintlite.pipeline.app.run.console import LOG, Terminal, logged
+from hintlite.pipeline.app.run.context import TEACHER, Context, commit
+from hintlite.pipeline.app.run.files import FLOAT, INT8
+from hintlite.pipeline.app.run.folder import RunFolder
+from hintlite.pipeline.app.run.line import run_all
+from hintlite.pipeline.app.run.stages.evaluate import share
+from hintlite.pipeline.settings.run import RunConfig
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
 LEAST_ACCURACY, LARGEST_DROP, LEAST_RATIO = 0.97, 0.005, 10.0
@@ -87,7 +87,8 @@ def main() -> int:
     )
     if arguments.out:
         record = {
-            "command": f"python -m benchmarks.dev.digits_accuracy --seeds {arguments.seeds}",
+            "command": "python -m hintlite.benchmarks.dev.digits_accuracy"
+            f" --seeds {arguments.seeds}",
             "commit": commit(),
             "machine": {"processor": processor(), "python": platform.python_version()},
             "versions": {name: metadata.version(name) for name in ("keras", "tensorflow")},

@@ -9,7 +9,7 @@ rounds. The sides of Keras are handed one batch for ever; the cached side pays f
 the matrix products of the live side alone would take is printed beside it: the MACs of one step at
 the speed of one large matrix product.
 
-    python -m benchmarks.dev.distill_throughput --out docs/results/throughput.json
+    python -m hintlite.benchmarks.dev.distill_throughput --out docs/results/throughput.json
 """
 
 from __future__ import annotations
@@ -29,23 +29,24 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.machine import processor
-from models.cost import count_macs
-from models.presets import NetworkConfig
-from models.student import build_student
-from models.taps import logits_only, subnetwork
-from models.teacher import build_teacher
-from pipeline.app.context import commit
-from pipeline.cache import open_taps
-from pipeline.cache_folder import CacheFolder
-from pipeline.config import AugmentConfig, DataConfig, KDConfig
-from pipeline.data.augment import views
-from pipeline.data.batches import training_batches
-from pipeline.data.load import load_training
-from pipeline.data.sources.arrays import from_arrays
-from pipeline.distiller import CACHED, Distiller
-from pipeline.methods.base import Phase, Term, with_labels
-from pipeline.methods.kd import KD
+from hintlite.benchmarks.machine import processor
+from hintlite.models.cost import count_macs
+from hintlite.models.settings import NetworkConfig
+from hintlite.models.student import build_student
+from hintlite.models.taps import logits_only, subnetwork
+from hintlite.models.teacher import build_teacher
+from hintlite.pipeline.app.run.context import commit
+from hintlite.pipeline.cache.folder import CacheFolder
+from hintlite.pipeline.cache.taps import open_taps
+from hintlite.pipeline.data.augment import views
+from hintlite.pipeline.data.batches import training_batches
+from hintlite.pipeline.data.load import load_training
+from hintlite.pipeline.data.sources.arrays import from_arrays
+from hintlite.pipeline.methods.base import Phase, Term, with_labels
+from hintlite.pipeline.methods.kd import KD
+from hintlite.pipeline.settings.data import AugmentConfig, DataConfig
+from hintlite.pipeline.settings.methods import KDConfig
+from hintlite.pipeline.training.distiller import CACHED, Distiller
 
 SHAPE, CLASSES, BATCH = (28, 28, 1), 10, 128
 TEACHER = NetworkConfig(preset="vgg_32_64_128")
@@ -335,7 +336,7 @@ def main() -> None:
         show(results[-1])
     if arguments.out:
         record = {
-            "command": "python -m benchmarks.dev.distill_throughput",
+            "command": "python -m hintlite.benchmarks.dev.distill_throughput",
             "commit": commit(),
             "machine": {"processor": processor(), "python": platform.python_version()},
             "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},

@@ -1,6 +1,6 @@
 """Seeded damage to real models, and what every command that reads a `.tflite` makes of it.
 
-    python -m benchmarks.dev.flatbuffer_fuzz --out docs/results/flatbuffer_fuzz.json
+    python -m hintlite.benchmarks.dev.flatbuffer_fuzz --out docs/results/flatbuffer_fuzz.json
 
 Each mutated file goes through what `inspect`, `fit`, `bundle --mcu c`, `bundle --mcu tflm` and the
 target tflm do with it. Expected is an answer or an error of ours. Counted are *escapes* (an
@@ -24,22 +24,22 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.machine import processor
-from deploy.c_export.export import lower_network
-from deploy.c_export.graph import ExportError
-from deploy.flatbuffer import read_model
-from deploy.graph import ModelError
-from deploy.inspect import inspect
-from deploy.kernel_limits import check_scales
-from deploy.mcu.arena import cmsis_nn_arena, estimate_arena
-from deploy.mcu.export import read_int8_model
-from deploy.mcu.strip import strip_model
-from deploy.planner import greedy_plan
-from deploy.worker import Worker, WorkerAnswerError, WorkerDiedError
-from pipeline.app.context import commit
-from pipeline.app.fit import as_text, lifetimes_with
-from pipeline.app.fit_limits import Limits, costs_of
-from pipeline.app.fit_subject import file_subject
+from hintlite.benchmarks.machine import processor
+from hintlite.deploy.c_export.export import lower_network
+from hintlite.deploy.c_export.graph import ExportError
+from hintlite.deploy.interpret.worker import Worker, WorkerAnswerError, WorkerDiedError
+from hintlite.deploy.mcu.arena import cmsis_nn_arena, estimate_arena
+from hintlite.deploy.mcu.export import read_int8_model
+from hintlite.deploy.mcu.strip import strip_model
+from hintlite.deploy.tflite.flatbuffer import read_model
+from hintlite.deploy.tflite.graph import ModelError
+from hintlite.deploy.tflite.inspect import inspect
+from hintlite.deploy.tflite.kernel_limits import check_scales
+from hintlite.deploy.tflite.planner import greedy_plan
+from hintlite.pipeline.app.fit.fit import as_text, lifetimes_with
+from hintlite.pipeline.app.fit.limits import Limits, costs_of
+from hintlite.pipeline.app.fit.subject import file_subject
+from hintlite.pipeline.app.run.context import commit
 
 DATA = Path(__file__).resolve().parents[2] / "tests" / "data"
 MODELS = {"tiny_int8.tflite": 0.7, "reference_cnn_int8.tflite": 0.3}  # name -> share of the files
@@ -244,8 +244,8 @@ def main() -> None:
     print(json.dumps(found, indent=1))
     if arguments.out:
         record = {
-            "command": f"python -m benchmarks.dev.flatbuffer_fuzz --files {arguments.files} "
-            f"--seed {arguments.seed}",
+            "command": "python -m hintlite.benchmarks.dev.flatbuffer_fuzz"
+            f" --files {arguments.files} --seed {arguments.seed}",
             "commit": commit(),
             "machine": processor(),
             **found,

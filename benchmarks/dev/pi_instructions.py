@@ -1,6 +1,7 @@
 """Instructions per inference on emulated Raspberry Pis: a figure that repeats, and is no time.
 
-    python -m benchmarks.dev.pi_instructions runs/demo --out docs/results/pi_instructions.json
+    python -m hintlite.benchmarks.dev.pi_instructions runs/demo \
+        --out docs/results/pi_instructions.json
 
 For the float teacher, the float student and the INT8 student of a run, with XNNPACK and with the
 reference kernels, on the cores of a Pi 3, 4 and 5: the difference of many and few inferences, over
@@ -19,11 +20,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.dev.emulated_pi.boards import BOARDS
-from benchmarks.dev.emulated_pi.counting import Count, count
-from benchmarks.dev.emulated_pi.device import emulated_pi
-from deploy.whole_files import write_whole
-from pipeline.app.context import commit
+from hintlite.benchmarks.dev.emulated_pi.boards import BOARDS
+from hintlite.benchmarks.dev.emulated_pi.counting import Count, count
+from hintlite.benchmarks.dev.emulated_pi.device import emulated_pi
+from hintlite.files import write_whole
+from hintlite.pipeline.app.run.context import commit
 
 KERNELS = ("xnnpack", "reference")
 FEW, MANY, REPEATS = 10, 60, 5
@@ -91,7 +92,7 @@ def main() -> None:
     paths = models(arguments.run, arguments.arm)
     subjects = [(path, kernels) for path in paths for kernels in KERNELS]
     record = {
-        "command": f"python -m benchmarks.dev.pi_instructions RUN --arm {arguments.arm}",
+        "command": f"python -m hintlite.benchmarks.dev.pi_instructions RUN --arm {arguments.arm}",
         "kind": "simulated",
         "commit": commit(),
         "data": data_of(arguments.run),

@@ -4,9 +4,9 @@ import os
 import platform
 from typing import Any
 
-from benchmarks.machine import processor
-from pipeline.app.context import commit
-from pipeline.app.folder import versions
+from hintlite.benchmarks.machine import processor
+from hintlite.pipeline.app.run.context import commit
+from hintlite.pipeline.app.run.folder import versions
 
 
 def provenance(command: str, libraries: tuple[str, ...]) -> dict[str, Any]:

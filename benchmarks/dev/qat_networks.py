@@ -6,7 +6,7 @@ network is carried over, becomes full INT8, and computes in the file what it com
 accuracy says nothing here, and the bounds on it are off. Networks that the file has already, from
 this machine and these libraries, are passed over; to measure one again, delete its row.
 
-    python -m benchmarks.dev.qat_networks --out docs/results/qat_networks.json
+    python -m hintlite.benchmarks.dev.qat_networks --out docs/results/qat_networks.json
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import processor
-from deploy.whole_files import write_whole
-from pipeline.app.context import commit
-from pipeline.app.folder import versions
+from hintlite.benchmarks.machine import processor
+from hintlite.files import write_whole
+from hintlite.pipeline.app.run.context import commit
+from hintlite.pipeline.app.run.folder import versions
 
 SAMPLES, SETTLING = 320, 64
 OPTIONS = (
@@ -78,7 +78,7 @@ def measure(network: Network) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         parameters = _write(network, folder)
-        words = [sys.executable, "-m", "pipeline", "qat", "model.keras", *OPTIONS]
+        words = [sys.executable, "-m", "hintlite", "qat", "model.keras", *OPTIONS]
         begun = time.monotonic()
         done = subprocess.run(
             words, cwd=folder, capture_output=True, text=True, check=False, timeout=3600
@@ -198,7 +198,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 def _facts() -> dict[str, Any]:
     return {
-        "command": "python -m benchmarks.dev.qat_networks",
+        "command": "python -m hintlite.benchmarks.dev.qat_networks",
         "options": " ".join(OPTIONS),
         "machine": processor(),
         "system": platform.platform(),

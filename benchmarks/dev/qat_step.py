@@ -5,7 +5,7 @@ sides take turns in one process: batch normalization as tf_keras computes it, by
 kernel, and as pipeline/qat/fast_norm.py does; before and after it is frozen. A ratio is the median
 over the rounds.
 
-    python -m benchmarks.dev.qat_step --out docs/results/qat_step.json
+    python -m hintlite.benchmarks.dev.qat_step --out docs/results/qat_step.json
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"  # before TensorFlow: tfmot takes Keras 
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.dev.provenance import provenance
-from deploy.whole_files import write_whole
-from models.presets import NetworkConfig
-from models.student import build_student
-from models.taps import logits_only
-from pipeline.qat import finetune
-from pipeline.qat.annotate import with_fake_quantization
-from pipeline.qat.fit_rules import suited
-from pipeline.qat.job import Job
-from pipeline.qat.ranges import start_ranges
-from pipeline.qat.read import read
-from pipeline.qat.rebuild import rebuild
+from hintlite.benchmarks.dev.provenance import provenance
+from hintlite.files import write_whole
+from hintlite.models.settings import NetworkConfig
+from hintlite.models.student import build_student
+from hintlite.models.taps import logits_only
+from hintlite.pipeline.qat import finetune
+from hintlite.pipeline.qat.annotate import with_fake_quantization
+from hintlite.pipeline.qat.fit_rules import suited
+from hintlite.pipeline.qat.job import Job
+from hintlite.pipeline.qat.ranges import start_ranges
+from hintlite.pipeline.qat.read import read
+from hintlite.pipeline.qat.rebuild import rebuild
 
 SHAPE, CLASSES, BATCH = (28, 28, 1), 10, 128
 STUDENT = NetworkConfig(widths=(7, 17, 20), depths=(4, 5, 4))
@@ -108,7 +108,7 @@ def main() -> None:
             flush=True,
         )
     record = {
-        **provenance("python -m benchmarks.dev.qat_step", LIBRARIES),
+        **provenance("python -m hintlite.benchmarks.dev.qat_step", LIBRARIES),
         "batch": BATCH,
         "rows": rows,
     }

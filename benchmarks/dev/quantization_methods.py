@@ -5,8 +5,8 @@ test data is only measured, nothing is chosen on it. Of each case and seed one s
 and written after each method, so that the same command goes on where it was stopped; a method
 whose record was made with these settings, versions and processor is passed over.
 
-    python -m benchmarks.dev.quantization_methods --jobs 2
-    python -m benchmarks.dev.quantization_methods --table
+    python -m hintlite.benchmarks.dev.quantization_methods --jobs 2
+    python -m hintlite.benchmarks.dev.quantization_methods --table
 
 A teacher that is there already, from a run with the same settings of data and teacher, can be put
 into the folder `teacher_20000` or `teacher_60000` below --folder: it is not trained again.
@@ -32,14 +32,14 @@ from typing import Any
 
 import yaml
 
-from benchmarks.dev.quantization_cases import CASES, METHODS, PLAIN, QUICK, Case, merged
-from benchmarks.dev.quantization_table import table
-from benchmarks.machine import processor
-from deploy.whole_files import write_whole
-from pipeline.app.context import commit
-from pipeline.app.folder import versions
-from pipeline.app.parser import SETTINGS, config_from, settings_text
-from pipeline.app.studies.processes import environment
+from hintlite.benchmarks.dev.quantization_cases import CASES, METHODS, PLAIN, QUICK, Case, merged
+from hintlite.benchmarks.dev.quantization_table import table
+from hintlite.benchmarks.machine import processor
+from hintlite.files import write_whole
+from hintlite.pipeline.app.experiments.queue.processes import environment
+from hintlite.pipeline.app.run.context import commit
+from hintlite.pipeline.app.run.folder import versions
+from hintlite.pipeline.app.settings.text import SETTINGS, config_from, settings_text
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDS = ROOT / "docs/results/quantization_methods"
@@ -166,7 +166,7 @@ class Bench:
         original = Piece(source, piece.seed)
         origin = self.folder / source / str(piece.seed)
         self._teach(original, origin)
-        words = ["-m", "benchmarks.dev.quantization_spoiler", str(origin), str(place)]
+        words = ["-m", "hintlite.benchmarks.dev.quantization_spoiler", str(origin), str(place)]
         said = run([*words, "--factor", repr(self.factor)], self.threads)
         say(piece, f"spoiled ({time.monotonic() - begun:.0f} s)")
         self._configure(place, piece)
@@ -210,7 +210,7 @@ class Bench:
 
     def _hintlite(self, command: str, place: Path, *words: str, threads: int = 0) -> float:
         begun = time.monotonic()
-        run(["-m", "pipeline", command, str(place), *words], threads or self.threads)
+        run(["-m", "hintlite", command, str(place), *words], threads or self.threads)
         return time.monotonic() - begun
 
     def _path(self, piece: Piece) -> Path:
@@ -232,7 +232,7 @@ class Bench:
             if all(known.get(name) == value for name, value in facts.items()):
                 return known
         more = {"system": platform.platform(), "python": platform.python_version()}
-        command = "python -m benchmarks.dev.quantization_methods"
+        command = "python -m hintlite.benchmarks.dev.quantization_methods"
         return facts | more | {"command": command, "methods": {}}
 
 

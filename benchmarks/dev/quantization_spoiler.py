@@ -18,13 +18,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from deploy.whole_files import write_whole
-from models.graph import model_nodes
-from pipeline.app.console import Terminal
-from pipeline.app.context import Context, load_network
-from pipeline.app.folder import RECORD, RunFolder, hashes
-from pipeline.app.parser import parse
-from pipeline.app.stages.post_training import UNCHANGED
+from hintlite.files import write_whole
+from hintlite.models.graph import model_nodes
+from hintlite.pipeline.app.cli.grammar import parse
+from hintlite.pipeline.app.run.console import Terminal
+from hintlite.pipeline.app.run.context import Context, load_network
+from hintlite.pipeline.app.run.folder import RECORD, RunFolder, hashes
+from hintlite.pipeline.app.run.stages.post_training import UNCHANGED
 
 LAYER = "layer2"  # read by the third layer, with no pool between them
 NOTED = "spoiled.json"  # in the run folder: what was done

@@ -6,8 +6,8 @@ A table stands between two comments that say what it is made of:
     ...
     <!-- end -->
 
-    python -m benchmarks.dev.results_tables README.md docs/results.md
-    python -m benchmarks.dev.results_tables --check README.md docs/results.md
+    python -m hintlite.benchmarks.dev.results_tables README.md docs/results.md
+    python -m hintlite.benchmarks.dev.results_tables --check README.md docs/results.md
 
 writes the tables anew, or says with exit code 1 which of them are not what their reports say.
 """
@@ -21,10 +21,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.dev import depth_picture
-from benchmarks.report.study.words import chance
-from deploy.whole_files import write_whole
-from pipeline.app.studies.definition import read_study
+from hintlite.benchmarks.dev import depth_picture
+from hintlite.files import write_whole
+from hintlite.pipeline.app.experiments.studies.definition import read_study
+from hintlite.pipeline.report.study.words import chance
 
 BLOCK = re.compile(r"(<!-- (?P<kind>\w+): (?P<sources>[^>]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 TITLES = {

@@ -3,10 +3,10 @@
 Loss and gradients of the review alone, without XLA (the default of a training), of three stages of
 a 28x28 teacher with 32, 64 and 128 channels and a student with 16 each, at batch 128. Both sides
 take turns in one process: the pooling of `keras.ops` and Keras' batch normalization, against the
-averages of models/resize.py and the normalization of pipeline/batch_norm.py. A ratio is
+averages of models/resize.py and the normalization of pipeline/training/batch_norm.py. A ratio is
 the median over the rounds.
 
-    python -m benchmarks.dev.review_step --out docs/results/review_step.json
+    python -m hintlite.benchmarks.dev.review_step --out docs/results/review_step.json
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from benchmarks.dev.provenance import provenance
-from deploy.whole_files import write_whole
-from pipeline.config import ReviewKDConfig
-from pipeline.methods import fusion_block, reviewkd
-from pipeline.methods.base import Batch
+from hintlite.benchmarks.dev.provenance import provenance
+from hintlite.files import write_whole
+from hintlite.pipeline.methods import fusion_block, reviewkd
+from hintlite.pipeline.methods.base import Batch
+from hintlite.pipeline.settings.methods import ReviewKDConfig
 
 BATCH = 128
 STAGES = {"stage1": (28, 28), "stage2": (14, 14), "stage3": (7, 7)}
@@ -125,7 +125,7 @@ def main() -> None:
         f"{row['ratio']:.2f} times faster ({min(row['ratios']):.2f} to {max(row['ratios']):.2f})"
     )
     record = {
-        **provenance("python -m benchmarks.dev.review_step", LIBRARIES),
+        **provenance("python -m hintlite.benchmarks.dev.review_step", LIBRARIES),
         "batch": BATCH,
         **row,
     }

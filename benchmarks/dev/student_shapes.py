@@ -5,7 +5,7 @@ MACs, the time of one inference of its float and INT8 files (LiteRT with XNNPACK
 weights), and the processor time of one training step at batch 128 (one thread). The shapes take
 turns; a figure is the median over the rounds.
 
-    python -m benchmarks.dev.student_shapes --out docs/results/student_shapes.json
+    python -m hintlite.benchmarks.dev.student_shapes --out docs/results/student_shapes.json
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.dev.deployed_speed import inference
-from benchmarks.dev.provenance import provenance
-from deploy.convert import to_float32, to_int8
-from deploy.whole_files import write_whole
-from models.cost import count_macs
-from models.presets import NetworkConfig
-from models.student import build_student
-from models.taps import logits_only
-from models.teacher import build_teacher
-from pipeline.distiller import Distiller
-from pipeline.methods.base import with_labels
-from pipeline.methods.scratch import Scratch
+from hintlite.benchmarks.dev.deployed_speed import inference
+from hintlite.benchmarks.dev.provenance import provenance
+from hintlite.deploy.convert.convert import to_float32, to_int8
+from hintlite.files import write_whole
+from hintlite.models.cost import count_macs
+from hintlite.models.settings import NetworkConfig
+from hintlite.models.student import build_student
+from hintlite.models.taps import logits_only
+from hintlite.models.teacher import build_teacher
+from hintlite.pipeline.methods.base import with_labels
+from hintlite.pipeline.methods.scratch import Scratch
+from hintlite.pipeline.training.distiller import Distiller
 
 SHAPE, CLASSES, BATCH = (28, 28, 1), 10, 128
 INFERENCES = 200  # of a turn
@@ -115,7 +115,7 @@ def main() -> None:
     for row in rows:
         print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
     record = {
-        **provenance("python -m benchmarks.dev.student_shapes", LIBRARIES),
+        **provenance("python -m hintlite.benchmarks.dev.student_shapes", LIBRARIES),
         "rows": rows,
     }
     if args.out:

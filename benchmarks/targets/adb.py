@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.targets.base import BenchmarkError
+from hintlite.benchmarks.targets.base import BenchmarkError
 
 INSTALL = "apt-get install adb, or Android's SDK platform tools"
 STEP_S = 60.0  # for a command that only looks or tidies

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.targets.adb import Adb, Answer
-from benchmarks.targets.android_phone import emulator_sign, phone_facts, properties
-from benchmarks.targets.android_verdict import doubts
-from benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
-from benchmarks.targets.benchmark_model import Log, parse_log
-from benchmarks.targets.printable import all_printable
+from hintlite.benchmarks.targets.adb import Adb, Answer
+from hintlite.benchmarks.targets.android_phone import emulator_sign, phone_facts, properties
+from hintlite.benchmarks.targets.android_verdict import doubts
+from hintlite.benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
+from hintlite.benchmarks.targets.benchmark_model import Log, parse_log
+from hintlite.benchmarks.targets.printable import all_printable
 
 HOME = "/data/local/tmp"  # where adb's shell may write and run programs
 PROGRAM = f"{HOME}/benchmark_model"

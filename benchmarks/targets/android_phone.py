@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from benchmarks.targets.adb import Adb
+from hintlite.benchmarks.targets.adb import Adb
 
 # Properties of the model of phone; nothing that names this one phone or its owner.
 PROPERTIES = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.targets.base import BenchmarkRequest
-from benchmarks.targets.benchmark_model import Log
+from hintlite.benchmarks.targets.base import BenchmarkRequest
+from hintlite.benchmarks.targets.benchmark_model import Log
 
 LEAST_RUNS, LEAST_S = 50, 1.0  # what benchmark_model takes by default
 MOST_STD_SHARE = 0.10  # standard deviation over mean

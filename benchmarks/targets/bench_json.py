@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.targets.base import BenchmarkError, BenchmarkResult
-from benchmarks.targets.printable import all_printable
+from hintlite.benchmarks.targets.base import BenchmarkError, BenchmarkResult
+from hintlite.benchmarks.targets.printable import all_printable
 
 SCHEMA = "hintlite-bench/1"
 COLD = ("import", "load", "allocate", "first")

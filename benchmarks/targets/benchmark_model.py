@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmarks.targets.base import BenchmarkError
+from hintlite.benchmarks.targets.base import BenchmarkError
 
 MIB = 1 << 20
 NUMBER = r"(-?[\d.]+(?:e[+-]?\d+)?)"

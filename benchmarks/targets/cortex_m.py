@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
-from benchmarks.targets.cortex_m_firmware import toolchain
-from benchmarks.targets.cortex_m_firmware.measure import Int8Array, Measurement, measure
-from benchmarks.targets.cortex_m_firmware.toolchain import ToolchainError
-from deploy.c_export.graph import ExportError, Graph
-from deploy.c_export.read import read_model
-from deploy.manifest import BundleError, read_manifest
-from deploy.quantization import normalize, quantize
+from hintlite.benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
+from hintlite.benchmarks.targets.cortex_m_firmware import toolchain
+from hintlite.benchmarks.targets.cortex_m_firmware.measure import Int8Array, Measurement, measure
+from hintlite.benchmarks.targets.cortex_m_firmware.toolchain import ToolchainError
+from hintlite.deploy.bundle.manifest import BundleError, read_manifest
+from hintlite.deploy.c_export.graph import ExportError, Graph
+from hintlite.deploy.c_export.read import read_model
+from hintlite.deploy.tflite.quantization import normalize, quantize
 
 CORES = tuple(toolchain.BOARDS)
 # LiteRT's reference kernels, which made a bundle's expected outputs, and TFLM, whose arithmetic the

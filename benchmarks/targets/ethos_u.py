@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.targets import vela
-from benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
-from deploy.flatbuffer import read_model
-from deploy.full_integer import full_int8_faults
-from deploy.graph import ModelError
-from deploy.manifest import BundleError, read_manifest
+from hintlite.benchmarks.targets import vela
+from hintlite.benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
+from hintlite.deploy.bundle.manifest import BundleError, read_manifest
+from hintlite.deploy.tflite.flatbuffer import read_model
+from hintlite.deploy.tflite.full_integer import full_int8_faults
+from hintlite.deploy.tflite.graph import ModelError
 
 KIB = 1024
 UNIT = "cycles, bytes and seconds as Vela estimates them; nothing was run"

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
-from benchmarks.targets.bench_json import parse_report, to_result
+from hintlite.benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
+from hintlite.benchmarks.targets.bench_json import parse_report, to_result
 
 SCRIPT = Path(__file__).parents[1] / "bench_tflite.py"
 RUNTIMES = ("ai_edge_litert", "tflite_runtime", "tensorflow")

@@ -1,7 +1,7 @@
 """TensorFlow Lite Micro's real interpreter on this host: every operator's agreement, the arena.
 
 Simulated: what runs is TFLM's own code, but an x86-64 build of it. Its arena holds pointers of 8
-bytes; what a 32-bit target takes is *estimated* by `deploy.mcu.arena`, whose model of the
+bytes; what a 32-bit target takes is *estimated* by `hintlite.deploy.mcu.arena`, whose model of the
 interpreter's allocations is checked here against what the interpreter records.
 """
 
@@ -15,18 +15,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
-from benchmarks.targets.tflm_arena import LARGEST, ArenaRecord, bisect, parse_record
-from benchmarks.targets.tflm_operators import compare_operators, end_agreement, verdict
-from benchmarks.targets.tflm_samples import TflmSamples, load_samples
-from deploy.flatbuffer import read_model
-from deploy.full_integer import full_int8_faults
-from deploy.graph import Model, ModelError
-from deploy.kernel_limits import check_scales
-from deploy.manifest import BundleError, read_manifest
-from deploy.mcu.arena import ArenaEstimate, cmsis_nn_arena, estimate_arena
-from deploy.mcu.structures import HOST
-from deploy.worker import Worker
+from hintlite.benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
+from hintlite.benchmarks.targets.tflm_arena import LARGEST, ArenaRecord, bisect, parse_record
+from hintlite.benchmarks.targets.tflm_operators import compare_operators, end_agreement, verdict
+from hintlite.benchmarks.targets.tflm_samples import TflmSamples, load_samples
+from hintlite.deploy.bundle.manifest import BundleError, read_manifest
+from hintlite.deploy.interpret.worker import Worker
+from hintlite.deploy.mcu.arena import ArenaEstimate, cmsis_nn_arena, estimate_arena
+from hintlite.deploy.mcu.structures import HOST
+from hintlite.deploy.tflite.flatbuffer import read_model
+from hintlite.deploy.tflite.full_integer import full_int8_faults
+from hintlite.deploy.tflite.graph import Model, ModelError
+from hintlite.deploy.tflite.kernel_limits import check_scales
 
 PACKAGE = "tflite-micro"
 METHOD = (

@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.targets.base import BenchmarkError
-from deploy.graph import ModelError
-from deploy.worker import Worker
+from hintlite.benchmarks.targets.base import BenchmarkError
+from hintlite.deploy.interpret.worker import Worker
+from hintlite.deploy.tflite.graph import ModelError
 
 LARGEST = 1 << 26
 ALIGNMENT = 16

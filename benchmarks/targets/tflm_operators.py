@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.graph import Model
-from deploy.worker import Worker
+from hintlite.deploy.interpret.worker import Worker
+from hintlite.deploy.tflite.graph import Model
 
 Array = NDArray[Any]
 # FULLY_CONNECTED is rounded once by LiteRT and twice by TFLM: one step of its own.

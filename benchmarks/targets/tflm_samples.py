@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.graph import Model, ModelError
-from deploy.manifest import read_manifest
-from deploy.quantization import normalize, quantize
+from hintlite.deploy.bundle.manifest import read_manifest
+from hintlite.deploy.tflite.graph import Model, ModelError
+from hintlite.deploy.tflite.quantization import normalize, quantize
 
 Array = NDArray[Any]
 

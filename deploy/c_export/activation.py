@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from deploy.c_export.fixed_point import (
+from hintlite.deploy.c_export.fixed_point import (
     logistic,
     quantize_multiplier,
     rescale,
@@ -14,7 +14,7 @@ from deploy.c_export.fixed_point import (
     rounding_shift,
     saturating_shift,
 )
-from deploy.c_export.graph import Array, ExportError, Operator, Tensor
+from hintlite.deploy.c_export.graph import Array, ExportError, Operator, Tensor
 
 # Name in the schema -> (least, most) in real numbers; None: the end of int8.
 _FUSED: dict[object, tuple[float | None, float | None]] = {

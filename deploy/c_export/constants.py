@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deploy.c_export.calls import Constant, Value
-from deploy.c_export.graph import Array
+from hintlite.deploy.c_export.calls import Constant, Value
+from hintlite.deploy.c_export.graph import Array
 
 
 @dataclass

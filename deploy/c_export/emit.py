@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deploy.c_export.calls import Call, Constant, Operand, Step
-from deploy.c_export.constants import Arrays, declaration, definition, literal
-from deploy.c_export.graph import ExportError, Graph, Tensor
-from deploy.c_export.plan import ARENA_ALIGN, Plan
+from hintlite.deploy.c_export.calls import Call, Constant, Operand, Step
+from hintlite.deploy.c_export.constants import Arrays, declaration, definition, literal
+from hintlite.deploy.c_export.graph import ExportError, Graph, Tensor
+from hintlite.deploy.c_export.plan import ARENA_ALIGN, Plan
 
 if TYPE_CHECKING:
     import jinja2

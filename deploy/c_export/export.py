@@ -8,10 +8,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.c_export import emit
-from deploy.c_export.lower import lower
-from deploy.c_export.plan import plan_memory
-from deploy.c_export.read import read_model
+from hintlite.deploy.c_export import emit
+from hintlite.deploy.c_export.lower import lower
+from hintlite.deploy.c_export.plan import plan_memory
+from hintlite.deploy.c_export.read import read_model
 
 
 @dataclass(frozen=True)

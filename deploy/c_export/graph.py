@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from deploy.graph import Options
+from hintlite.deploy.tflite.graph import Options
 
 Array = npt.NDArray[Any]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from deploy.c_export import lower_math, lower_move, lower_weighted
-from deploy.c_export.calls import Step
-from deploy.c_export.graph import ExportError, Graph, Operator
+from hintlite.deploy.c_export import lower_math, lower_move, lower_weighted
+from hintlite.deploy.c_export.calls import Step
+from hintlite.deploy.c_export.graph import ExportError, Graph, Operator
 
 LOWERINGS: dict[str, Callable[[Graph, Operator], Step]] = {
     "CONV_2D": lower_weighted.conv,

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from deploy.c_export.activation import activation_table, fused_range
-from deploy.c_export.calls import Call, Constant, Operand, Step, Value
-from deploy.c_export.fixed_point import quantize_multiplier
-from deploy.c_export.graph import ExportError, Graph, Operator, Tensor
-from deploy.c_export.strides import dense_strides, four, merge_axes
+from hintlite.deploy.c_export.activation import activation_table, fused_range
+from hintlite.deploy.c_export.calls import Call, Constant, Operand, Step, Value
+from hintlite.deploy.c_export.fixed_point import quantize_multiplier
+from hintlite.deploy.c_export.graph import ExportError, Graph, Operator, Tensor
+from hintlite.deploy.c_export.strides import dense_strides, four, merge_axes
 
 _HEADROOM_BITS = 20  # of ADD and SUB
 _SOFTMAX_INTEGER_BITS = 5

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from deploy.c_export.activation import fused_range
-from deploy.c_export.calls import Call, Step, Value
-from deploy.c_export.graph import Array, ExportError, Graph, Operator
-from deploy.c_export.lower_weighted import check_dimensions, padding_before
-from deploy.c_export.strides import dense_strides, four, merge_axes
+from hintlite.deploy.c_export.activation import fused_range
+from hintlite.deploy.c_export.calls import Call, Step, Value
+from hintlite.deploy.c_export.graph import Array, ExportError, Graph, Operator
+from hintlite.deploy.c_export.lower_weighted import check_dimensions, padding_before
+from hintlite.deploy.c_export.strides import dense_strides, four, merge_axes
 
 
 def pool(graph: Graph, operator: Operator) -> Step:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from deploy.c_export.activation import fused_range
-from deploy.c_export.calls import Call, Constant, Step, Value
-from deploy.c_export.fixed_point import quantize_multiplier
-from deploy.c_export.graph import Array, ExportError, Graph, Operator, Tensor
+from hintlite.deploy.c_export.activation import fused_range
+from hintlite.deploy.c_export.calls import Call, Constant, Step, Value
+from hintlite.deploy.c_export.fixed_point import quantize_multiplier
+from hintlite.deploy.c_export.graph import Array, ExportError, Graph, Operator, Tensor
 
 _LARGEST = 32767
 

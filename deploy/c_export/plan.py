@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from deploy.c_export.calls import Step
-from deploy.c_export.graph import ExportError, Graph
+from hintlite.deploy.c_export.calls import Step
+from hintlite.deploy.c_export.graph import ExportError, Graph
 
 ARENA_ALIGN = 4  # widened columns are read as words
 _ATTEMPTS = 400

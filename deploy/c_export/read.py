@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deploy import flatbuffer, graph
-from deploy.c_export.graph import Array, ExportError, Graph, Operator, Tensor, data_inputs
+from hintlite.deploy.c_export.graph import Array, ExportError, Graph, Operator, Tensor, data_inputs
+from hintlite.deploy.tflite import flatbuffer, graph
 
 # Kinds that cannot be computed without the options of their schema table.
 NEEDS_OPTIONS = frozenset(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deploy.explain.regain import squared_error
-from deploy.graph import Array
+from hintlite.deploy.explain.regain import squared_error
+from hintlite.deploy.tflite.graph import Array
 
 LEAST_SAME_CHOICE = 0.98
 MOST_MISSED = 1.0  # an unrelated error of the same size would miss twice the error

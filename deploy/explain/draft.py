@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from deploy.explain.ranges import is_rounded_tensor
-from deploy.graph import Array, Model, ModelError, Operator
-from deploy.inspect import is_parameter
-from deploy.repack import aligned_buffer, pack, unpack
+from hintlite.deploy.explain.ranges import is_rounded_tensor
+from hintlite.deploy.tflite.graph import Array, Model, ModelError, Operator
+from hintlite.deploy.tflite.inspect import is_parameter
+from hintlite.deploy.tflite.repack import aligned_buffer, pack, unpack
 
 _CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
 

@@ -11,19 +11,19 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.explain.agreement import agreement
-from deploy.explain.findings import find
-from deploy.explain.match import Matching, match
-from deploy.explain.names import layer_name
-from deploy.explain.noise import TensorFigures, TensorNoise
-from deploy.explain.ranges import INPUT
-from deploy.explain.regain import Regained, regained
-from deploy.explain.result import Explained, Explanation
-from deploy.explain.simulate import Simulator
-from deploy.explain.weights import weight_figures
-from deploy.flatbuffer import read_model
-from deploy.graph import Array, Model, ModelError
-from deploy.runtime import Progress, Runner
+from hintlite.deploy.explain.agreement import agreement
+from hintlite.deploy.explain.findings import find
+from hintlite.deploy.explain.match import Matching, match
+from hintlite.deploy.explain.names import layer_name
+from hintlite.deploy.explain.noise import TensorFigures, TensorNoise
+from hintlite.deploy.explain.ranges import INPUT
+from hintlite.deploy.explain.regain import Regained, regained
+from hintlite.deploy.explain.result import Explained, Explanation
+from hintlite.deploy.explain.simulate import Simulator
+from hintlite.deploy.explain.weights import weight_figures
+from hintlite.deploy.interpret.runtime import Progress, Runner
+from hintlite.deploy.tflite.flatbuffer import read_model
+from hintlite.deploy.tflite.graph import Array, Model, ModelError
 
 BATCH_BYTES = 1 << 24  # of float activations that are held at a time
 LARGEST_REFERENCE_ERROR = 1e-3

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from deploy.explain.agreement import LEAST_SAME_CHOICE, MOST_MISSED, Agreement
-from deploy.explain.noise import WIDE
-from deploy.explain.result import Explained, Finding
+from hintlite.deploy.explain.agreement import LEAST_SAME_CHOICE, MOST_MISSED, Agreement
+from hintlite.deploy.explain.noise import WIDE
+from hintlite.deploy.explain.result import Explained, Finding
 
 CLIPPED = 0.01  # a share of values worth a word
 COARSE_DB = 25.0  # weights below it lost more than 4 of their 8 bits

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.explain.simulate import FloatWeights
-from deploy.graph import Array, Graph, Operator, Tensor
-from deploy.inspect import is_parameter
+from hintlite.deploy.explain.simulate import FloatWeights
+from hintlite.deploy.tflite.graph import Array, Graph, Operator, Tensor
+from hintlite.deploy.tflite.inspect import is_parameter
 
 # Share of an operator's weights that must lie within a step of the float ones, or be clipped.
 LEAST_ROUNDED = 0.99

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from deploy.graph import Graph, Operator
-from deploy.inspect import is_parameter
+from hintlite.deploy.tflite.graph import Graph, Operator
+from hintlite.deploy.tflite.inspect import is_parameter
 
 # "network_1/relu0_1/Relu;network_1/conv0_1/convolution": scopes, then the operation; what was
 # fused into one operator is joined by ";". Where the network's scope is numbered, so are all.

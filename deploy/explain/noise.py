@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.graph import NUMPY_DTYPES, Array, Tensor
+from hintlite.deploy.tflite.graph import NUMPY_DTYPES, Array, Tensor
 
 WIDE = 10.0  # a channel this many times wider than the median leaves the others 3.3 bits less
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-from deploy.graph import Graph, Operator, Quantization, Tensor
+from hintlite.deploy.tflite.graph import Graph, Operator, Quantization, Tensor
 
 INPUT = -1  # stands for the model's input, which the caller quantizes
 

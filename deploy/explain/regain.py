@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.graph import Array
+from hintlite.deploy.tflite.graph import Array
 
 CONFIDENCE = 0.05
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from deploy.explain.agreement import Agreement
-from deploy.explain.noise import TensorFigures
-from deploy.explain.regain import Regained
-from deploy.explain.weights import WeightFigures
+from hintlite.deploy.explain.agreement import Agreement
+from hintlite.deploy.explain.noise import TensorFigures
+from hintlite.deploy.explain.regain import Regained
+from hintlite.deploy.explain.weights import WeightFigures
 
 SCHEMA = "hintlite-explanation/1"
 

@@ -16,9 +16,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.explain.draft import Draft
-from deploy.explain.ranges import INPUT, is_bound, is_rounded_tensor, rounds, with_followers
-from deploy.graph import Model, ModelError, Operator
+from hintlite.deploy.explain.draft import Draft
+from hintlite.deploy.explain.ranges import (
+    INPUT,
+    is_bound,
+    is_rounded_tensor,
+    rounds,
+    with_followers,
+)
+from hintlite.deploy.tflite.graph import Model, ModelError, Operator
 
 FloatWeights = Mapping[tuple[int, int], NDArray[np.float32]]  # (operator, position of the input)
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deploy.explain.noise import decibels
-from deploy.explain.simulate import FloatWeights
-from deploy.graph import Array, Graph, Operator
-from deploy.inspect import is_parameter
+from hintlite.deploy.explain.noise import decibels
+from hintlite.deploy.explain.simulate import FloatWeights
+from hintlite.deploy.tflite.graph import Array, Graph, Operator
+from hintlite.deploy.tflite.inspect import is_parameter
 
 # Where an operator's kernel keeps its output channels; other operators are taken as a whole.
 _CHANNEL_AXIS = {

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from deploy.graph import Graph, Model, ModelError
-from deploy.mcu import structures
-from deploy.mcu.abi import align_up, layout
-from deploy.mcu.kernel_memory import KERNELS, KernelMemory, kernel_memory
-from deploy.mcu.structures import ARENA_ALIGNMENT, TARGET, Build
-from deploy.mcu.tflm_plan import plan_bytes, planned_buffers
+from hintlite.deploy.mcu import structures
+from hintlite.deploy.mcu.abi import align_up, layout
+from hintlite.deploy.mcu.kernel_memory import KERNELS, KernelMemory, kernel_memory
+from hintlite.deploy.mcu.structures import ARENA_ALIGNMENT, TARGET, Build
+from hintlite.deploy.mcu.tflm_plan import plan_bytes, planned_buffers
+from hintlite.deploy.tflite.graph import Graph, Model, ModelError
 
 CATEGORIES = (
     "allocators",  # the interpreter's own

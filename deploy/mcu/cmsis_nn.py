@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from deploy.graph import Graph, ModelError, Operator
-from deploy.mcu.abi import align_up
+from hintlite.deploy.mcu.abi import align_up
+from hintlite.deploy.tflite.graph import Graph, ModelError, Operator
 
 _CH_IN_BLOCK_MVE = 124  # Include/arm_nnsupportfunctions.h
 

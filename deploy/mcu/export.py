@@ -12,18 +12,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.flatbuffer import load_bytes, read_model
-from deploy.full_integer import full_int8_faults
-from deploy.graph import Model, ModelError, Tensor
-from deploy.kernel_limits import check_scales
-from deploy.mcu import settings_text
-from deploy.mcu.abi import align_up
-from deploy.mcu.arena import ArenaEstimate, cmsis_nn_arena, estimate_arena
-from deploy.mcu.identifiers import check_namespace, comment_text, identifiers, string_literal
-from deploy.mcu.operators import OPERATORS, used_operators
-from deploy.mcu.strip import strip_model
-from deploy.whole_files import replace_folder
-from deploy.worker import shared_worker
+from hintlite.deploy.interpret.worker import shared_worker
+from hintlite.deploy.mcu import settings_text
+from hintlite.deploy.mcu.abi import align_up
+from hintlite.deploy.mcu.arena import ArenaEstimate, cmsis_nn_arena, estimate_arena
+from hintlite.deploy.mcu.identifiers import (
+    check_namespace,
+    comment_text,
+    identifiers,
+    string_literal,
+)
+from hintlite.deploy.mcu.operators import OPERATORS, used_operators
+from hintlite.deploy.mcu.strip import strip_model
+from hintlite.deploy.tflite.flatbuffer import load_bytes, read_model
+from hintlite.deploy.tflite.full_integer import full_int8_faults
+from hintlite.deploy.tflite.graph import Model, ModelError, Tensor
+from hintlite.deploy.tflite.kernel_limits import check_scales
+from hintlite.files import replace_folder
 
 if TYPE_CHECKING:
     import jinja2

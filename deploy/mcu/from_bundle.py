@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from deploy.bundle import check_bundle
-from deploy.manifest import MANIFEST, BundleError, read_manifest
-from deploy.mcu.export import TestSample, TflmExport, export_tflm, read_int8_model
-from deploy.quantization import normalize, quantize
+from hintlite.deploy.bundle.bundle import check_bundle
+from hintlite.deploy.bundle.manifest import MANIFEST, BundleError, read_manifest
+from hintlite.deploy.mcu.export import TestSample, TflmExport, export_tflm, read_int8_model
+from hintlite.deploy.tflite.quantization import normalize, quantize
 
 
 def export_file(model: Path, name: str, strip: bool) -> TflmExport:

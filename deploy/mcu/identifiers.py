@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Sequence
 
-from deploy.graph import ModelError
+from hintlite.deploy.tflite.graph import ModelError
 
 _LONGEST_NAME = 40
 # Keywords of C99 and C++20, alternative tokens, and what the generated files use at global scope.

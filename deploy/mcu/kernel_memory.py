@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from deploy.graph import Graph, ModelError, Operator
-from deploy.macs import count_operator_macs
-from deploy.mcu import cmsis_nn
-from deploy.mcu.abi import layout
-from deploy.mcu.operators import OperatorFacts, operator_facts
-from deploy.mcu.structures import Build
+from hintlite.deploy.mcu import cmsis_nn
+from hintlite.deploy.mcu.abi import layout
+from hintlite.deploy.mcu.operators import OperatorFacts, operator_facts
+from hintlite.deploy.mcu.structures import Build
+from hintlite.deploy.tflite.graph import Graph, ModelError, Operator
+from hintlite.deploy.tflite.macs import count_operator_macs
 
 KERNELS = ("reference", "cmsis_nn_dsp", "cmsis_nn_mve")
 _MVE = KERNELS[-1]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deploy.graph import Graph, ModelError, Operator
+from hintlite.deploy.tflite.graph import Graph, ModelError, Operator
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.quantization import normalize, quantize
+from hintlite.deploy.tflite.quantization import normalize, quantize
 
 Int64Array = NDArray[np.int64]
 _INT32_MAX = 2**31 - 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from deploy.mcu.raw_to_int8 import Channel, raw_channels
+from hintlite.deploy.mcu.raw_to_int8 import Channel, raw_channels
 
 _NUMBERS_A_ROW = 16
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from deploy.graph import ModelError
-from deploy.repack import aligned_buffer, pack, unpack
+from hintlite.deploy.tflite.graph import ModelError
+from hintlite.deploy.tflite.repack import aligned_buffer, pack, unpack
 
 _OFFLINE_PLAN = b"OfflineMemoryAllocation"  # TFLM reads this one
 

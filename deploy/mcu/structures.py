@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deploy.mcu.abi import ILP32, LP64, Abi
+from hintlite.deploy.mcu.abi import ILP32, LP64, Abi
 
 # Of TfLiteTensor: quantization {type, params}, params {scale, zero_point}, data, dims, bytes, type,
 # allocation_type, is_variable (c/common.h).

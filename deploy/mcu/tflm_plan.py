@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deploy.graph import BITS, Graph, ModelError, Tensor
-from deploy.mcu.abi import align_up
-from deploy.mcu.structures import ARENA_ALIGNMENT
+from hintlite.deploy.mcu.abi import align_up
+from hintlite.deploy.mcu.structures import ARENA_ALIGNMENT
+from hintlite.deploy.tflite.graph import BITS, Graph, ModelError, Tensor
 
 _NEVER = -1
 

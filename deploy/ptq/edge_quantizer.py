@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from deploy.conversion_checks import ConversionError
-from deploy.flatbuffer import read_model
-from deploy.graph import Graph, Operator
-from deploy.ptq.estimators import Range
-from deploy.ptq.plan import Plan
-from deploy.ptq.precision import FLOAT, Precision, weight
+from hintlite.deploy.convert.checks import ConversionError
+from hintlite.deploy.ptq.estimators import Range
+from hintlite.deploy.ptq.plan import Plan
+from hintlite.deploy.ptq.precision import FLOAT, Precision, weight
+from hintlite.deploy.tflite.flatbuffer import read_model
+from hintlite.deploy.tflite.graph import Graph, Operator
 
 PACKAGE = "ai-edge-quantizer"
 REQUIREMENT = "ai-edge-quantizer>=0.10,<0.11"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.ptq.histogram import Histogram
+from hintlite.deploy.ptq.histogram import Histogram
 
 Range = tuple[float, float]
 Floats = NDArray[np.float64]

@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.graph import Array
+from hintlite.deploy.tflite.graph import Array
 
 _BINS = 1 << 16
 _HALF = 1 << 15

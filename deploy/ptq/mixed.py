@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.conversion_checks import ConversionError
-from deploy.ptq.precision import FLOAT, INT16, Precision
-from deploy.ptq.trials import Bench, Outcome, accuracy
-from deploy.runtime import Progress
+from hintlite.deploy.convert.checks import ConversionError
+from hintlite.deploy.interpret.runtime import Progress
+from hintlite.deploy.ptq.precision import FLOAT, INT16, Precision
+from hintlite.deploy.ptq.trials import Bench, Outcome, accuracy
 
 _WIDER_BYTES = 100
 State = tuple[int, ...]  # for each operator with weights: its place on its ladder

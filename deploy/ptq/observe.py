@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.flatbuffer import read_model
-from deploy.graph import Graph, ModelError, Tensor
-from deploy.ptq.histogram import Histogram
-from deploy.runtime import Progress
+from hintlite.deploy.interpret.runtime import Progress
+from hintlite.deploy.ptq.histogram import Histogram
+from hintlite.deploy.tflite.flatbuffer import read_model
+from hintlite.deploy.tflite.graph import Graph, ModelError, Tensor
 
 _PROGRESS_EVERY = 20
 

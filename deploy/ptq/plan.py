@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from deploy.graph import Graph, Operator
-from deploy.ptq.precision import FLOAT, INT4_OPERATORS, Precision, of_bits, weight
+from hintlite.deploy.ptq.precision import FLOAT, INT4_OPERATORS, Precision, of_bits, weight
+from hintlite.deploy.tflite.graph import Graph, Operator
 
 Able = Callable[[str, Precision], bool]
 

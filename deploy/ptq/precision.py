@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deploy.graph import Graph, Operator, Tensor
-from deploy.ptq.estimators import INT8_GRID, INT16_GRID, Grid
+from hintlite.deploy.ptq.estimators import INT8_GRID, INT16_GRID, Grid
+from hintlite.deploy.tflite.graph import Graph, Operator, Tensor
 
 WEIGHTED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
 # LiteRT unpacks 4-bit weights of these alone; ai-edge-quantizer offers no others.

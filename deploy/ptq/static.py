@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deploy.conversion_checks import ConversionError, require_full_int8, require_live_tensors
-from deploy.flatbuffer import read_model
-from deploy.full_integer import full_integer_faults
-from deploy.graph import Graph, Model
-from deploy.ptq.edge_quantizer import quantize_file
-from deploy.ptq.estimators import INT8_GRID, INT16_GRID, Grid, Range, estimate
-from deploy.ptq.histogram import Histogram
-from deploy.ptq.observe import activations
-from deploy.ptq.plan import Plan, uniform
-from deploy.ptq.precision import FLOAT
+from hintlite.deploy.convert.checks import ConversionError, require_full_int8, require_live_tensors
+from hintlite.deploy.ptq.edge_quantizer import quantize_file
+from hintlite.deploy.ptq.estimators import INT8_GRID, INT16_GRID, Grid, Range, estimate
+from hintlite.deploy.ptq.histogram import Histogram
+from hintlite.deploy.ptq.observe import activations
+from hintlite.deploy.ptq.plan import Plan, uniform
+from hintlite.deploy.ptq.precision import FLOAT
+from hintlite.deploy.tflite.flatbuffer import read_model
+from hintlite.deploy.tflite.full_integer import full_integer_faults
+from hintlite.deploy.tflite.graph import Graph, Model
 
 _INT32_MAX = 2**31 - 1
 # Operators whose inputs must have the step of their output.

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.conversion_checks import ConversionError
-from deploy.flatbuffer import read_model
-from deploy.graph import Array, Graph, ModelError, Operator
-from deploy.ptq.edge_quantizer import quantize_file, supports
-from deploy.ptq.histogram import Histogram
-from deploy.ptq.plan import following
-from deploy.ptq.precision import FLOAT, INT4, INT8, INT16, Precision, weight
-from deploy.ptq.static import Choices, check_biases, tensor_ranges
-from deploy.runtime import Runner
+from hintlite.deploy.convert.checks import ConversionError
+from hintlite.deploy.interpret.runtime import Runner
+from hintlite.deploy.ptq.edge_quantizer import quantize_file, supports
+from hintlite.deploy.ptq.histogram import Histogram
+from hintlite.deploy.ptq.plan import following
+from hintlite.deploy.ptq.precision import FLOAT, INT4, INT8, INT16, Precision, weight
+from hintlite.deploy.ptq.static import Choices, check_biases, tensor_ranges
+from hintlite.deploy.tflite.flatbuffer import read_model
+from hintlite.deploy.tflite.graph import Array, Graph, ModelError, Operator
 
 LADDER = (INT4, INT8, INT16, FLOAT)  # from the smallest weights to the least error
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy.whole_files import write_whole
-from pipeline.app.commands import prepare_tensorflow
-from pipeline.app.console import LOG, Terminal, logged
-from pipeline.app.context import FROM_PYTHON, Context
-from pipeline.app.folder import RunFolder
-from pipeline.app.parser import SETTINGS, settings_text
-from pipeline.config import RunConfig
+from hintlite.files import write_whole
+from hintlite.pipeline.app.run.console import LOG, Terminal, logged
+from hintlite.pipeline.app.run.context import FROM_PYTHON, Context
+from hintlite.pipeline.app.run.folder import RunFolder
+from hintlite.pipeline.app.run.session import prepare_tensorflow
+from hintlite.pipeline.app.settings.text import SETTINGS, settings_text
+from hintlite.pipeline.settings.run import RunConfig
 
 if TYPE_CHECKING:
-    from pipeline.app.table import Row
-    from pipeline.data.sources.source import Source
+    from hintlite.pipeline.app.run.table import Row
+    from hintlite.pipeline.data.sources.source import Source
 
 
 def run(
@@ -23,8 +23,8 @@ def run(
 ) -> list[Row]:
     """What `hintlite run` does, on any source; goes on where it was stopped.
 
-        from pipeline.app.api import run
-        from pipeline.data.sources.tf_dataset import from_tf_dataset
+        from hintlite.pipeline.app.api import run
+        from hintlite.pipeline.data.sources.tf_dataset import from_tf_dataset
 
         rows = run("runs/mine", source=from_tf_dataset(train, test, class_names))
 
@@ -40,8 +40,8 @@ def run(
     Raises:
         RunError, StageError, DataError, ...: as the command reports them, in one sentence.
     """
-    from pipeline.app.ending import conclude
-    from pipeline.app.line import run_all
+    from hintlite.pipeline.app.run.ending import conclude
+    from hintlite.pipeline.app.run.line import run_all
 
     config = config or RunConfig()
     place = RunFolder(Path(folder))

@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipeline.config import AugmentConfig
+from hintlite.pipeline.settings.data import AugmentConfig
 
 # Named, since the automatic choice depends on the device.
 GENERATOR = "philox"

@@ -14,11 +14,11 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from pipeline.config import AugmentConfig
-from pipeline.data.augment import GENERATOR, PLAIN, augment, drawn_views
-from pipeline.data.checks import DataError
-from pipeline.data.normalization import Normalization
-from pipeline.data.training_data import TrainingData
+from hintlite.pipeline.data.augment import GENERATOR, PLAIN, augment, drawn_views
+from hintlite.pipeline.data.checks import DataError
+from hintlite.pipeline.data.normalization import Normalization
+from hintlite.pipeline.data.training_data import TrainingData
+from hintlite.pipeline.settings.data import AugmentConfig
 
 # Batches made at the same time, and batches kept ready.
 PARALLEL, PREFETCHED = max(2, os.cpu_count() or 1), 4

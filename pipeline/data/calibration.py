@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.data.checks import DataError
-from pipeline.data.training_data import TrainingData
+from hintlite.pipeline.data.checks import DataError
+from hintlite.pipeline.data.training_data import TrainingData
 
 
 def check_calibration(data: TrainingData) -> None:

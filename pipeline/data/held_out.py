@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.config import DataConfig
-from pipeline.data.checks import DataError, check_range
-from pipeline.data.load import test_part
-from pipeline.data.sources.dispatch import open_source
-from pipeline.data.sources.source import Labelled, Pool, Source
-from pipeline.data.training_data import TrainingData
+from hintlite.pipeline.data.checks import DataError, check_range
+from hintlite.pipeline.data.load import test_part
+from hintlite.pipeline.data.sources.dispatch import open_source
+from hintlite.pipeline.data.sources.source import Labelled, Pool, Source
+from hintlite.pipeline.data.training_data import TrainingData
+from hintlite.pipeline.settings.data import DataConfig
 
 
 def load_test(config: DataConfig, training: TrainingData, source: Source | None = None) -> Labelled:

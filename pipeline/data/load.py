@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.config import AugmentConfig, DataConfig
-from pipeline.data.checks import DataError, check_enough
-from pipeline.data.normalization import fit_normalization
-from pipeline.data.sources.dispatch import open_source
-from pipeline.data.sources.source import Pool, Shape, Source
-from pipeline.data.splits import balanced, random, stratified
-from pipeline.data.training_data import TrainingData, fingerprint
+from hintlite.pipeline.data.checks import DataError, check_enough
+from hintlite.pipeline.data.normalization import fit_normalization
+from hintlite.pipeline.data.sources.dispatch import open_source
+from hintlite.pipeline.data.sources.source import Pool, Shape, Source
+from hintlite.pipeline.data.splits import balanced, random, stratified
+from hintlite.pipeline.data.training_data import TrainingData, fingerprint
+from hintlite.pipeline.settings.data import AugmentConfig, DataConfig
 
 
 def load_training(config: DataConfig, source: Source | None = None) -> TrainingData:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.data.normalization import Normalization
-from pipeline.data.sources.source import Shape
-from pipeline.data.splits import Splits
+from hintlite.pipeline.data.normalization import Normalization
+from hintlite.pipeline.data.sources.source import Shape
+from hintlite.pipeline.data.splits import Splits
 
 
 @dataclass(frozen=True, eq=False)

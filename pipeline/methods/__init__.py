@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import RunConfig, SettingsError
+from hintlite.pipeline.settings.base import SettingsError
+from hintlite.pipeline.settings.run import RunConfig
 
 # Keras is imported where a method is built: the command line checks names before that.
 if TYPE_CHECKING:
     import keras
 
-    from pipeline.methods.base import Method
+    from hintlite.pipeline.methods.base import Method
 
     Build = Callable[[RunConfig, keras.Model, keras.Model], Method]
 
@@ -36,39 +37,39 @@ class Entry:
 
 
 def _scratch(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
-    from pipeline.methods.scratch import Scratch
+    from hintlite.pipeline.methods.scratch import Scratch
 
     del config, teacher, student
     return Scratch()
 
 
 def _kd(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
-    from pipeline.methods.kd import KD
+    from hintlite.pipeline.methods.kd import KD
 
     del teacher, student
     return KD(config.kd, config.training.label_smoothing)
 
 
 def _hint(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
-    from pipeline.methods.hint import Hint
+    from hintlite.pipeline.methods.hint import Hint
 
     return Hint(config.hint, *_pairs(config, teacher, student))
 
 
 def _joint_hint(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
-    from pipeline.methods.joint_hint import JointHint
+    from hintlite.pipeline.methods.joint_hint import JointHint
 
     return JointHint(config.joint_hint, config.hint, *_pairs(config, teacher, student))
 
 
 def _random_hint(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
-    from pipeline.methods.random_hint import RandomHint
+    from hintlite.pipeline.methods.random_hint import RandomHint
 
     return RandomHint(config.hint, *_pairs(config, teacher, student), config.seed)
 
 
 def _output_only(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
-    from pipeline.methods.output_only import OutputOnly
+    from hintlite.pipeline.methods.output_only import OutputOnly
 
     del teacher, student
     epochs = config.hint.epochs + config.training.epochs
@@ -76,8 +77,8 @@ def _output_only(config: RunConfig, teacher: keras.Model, student: keras.Model) 
 
 
 def _hint_labels(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
-    from models.taps import middle_tap
-    from pipeline.methods.hint_labels import HintLabels
+    from hintlite.models.taps import middle_tap
+    from hintlite.pipeline.methods.hint_labels import HintLabels
 
     del teacher
     guided = list(config.hint.pairs) or [middle_tap(student)]
@@ -88,40 +89,40 @@ def _pairs(
     config: RunConfig, teacher: keras.Model, student: keras.Model
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Guided tap -> hint tap, and hint tap -> its non-linearity."""
-    from models.taps import middle_tap, tap_activation
+    from hintlite.models.taps import middle_tap, tap_activation
 
     pairs = config.hint.pairs or {middle_tap(student): middle_tap(teacher)}
     return pairs, {hint: tap_activation(teacher, hint) for hint in pairs.values()}
 
 
 def _attention(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
-    from pipeline.methods.attention import Attention
+    from hintlite.pipeline.methods.attention import Attention
 
     return Attention(config.attention, _stage_pairs(teacher, student))
 
 
 def _fsp(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
-    from pipeline.methods.fsp import FSP
+    from hintlite.pipeline.methods.fsp import FSP
 
     return FSP(config.fsp, _stage_pairs(teacher, student))
 
 
 def _crd(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
-    from pipeline.methods.crd import CRD
+    from hintlite.pipeline.methods.crd import CRD
 
     deepest = list(_stage_pairs(teacher, student).items())[-1]
     return CRD(config.crd, *deepest, seed=config.seed)
 
 
 def _reviewkd(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
-    from pipeline.methods.reviewkd import ReviewKD
+    from hintlite.pipeline.methods.reviewkd import ReviewKD
 
     return ReviewKD(config.reviewkd, _stage_pairs(teacher, student))
 
 
 def _stage_pairs(teacher: keras.Model, student: keras.Model) -> dict[str, str]:
-    from models.taps import stage_taps
-    from pipeline.methods.pairing import pair_stages
+    from hintlite.models.taps import stage_taps
+    from hintlite.pipeline.methods.pairing import pair_stages
 
     return pair_stages(stage_taps(student), stage_taps(teacher))
 
@@ -163,7 +164,7 @@ def build_method(arm: str, config: RunConfig, teacher: keras.Model, student: ker
     Raises:
         SettingsError: the arm names an unknown method, or methods that cannot be summed.
     """
-    from pipeline.methods.base import Sum
+    from hintlite.pipeline.methods.base import Sum
 
     methods = [_entry(name).build(config, teacher, student) for name in method_names(arm)]
     return methods[0] if len(methods) == 1 else Sum(methods)
@@ -190,7 +191,7 @@ def method_names(arm: str) -> list[str]:
 
 def settings_read(arm: str, config: RunConfig) -> dict[str, Any]:
     """The settings that decide an arm's outcome beside those of every student, as plain data."""
-    from pipeline.methods.outside import fingerprint
+    from hintlite.pipeline.methods.outside import fingerprint
 
     everything = asdict(config)
     read: dict[str, Any] = {}
@@ -204,7 +205,7 @@ def settings_read(arm: str, config: RunConfig) -> dict[str, Any]:
 
 
 def _entry(name: str) -> Entry:
-    from pipeline.methods.outside import find
+    from hintlite.pipeline.methods.outside import find
 
     if name in METHODS:
         return METHODS[name]

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from keras import ops
 
-from models.resize import Size, average_to, common_size
-from pipeline.config import AttentionConfig
-from pipeline.methods.base import Batch, Method, MethodError, Phase, Shapes, Tensor, Term
-from pipeline.methods.pairing import map_shape
+from hintlite.models.resize import Size, average_to, common_size
+from hintlite.pipeline.methods.base import Batch, Method, MethodError, Phase, Shapes, Tensor, Term
+from hintlite.pipeline.methods.pairing import map_shape
+from hintlite.pipeline.settings.methods import AttentionConfig
 
 EPSILON = 1e-12  # of a squared norm: a map of zeros has no attention, and gives no NaN
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import keras
 
-from models.taps import subnetwork
+from hintlite.models.taps import subnetwork
 
 Tensor = Any
 Shapes = Mapping[str, tuple[int | None, ...]]

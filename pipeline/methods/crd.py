@@ -7,10 +7,10 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from pipeline.config import CRDConfig
-from pipeline.methods.base import Batch, Method, Phase, Shapes, Tensor, Term
-from pipeline.methods.memory_bank import MemoryBank, Rows
-from pipeline.methods.pairing import map_shape
+from hintlite.pipeline.methods.base import Batch, Method, Phase, Shapes, Tensor, Term
+from hintlite.pipeline.methods.memory_bank import MemoryBank, Rows
+from hintlite.pipeline.methods.pairing import map_shape
+from hintlite.pipeline.settings.methods import CRDConfig
 
 
 class CRD(Method):

@@ -8,11 +8,11 @@ from itertools import pairwise
 import keras
 from keras import ops
 
-from models.resize import average_to, common_size
-from pipeline.config import FSPConfig
-from pipeline.methods.base import Batch, Method, MethodError, Phase, Shapes, Tensor
-from pipeline.methods.hint import hint_phases
-from pipeline.methods.pairing import map_shape
+from hintlite.models.resize import average_to, common_size
+from hintlite.pipeline.methods.base import Batch, Method, MethodError, Phase, Shapes, Tensor
+from hintlite.pipeline.methods.hint import hint_phases
+from hintlite.pipeline.methods.pairing import map_shape
+from hintlite.pipeline.settings.methods import FSPConfig
 
 
 class FSP(Method):

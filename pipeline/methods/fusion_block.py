@@ -5,10 +5,10 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from models.resize import nearest_to
-from pipeline.batch_norm import with_fast_batch_norm
-from pipeline.methods.base import Tensor
-from pipeline.methods.pairing import MapShape
+from hintlite.models.resize import nearest_to
+from hintlite.pipeline.methods.base import Tensor
+from hintlite.pipeline.methods.pairing import MapShape
+from hintlite.pipeline.training.batch_norm import with_fast_batch_norm
 
 MAX_WIDTH = 512  # channels between the stages, as in the authors' code
 

@@ -7,18 +7,10 @@ from collections.abc import Callable, Mapping
 import keras
 from keras import ops
 
-from models.regressor import build_regressor
-from models.resize import average_to
-from pipeline.config import FSPConfig, HintConfig
-from pipeline.methods.base import (
-    Batch,
-    Method,
-    MethodError,
-    Phase,
-    Shapes,
-    Tensor,
-    Term,
-)
+from hintlite.models.regressor import build_regressor
+from hintlite.models.resize import average_to
+from hintlite.pipeline.methods.base import Batch, Method, MethodError, Phase, Shapes, Tensor, Term
+from hintlite.pipeline.settings.methods import FSPConfig, HintConfig
 
 
 class Hint(Method):

@@ -7,9 +7,9 @@ from collections.abc import Collection
 import keras
 from keras import ops
 
-from pipeline.config import HintConfig
-from pipeline.methods.base import Batch, Method, Phase, Shapes, Tensor
-from pipeline.methods.hint import guided_shape, hint_phases
+from hintlite.pipeline.methods.base import Batch, Method, Phase, Shapes, Tensor
+from hintlite.pipeline.methods.hint import guided_shape, hint_phases
+from hintlite.pipeline.settings.methods import HintConfig
 
 
 class HintLabels(Method):

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from keras import ops
 
-from pipeline.config import HintConfig, JointHintConfig
-from pipeline.methods.base import Batch, Phase, Tensor, Term
-from pipeline.methods.hint import Hint
+from hintlite.pipeline.methods.base import Batch, Phase, Tensor, Term
+from hintlite.pipeline.methods.hint import Hint
+from hintlite.pipeline.settings.methods import HintConfig, JointHintConfig
 
 
 class JointHint(Hint):

@@ -2,8 +2,8 @@
 
 from keras import ops
 
-from pipeline.config import KDConfig
-from pipeline.methods.base import Batch, Linear, Method, Phase, Tensor, Term, cross_entropy
+from hintlite.pipeline.methods.base import Batch, Linear, Method, Phase, Tensor, Term, cross_entropy
+from hintlite.pipeline.settings.methods import KDConfig
 
 
 class KD(Method):

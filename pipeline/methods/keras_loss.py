@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import distillation, ops, tree
 
-from pipeline.methods.base import (
+from hintlite.pipeline.methods.base import (
     Batch,
     Method,
     MethodError,

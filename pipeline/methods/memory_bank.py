@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from pipeline.methods.base import Tensor
+from hintlite.pipeline.methods.base import Tensor
 
 GENERATOR = "philox"  # the same numbers on every device
 

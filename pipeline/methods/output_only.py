@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from pipeline.config import KDConfig
-from pipeline.methods.base import Phase
-from pipeline.methods.kd import KD
+from hintlite.pipeline.methods.base import Phase
+from hintlite.pipeline.methods.kd import KD
+from hintlite.pipeline.settings.methods import KDConfig
 
 
 class OutputOnly(KD):

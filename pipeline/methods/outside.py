@@ -10,12 +10,13 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import RunConfig, SettingsError
+from hintlite.pipeline.settings.base import SettingsError
+from hintlite.pipeline.settings.run import RunConfig
 
 if TYPE_CHECKING:
     import keras
 
-    from pipeline.methods.base import Method
+    from hintlite.pipeline.methods.base import Method
 
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 
@@ -58,7 +59,7 @@ def fingerprint(name: str) -> str:
 
 
 def _load(name: str) -> Any:
-    from pipeline.methods.base import Method
+    from hintlite.pipeline.methods.base import Method
 
     module, attribute = _module(name), name.partition(":")[2]
     found = getattr(module, attribute, None)
@@ -69,7 +70,8 @@ def _load(name: str) -> Any:
     elif not inspect.isfunction(found):
         raise SettingsError(
             f"method {name!r} is a {type(found).__name__}; expected a subclass of "
-            "pipeline.methods.base.Method or a function (config, teacher, student) -> Method"
+            "hintlite.pipeline.methods.base.Method or a function "
+            "(config, teacher, student) -> Method"
         )
     return found
 
@@ -77,7 +79,8 @@ def _load(name: str) -> Any:
 def _check_class(name: str, found: type, base: type) -> None:
     if not issubclass(found, base) or inspect.isabstract(found):
         raise SettingsError(
-            f"method {name!r}: the class is no complete subclass of pipeline.methods.base.Method, "
+            f"method {name!r}: the class is no complete subclass of "
+            "hintlite.pipeline.methods.base.Method, "
             "which asks for phases()"
         )
     try:
@@ -107,11 +110,11 @@ def _module(name: str) -> ModuleType:
 
 
 def _made(name: str, method: Any) -> Method:
-    from pipeline.methods.base import Method
+    from hintlite.pipeline.methods.base import Method
 
     if not isinstance(method, Method):
         raise SettingsError(
             f"method {name!r} made a {type(method).__name__}; expected a "
-            "pipeline.methods.base.Method"
+            "hintlite.pipeline.methods.base.Method"
         )
     return method

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.methods.base import MethodError, Shapes
+from hintlite.pipeline.methods.base import MethodError, Shapes
 
 MapShape = tuple[int, int, int]
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import keras
 import numpy as np
 
-from pipeline.config import HintConfig
-from pipeline.methods.base import Batch, Phase, Shapes, TeacherOutputs, Tensor
-from pipeline.methods.hint import Hint
-from pipeline.methods.random_maps import Moments, RandomMaps
+from hintlite.pipeline.methods.base import Batch, Phase, Shapes, TeacherOutputs, Tensor
+from hintlite.pipeline.methods.hint import Hint
+from hintlite.pipeline.methods.random_maps import Moments, RandomMaps
+from hintlite.pipeline.settings.methods import HintConfig
 
 RECTIFIED = ("relu", "relu6")
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from pipeline.methods.base import Tensor
+from hintlite.pipeline.methods.base import Tensor
 
 _BITS = 2**32 - 1
 

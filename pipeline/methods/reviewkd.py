@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import keras
 from keras import ops
 
-from models.resize import average_to
-from pipeline.config import ReviewKDConfig
-from pipeline.methods.base import Batch, Method, Phase, Shapes, Tensor, Term, Warmup
-from pipeline.methods.fusion_block import MAX_WIDTH, build_fusion_block
-from pipeline.methods.pairing import map_shape
+from hintlite.models.resize import average_to
+from hintlite.pipeline.methods.base import Batch, Method, Phase, Shapes, Tensor, Term, Warmup
+from hintlite.pipeline.methods.fusion_block import MAX_WIDTH, build_fusion_block
+from hintlite.pipeline.methods.pairing import map_shape
+from hintlite.pipeline.settings.methods import ReviewKDConfig
 
 LEVELS = (4, 2, 1)  # sides of the pooled maps that are compared beside the full one
 

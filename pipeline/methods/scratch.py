@@ -1,6 +1,6 @@
 """The student alone, on labels: what every method is compared with."""
 
-from pipeline.methods.base import Method, Phase
+from hintlite.pipeline.methods.base import Method, Phase
 
 
 class Scratch(Method):

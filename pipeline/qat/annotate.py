@@ -3,7 +3,7 @@
 Its 8-bit scheme: weights symmetric per channel (convolutions) or per tensor, activations
 asymmetric per tensor with moving averages of minimum and maximum (Jacob et al. 2018, arXiv
 1712.05877, section 3). Depthwise kernels, too, have a range for each channel, which they have not
-in tfmot's own scheme (see pipeline.qat.depthwise).
+in tfmot's own scheme (see hintlite.pipeline.qat.depthwise).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from tensorflow_model_optimization.python.core.quantization.keras.default_8bit i
     default_8bit_quantize_registry,
 )
 
-from pipeline.qat.blueprint import Blueprint, CarryError, Step
-from pipeline.qat.depthwise import DepthwiseConfig, Scheme
-from pipeline.qat.hard_swish import HardSwish
+from hintlite.pipeline.qat.blueprint import Blueprint, CarryError, Step
+from hintlite.pipeline.qat.depthwise import DepthwiseConfig, Scheme
+from hintlite.pipeline.qat.hard_swish import HardSwish
 
 _QAT = tfmot.quantization.keras
 _OUTPUT_ONLY = default_8bit_quantize_configs.Default8BitOutputQuantizeConfig
@@ -41,7 +41,7 @@ def with_fake_quantization(model: tf_keras.Model, blueprint: Blueprint) -> tf_ke
     """The model with quantizers at its weights and activations, ready to be fine-tuned.
 
     Args:
-        model: from `pipeline.qat.rebuild.rebuild`.
+        model: from `hintlite.pipeline.qat.rebuild.rebuild`.
         blueprint: what it was built from.
 
     Raises:

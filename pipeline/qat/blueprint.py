@@ -29,7 +29,7 @@ class Step:
 
     Attributes:
         name: unique; a tensor is named after the step that makes it.
-        kind: class name of the layer in `tf_keras`, or one of our own (see pipeline.qat.rebuild).
+        kind: class name of the layer in `tf_keras`, or one of our own (see rebuild.py).
         inputs: names of the tensors that it is called with, in order.
         settings: its constructor's arguments.
         weights: its variables, in the order of `layer.get_weights()`.

@@ -1,4 +1,4 @@
-"""Batch normalization of Keras 2 in the arithmetic of pipeline/norm_rows.py, while training.
+"""Batch normalization of Keras 2 in the arithmetic of training/norm_rows.py, while training.
 
 Where channels do not fill vectors, TensorFlow's kernel for it, which `tf_keras` takes, is several
 times slower than the convolutions of a thin network: its gradient alone was two thirds of a step.
@@ -13,8 +13,8 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from pipeline.norm_rows import normalize, scale_and_shift
-from pipeline.qat.trained import inner
+from hintlite.pipeline.qat.trained import inner
+from hintlite.pipeline.training.norm_rows import normalize, scale_and_shift
 
 
 def with_fast_norm(model: tf_keras.Model) -> tf_keras.Model:

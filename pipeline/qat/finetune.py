@@ -9,9 +9,9 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from pipeline.qat.fast_norm import with_fast_norm
-from pipeline.qat.job import Job
-from pipeline.qat.trained import inner
+from hintlite.pipeline.qat.fast_norm import with_fast_norm
+from hintlite.pipeline.qat.job import Job
+from hintlite.pipeline.qat.trained import inner
 
 Tensor = Any
 Teach = Callable[[Tensor], Tensor]
@@ -25,7 +25,7 @@ class TuningError(RuntimeError):
 def losses(job: Job, labels: Tensor, logits: Tensor, teacher: Tensor | None) -> Tensor:
     """`label_weight * H(y, P_S) + lambda * KL(P_T^tau || P_S^tau)`, a mean over the batch.
 
-    The same terms as in distillation (pipeline.methods.kd): Romero et al. 2015, eq. 2.
+    The same terms as in distillation (hintlite.pipeline.methods.kd): Romero et al. 2015, eq. 2.
 
     Args:
         job: weights, temperature, smoothing.

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.qat.blueprint import Array, Blueprint, CarryError, Step
-from pipeline.qat.read import affine
+from hintlite.pipeline.qat.blueprint import Array, Blueprint, CarryError, Step
+from hintlite.pipeline.qat.read import affine
 
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D")
 

@@ -2,9 +2,9 @@
 
 A folder that several jobs on one network share holds
 
-    network.json, network.npz       the network (pipeline.qat.blueprint)
+    network.json, network.npz       the network (hintlite.pipeline.qat.blueprint)
     compare.npz                     some inputs, and the outputs that Keras 3 gives for them
-    samples.json, *.npy             the samples (pipeline.qat.samples)
+    samples.json, *.npy             the samples (hintlite.pipeline.qat.samples)
     teacher_logits.npy              soft targets for each image in each view, or
     teacher/                        the teacher as a SavedModel, where it is run in each step
 

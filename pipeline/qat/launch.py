@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from pipeline.qat.blueprint import CarryError
-from pipeline.qat.job import RESULT, Outcome, read_outcome
+from hintlite.pipeline.qat.blueprint import CarryError
+from hintlite.pipeline.qat.job import RESULT, Outcome, read_outcome
 
 NEEDED = {
     "tensorflow_model_optimization": "tensorflow-model-optimization>=0.8,<0.9",
@@ -55,7 +55,7 @@ def launch(module: str, folder: Path, listen: Callable[[dict[str, Any]], None]) 
 
     Args:
         module: what `python -m` runs there.
-        folder: see pipeline.qat.job.
+        folder: see hintlite.pipeline.qat.job.
         listen: is handed each thing that the process reports.
 
     Returns:

@@ -8,13 +8,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models.fold import folded
-from models.taps import LOGITS, subnetwork
-from pipeline.data.training_data import TrainingData
-from pipeline.qat import blueprint as plans
-from pipeline.qat.blueprint import Array, Blueprint, CarryError, Step
-from pipeline.qat.read import read
-from pipeline.qat.samples import save_samples
+from hintlite.models.fold import folded
+from hintlite.models.taps import LOGITS, subnetwork
+from hintlite.pipeline.data.training_data import TrainingData
+from hintlite.pipeline.qat import blueprint as plans
+from hintlite.pipeline.qat.blueprint import Array, Blueprint, CarryError, Step
+from hintlite.pipeline.qat.read import read
+from hintlite.pipeline.qat.samples import save_samples
 
 COMPARED = 32  # validation samples on which the rebuilt network is compared
 

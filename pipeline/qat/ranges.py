@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import tf_keras
 
-from pipeline.qat.blueprint import Array
-from pipeline.qat.trained import variables_by_name
+from hintlite.pipeline.qat.blueprint import Array
+from hintlite.pipeline.qat.trained import variables_by_name
 
 _BATCH = 64
 # Names that tfmot gives to the variables of activation quantizers.

@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from models.graph import check_functional, is_functional, model_nodes
-from pipeline.qat.blueprint import Array, Blueprint, CarryError, Step
+from hintlite.models.graph import check_functional, is_functional, model_nodes
+from hintlite.pipeline.qat.blueprint import Array, Blueprint, CarryError, Step
 
 Names = dict[int, str]  # id of a symbolic tensor -> name of the step that makes it
 INPUT = "input"

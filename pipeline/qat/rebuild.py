@@ -6,8 +6,8 @@ from typing import Any
 
 import tf_keras
 
-from pipeline.qat.blueprint import Blueprint, CarryError, Step
-from pipeline.qat.hard_swish import HardSwish
+from hintlite.pipeline.qat.blueprint import Blueprint, CarryError, Step
+from hintlite.pipeline.qat.hard_swish import HardSwish
 
 OWN = {"HardSwish": HardSwish}
 

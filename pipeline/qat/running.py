@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 import tf_keras
 
-from pipeline.config import AugmentConfig
-from pipeline.data.batches import steps_per_epoch, training_batches
-from pipeline.data.training_data import TrainingData
-from pipeline.qat import blueprint as plans
-from pipeline.qat.blueprint import Array, Blueprint
-from pipeline.qat.finetune import FineTuning, Teach
-from pipeline.qat.job import CHECKPOINT, MODEL, RESULT, TUNED, Job, Outcome, write_aside
-from pipeline.qat.ranges import refresh_kernels
-from pipeline.qat.samples import LogitsByView
-from pipeline.qat.trained import with_weights_of
+from hintlite.pipeline.data.batches import steps_per_epoch, training_batches
+from hintlite.pipeline.data.training_data import TrainingData
+from hintlite.pipeline.qat import blueprint as plans
+from hintlite.pipeline.qat.blueprint import Array, Blueprint
+from hintlite.pipeline.qat.finetune import FineTuning, Teach
+from hintlite.pipeline.qat.job import CHECKPOINT, MODEL, RESULT, TUNED, Job, Outcome, write_aside
+from hintlite.pipeline.qat.ranges import refresh_kernels
+from hintlite.pipeline.qat.samples import LogitsByView
+from hintlite.pipeline.qat.trained import with_weights_of
+from hintlite.pipeline.settings.data import AugmentConfig
 
 SOFT = "soft_targets"
 BEST = "best_"  # what the files of the best epoch so far are called

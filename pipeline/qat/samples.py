@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pipeline.data.normalization import Normalization
-from pipeline.data.training_data import TrainingData
-from pipeline.qat.blueprint import Array
+from hintlite.pipeline.data.normalization import Normalization
+from hintlite.pipeline.data.training_data import TrainingData
+from hintlite.pipeline.qat.blueprint import Array
 
 _ARRAYS = ("images", "labels", "train", "validation", "calibration", "source_rows")
 _LOGITS = "teacher_logits.npy"

@@ -7,7 +7,7 @@ from typing import Any
 
 import tf_keras
 
-from pipeline.qat.blueprint import Blueprint, Step
+from hintlite.pipeline.qat.blueprint import Blueprint, Step
 
 # Names of a layer's variables, in the order of `layer.get_weights()`; quantizers add others.
 ORDER = {

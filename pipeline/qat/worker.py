@@ -1,7 +1,7 @@
 """The quantizer's process: reads a job's folder, fine-tunes, leaves a file and figures there.
 
-What turns a network into a file and what runs a file are handed in (see pipeline.app.qat_process):
-this package knows neither converter nor interpreter.
+What turns a network into a file and what runs a file are handed in (see
+pipeline/app/run/qat/process.py): this package knows neither converter nor interpreter.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from pipeline.data.training_data import TrainingData
-from pipeline.qat import blueprint as plans
-from pipeline.qat.annotate import with_fake_quantization
-from pipeline.qat.blueprint import Blueprint, CarryError
-from pipeline.qat.finetune import Teach
-from pipeline.qat.fit_rules import suited
-from pipeline.qat.job import read_job
-from pipeline.qat.ranges import start_ranges
-from pipeline.qat.rebuild import rebuild
-from pipeline.qat.running import Running, Tools
-from pipeline.qat.samples import load_samples
+from hintlite.pipeline.data.training_data import TrainingData
+from hintlite.pipeline.qat import blueprint as plans
+from hintlite.pipeline.qat.annotate import with_fake_quantization
+from hintlite.pipeline.qat.blueprint import Blueprint, CarryError
+from hintlite.pipeline.qat.finetune import Teach
+from hintlite.pipeline.qat.fit_rules import suited
+from hintlite.pipeline.qat.job import read_job
+from hintlite.pipeline.qat.ranges import start_ranges
+from hintlite.pipeline.qat.rebuild import rebuild
+from hintlite.pipeline.qat.running import Running, Tools
+from hintlite.pipeline.qat.samples import load_samples
 
 COMPARE = "compare.npz"
 TEACHER = "teacher"
@@ -37,7 +37,7 @@ def work(folder: Path, tools: Tools) -> None:
     before any training counts as epoch 0.
 
     Args:
-        folder: the job's, in the folder that it shares with other jobs (pipeline.qat.job).
+        folder: the job's, in the folder that it shares with other jobs (hintlite.pipeline.qat.job).
         tools: what else the process needs.
 
     Raises:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.dev.emulated_pi.device import EmulatedPi
-from benchmarks.dev.emulated_pi.userland import INSTALL, UserlandError
+from hintlite.benchmarks.dev.emulated_pi.device import EmulatedPi
+from hintlite.benchmarks.dev.emulated_pi.userland import INSTALL, UserlandError
 
 SOURCE = Path(__file__).with_name("count.c")
 LOOP = Path(__file__).with_name("infer.py")

@@ -7,8 +7,8 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.dev.emulated_pi.boards import BOARD_32, BOARDS, Board, kernel_files
-from benchmarks.dev.emulated_pi.userland import USERLANDS, Userland, runtime, userland
+from hintlite.benchmarks.dev.emulated_pi.boards import BOARD_32, BOARDS, Board, kernel_files
+from hintlite.benchmarks.dev.emulated_pi.userland import USERLANDS, Userland, runtime, userland
 
 # What a board shares with others of its userland. QEMU looks for every path below the root first,
 # so /tmp and /home are left out: they are this machine's.

@@ -1,6 +1,6 @@
 """Debian's userland for Arm and TFLite runtimes in it, downloaded once and kept.
 
-    python -m benchmarks.dev.emulated_pi.userland
+    python -m hintlite.benchmarks.dev.emulated_pi.userland
 
 makes all of them ready. They lie in ~/.cache/hintlite/emulated_pi (or below $XDG_CACHE_HOME); take
 that folder away to get newer packages. No root and no binfmt are needed.

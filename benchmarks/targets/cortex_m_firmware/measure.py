@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.targets.cortex_m_firmware import toolchain
-from benchmarks.targets.cortex_m_firmware.toolchain import FIRMWARE, Board
-from deploy.c_export.emit import Network
-from deploy.c_export.export import lower_network, write_sources
+from hintlite.benchmarks.targets.cortex_m_firmware import toolchain
+from hintlite.benchmarks.targets.cortex_m_firmware.toolchain import FIRMWARE, Board
+from hintlite.deploy.c_export.emit import Network
+from hintlite.deploy.c_export.export import lower_network, write_sources
 
 Int8Array = npt.NDArray[np.int8]
 

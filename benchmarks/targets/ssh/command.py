@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from benchmarks.targets.ssh.device import Device
+from hintlite.benchmarks.targets.ssh.device import Device
 
 OPTIONS = {
     "BatchMode": "yes",  # keys alone: nothing is asked for

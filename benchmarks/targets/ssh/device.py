@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from benchmarks.targets.base import BenchmarkError
+from hintlite.benchmarks.targets.base import BenchmarkError
 
 PREFIX = "ssh:"
 MOST_PORT = 65535

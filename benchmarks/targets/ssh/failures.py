@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 import subprocess
 
-from benchmarks.targets.base import BenchmarkError
-from benchmarks.targets.ssh.command import ssh_words
-from benchmarks.targets.ssh.device import Device
+from hintlite.benchmarks.targets.base import BenchmarkError
+from hintlite.benchmarks.targets.ssh.command import ssh_words
+from hintlite.benchmarks.targets.ssh.device import Device
 
 UNKNOWN_KEY = "host key is known for"
 CHANGED_KEY = "REMOTE HOST IDENTIFICATION HAS CHANGED"

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.targets.base import BenchmarkError
-from deploy.manifest import MANIFEST, BundleError, read_manifest
+from hintlite.benchmarks.targets.base import BenchmarkError
+from hintlite.deploy.bundle.manifest import MANIFEST, BundleError, read_manifest
 
 
 @dataclass(frozen=True)

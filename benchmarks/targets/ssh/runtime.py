@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Any
 
-from benchmarks.targets.base import BenchmarkError
-from benchmarks.targets.ssh.command import ssh_words
-from benchmarks.targets.ssh.device import Device
+from hintlite.benchmarks.targets.base import BenchmarkError
+from hintlite.benchmarks.targets.ssh.command import ssh_words
+from hintlite.benchmarks.targets.ssh.device import Device
 
 LITERT, TFLITE = "ai-edge-litert", "tflite-runtime"
 # What PyPI has wheels for: LiteRT for 64 bits from Python 3.9 on; tflite-runtime (2.14, and 2.11

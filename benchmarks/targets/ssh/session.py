@@ -19,12 +19,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.targets.base import BenchmarkError
-from benchmarks.targets.printable import all_printable
-from benchmarks.targets.ssh.command import ssh_words
-from benchmarks.targets.ssh.device import Device
-from benchmarks.targets.ssh.failures import refusal
-from benchmarks.targets.ssh.words import remote_command
+from hintlite.benchmarks.targets.base import BenchmarkError
+from hintlite.benchmarks.targets.printable import all_printable
+from hintlite.benchmarks.targets.ssh.command import ssh_words
+from hintlite.benchmarks.targets.ssh.device import Device
+from hintlite.benchmarks.targets.ssh.failures import refusal
+from hintlite.benchmarks.targets.ssh.words import remote_command
 
 AGENT = Path(__file__).with_name("agent.py")
 GREETING = "hintlite-agent"

@@ -11,15 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
-from benchmarks.targets.bench_json import parse_report, to_result
-from benchmarks.targets.device_row import device_row
-from benchmarks.targets.ssh.device import Device
-from benchmarks.targets.ssh.failures import UnreachableError
-from benchmarks.targets.ssh.package import Package, listing, read_package, to_archive
-from benchmarks.targets.ssh.runtime import check_facts, describe, explain_missing
-from benchmarks.targets.ssh.session import DroppedError, Progress, Session
-from benchmarks.targets.ssh.wheels import download
+from hintlite.benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
+from hintlite.benchmarks.targets.bench_json import parse_report, to_result
+from hintlite.benchmarks.targets.device_row import device_row
+from hintlite.benchmarks.targets.ssh.device import Device
+from hintlite.benchmarks.targets.ssh.failures import UnreachableError
+from hintlite.benchmarks.targets.ssh.package import Package, listing, read_package, to_archive
+from hintlite.benchmarks.targets.ssh.runtime import check_facts, describe, explain_missing
+from hintlite.benchmarks.targets.ssh.session import DroppedError, Progress, Session
+from hintlite.benchmarks.targets.ssh.wheels import download
 
 SCRIPT = Path(__file__).parents[2] / "bench_tflite.py"
 CONNECT_S, CHECK_S, REMOVE_S = 30.0, 180.0, 30.0

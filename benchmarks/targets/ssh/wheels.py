@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.targets.base import BenchmarkError
-from benchmarks.targets.ssh.runtime import choose_runtime
+from hintlite.benchmarks.targets.base import BenchmarkError
+from hintlite.benchmarks.targets.ssh.runtime import choose_runtime
 
 LIMIT_S = 600.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from benchmarks.targets.base import BenchmarkError
+from hintlite.benchmarks.targets.base import BenchmarkError
 
 
 def remote_command(words: Sequence[str]) -> str:

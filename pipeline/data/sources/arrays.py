@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from pipeline.config import DataConfig
-from pipeline.data.checks import check_class_names, check_images, check_labels, check_range
-from pipeline.data.sources.source import Labelled, Pool, Shape, Source
+from hintlite.pipeline.data.checks import check_class_names, check_images, check_labels, check_range
+from hintlite.pipeline.data.sources.source import Labelled, Pool, Shape, Source
+from hintlite.pipeline.settings.data import DataConfig
 
 TestReader = Callable[[], tuple[np.ndarray, np.ndarray]]
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.config import DataConfig
-from pipeline.data.checks import DataError
-from pipeline.data.sources.arrays import pool_of_arrays
-from pipeline.data.sources.keras_cache import Download, cache_folder, locate, own_folder
-from pipeline.data.sources.source import Pool
+from hintlite.pipeline.data.checks import DataError
+from hintlite.pipeline.data.sources.arrays import pool_of_arrays
+from hintlite.pipeline.data.sources.keras_cache import Download, cache_folder, locate, own_folder
+from hintlite.pipeline.data.sources.source import Pool
+from hintlite.pipeline.settings.data import DataConfig
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.config import DataConfig
-from pipeline.data.sources.arrays import pool_of_arrays
-from pipeline.data.sources.source import Pool
+from hintlite.pipeline.data.sources.arrays import pool_of_arrays
+from hintlite.pipeline.data.sources.source import Pool
+from hintlite.pipeline.settings.data import DataConfig
 
 FULL_SCALE = 16.0
 

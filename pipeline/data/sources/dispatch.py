@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from pipeline.config import DataConfig
-from pipeline.data.sources.cifar import CIFAR10, CIFAR100, open_cifar
-from pipeline.data.sources.digits import open_digits
-from pipeline.data.sources.fashion_mnist import open_fashion_mnist
-from pipeline.data.sources.folder import open_folder
-from pipeline.data.sources.mnist import open_mnist
-from pipeline.data.sources.npz import open_npz
-from pipeline.data.sources.source import Pool, Source
+from hintlite.pipeline.data.sources.cifar import CIFAR10, CIFAR100, open_cifar
+from hintlite.pipeline.data.sources.digits import open_digits
+from hintlite.pipeline.data.sources.fashion_mnist import open_fashion_mnist
+from hintlite.pipeline.data.sources.folder import open_folder
+from hintlite.pipeline.data.sources.mnist import open_mnist
+from hintlite.pipeline.data.sources.npz import open_npz
+from hintlite.pipeline.data.sources.source import Pool, Source
+from hintlite.pipeline.settings.data import DataConfig
 
 SOURCES: dict[str, Source] = {
     "digits": open_digits,

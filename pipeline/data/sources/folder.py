@@ -11,10 +11,10 @@ from statistics import median
 
 import numpy as np
 
-from pipeline.config import DataConfig
-from pipeline.data.checks import DataError, check_class_names
-from pipeline.data.picture import COLORS, PICTURE_MAX, Header, read_header, read_image
-from pipeline.data.sources.source import Labelled, Pool, Shape
+from hintlite.pipeline.data.checks import DataError, check_class_names
+from hintlite.pipeline.data.picture import COLORS, PICTURE_MAX, Header, read_header, read_image
+from hintlite.pipeline.data.sources.source import Labelled, Pool, Shape
+from hintlite.pipeline.settings.data import DataConfig
 
 _LOG = logging.getLogger(__name__)
 

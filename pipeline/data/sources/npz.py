@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.config import DataConfig
-from pipeline.data.checks import DataError
-from pipeline.data.sources.arrays import pool_of_arrays
-from pipeline.data.sources.source import Pool
+from hintlite.pipeline.data.checks import DataError
+from hintlite.pipeline.data.sources.arrays import pool_of_arrays
+from hintlite.pipeline.data.sources.source import Pool
+from hintlite.pipeline.settings.data import DataConfig
 
 TRAINING = ("x", "y")
 TEST = ("x_test", "y_test")

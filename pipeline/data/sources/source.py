@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from pipeline.config import DataConfig
+from hintlite.pipeline.settings.data import DataConfig
 
 Shape: TypeAlias = tuple[int, int, int]
 

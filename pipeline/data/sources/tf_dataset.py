@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.config import DataConfig
-from pipeline.data.checks import DataError
-from pipeline.data.sources.arrays import pool_of_arrays
-from pipeline.data.sources.source import Pool, Source
+from hintlite.pipeline.data.checks import DataError
+from hintlite.pipeline.data.sources.arrays import pool_of_arrays
+from hintlite.pipeline.data.sources.source import Pool, Source
+from hintlite.pipeline.settings.data import DataConfig
 
 GATHERED_AT_ONCE = 256
 

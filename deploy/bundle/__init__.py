@@ -1,0 +1,1 @@
+"""The folder that goes to a device, and its manifest."""

@@ -1,0 +1,109 @@
+"""Class probabilities for raw images, from a bundle or from a single model file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hintlite.deploy.bundle.manifest import BundleError, read_manifest
+from hintlite.deploy.interpret.runtime import Progress, Runner
+from hintlite.deploy.tflite.flatbuffer import read_model
+from hintlite.deploy.tflite.graph import Array, ModelError
+from hintlite.deploy.tflite.quantization import normalize, softmax
+
+
+def classify(
+    source: str | Path | bytes,
+    raw: Array,
+    *,
+    normalization: Mapping[str, Any] | None = None,
+    model: str | None = None,
+    kernels: str = "xnnpack",
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> NDArray[np.float32]:
+    """Probabilities of each class.
+
+    Args:
+        source: a bundle's folder, or the path or the bytes of a `.tflite` file.
+        raw: [n, h, w, c], as the normalization expects it: raw pixels, not normalised.
+        normalization: "mean" and "std", c numbers each; needed for a single file, and taken from
+            the manifest for a bundle.
+        model: file name inside the bundle; default: its INT8 model.
+        kernels: see `Runner`.
+        threads: see `Runner`.
+        progress: called with (samples done, samples in all).
+
+    Returns:
+        [n, classes] float32, each row summing to 1 (to about 0.01 where the model itself ends in
+        an INT8 softmax).
+
+    Raises:
+        BundleError: the folder is no sound bundle, or has no such model.
+        ModelError: the file is damaged, or takes images of another shape.
+        ValueError: no normalization for a single file, or one of another number of channels.
+    """
+    if not isinstance(source, bytes) and Path(source).is_dir():
+        manifest = read_manifest(source)
+        content = bundled_model(source, manifest, model)
+        normalization = normalization or manifest["normalization"]
+    elif normalization is None:
+        raise ValueError(
+            "A single .tflite file says nothing about its normalization: give mean and std, or "
+            "the bundle's folder."
+        )
+    else:
+        content = source if isinstance(source, bytes) else _read(Path(source))
+    runner = Runner(content, kernels, threads)
+    if raw.ndim != 4 or raw.shape[1:] != runner.input.shape[1:]:
+        raise ModelError(
+            f"The model takes images of shape [n, {', '.join(map(str, runner.input.shape[1:]))}], "
+            f"got {list(raw.shape)}: resize them."
+        )
+    inputs = normalize(raw, normalization["mean"], normalization["std"])
+    outputs = runner.predict(inputs, progress)
+    return outputs if _ends_in_softmax(content) else softmax(outputs)
+
+
+def bundled_model(folder: str | Path, manifest: Mapping[str, Any], name: str | None) -> bytes:
+    """The bytes of one model of a bundle, checked against the manifest.
+
+    Args:
+        folder: the bundle.
+        manifest: from `read_manifest`.
+        name: a file name, or None for the INT8 model.
+
+    Raises:
+        BundleError: no such model, or a file that was changed.
+    """
+    entries = manifest["models"]
+    if name is None:
+        int8 = [file for file, entry in entries.items() if entry.get("precision") == "int8"]
+        choice = int8 if len(int8) == 1 else list(entries)
+        name = choice[0] if len(choice) == 1 else ""
+    if name not in entries:
+        raise BundleError(f"Name one of the bundle's models: {', '.join(sorted(entries))}.")
+    content = _read(Path(folder) / name)
+    if hashlib.sha256(content).hexdigest() != manifest["files"][name]["sha256"]:
+        raise BundleError(f"{name} was changed: its sha256 is not the manifest's. Copy it again.")
+    return content
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"Cannot read the model {path}: {error.strerror}.") from error
+
+
+def _ends_in_softmax(content: bytes) -> bool:
+    graph = read_model(content).main
+    return any(
+        operator.name == "SOFTMAX" and graph.outputs[0] in operator.outputs
+        for operator in graph.operators
+    )

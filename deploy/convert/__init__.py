@@ -1,0 +1,1 @@
+"""Keras to TFLite, float and INT8, and the checks of the result."""

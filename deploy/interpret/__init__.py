@@ -1,0 +1,1 @@
+"""TFLite interpreters, in processes that may die."""

@@ -1,0 +1,1 @@
+"""A Keras teacher in, a full-INT8 TFLite student out, with the measurements that prove it."""

@@ -1,0 +1,5 @@
+"""`python -m pipeline` is `hintlite`."""
+
+from hintlite.pipeline.app.cli.main import main
+
+raise SystemExit(main())

@@ -1,0 +1,264 @@
+"""The settings of one network, and what they refuse (no Keras here)."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
+
+from hintlite.models.presets import PRESETS
+
+_STAGED = (
+    *("widths", "depths", "activation", "batch_norm", "dropout", "l2"),
+    *("times_fewer", "channel_multiple"),
+)
+FAMILY_FIELDS: dict[str, tuple[str, ...]] = {
+    "thin_deep": (*_STAGED, "residual", "block", "first_stride"),
+    "fitnet": ("layers", "fc_units", "fc_pieces", "use_bias", "dropout", "l2"),
+    "resnet8": (*_STAGED, "first_stride"),
+    "ds_cnn": (*_STAGED, "stem_kernel", "stem_stride"),
+    "keras_file": ("path", "taps"),
+}
+# Widths and depths that a family has where the settings leave them out.
+FAMILY_SHAPES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "thin_deep": ((8, 16, 20), (4, 5, 4)),
+    "resnet8": ((16, 32, 64), (2, 2, 2)),
+    "ds_cnn": ((64, 64), (2, 2)),
+}
+
+
+@dataclass(frozen=True)
+class MaxoutLayer:
+    """One maxout convolution of a FitNet: the maximum of `pieces` convolutions, then a max pool.
+
+    Attributes:
+        channels: output channels.
+        kernel: side of the square kernel, in pixels.
+        padding: zeros on each of the four sides, in pixels.
+        pieces: convolutions that the maximum is taken of (1: a linear layer).
+        pool: side of the max pool after it, in pixels; 0 for none.
+        pool_stride: step of the pool, in pixels; 0 means the pool's own side.
+    """
+
+    channels: int
+    kernel: int = 3
+    padding: int = 1
+    pieces: int = 2
+    pool: int = 0
+    pool_stride: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("channels", "kernel", "pieces"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"layer {name} must be at least 1, got {getattr(self, name)}.")
+        for name in ("padding", "pool", "pool_stride"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"layer {name} must not be negative, got {getattr(self, name)}.")
+        if self.pool_stride > self.pool:
+            raise ValueError(
+                f"layer pool_stride is {self.pool_stride} but pool is {self.pool}: a pool that "
+                "steps over pixels loses them; set pool_stride to at most pool."
+            )
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Settings of one network. A field that the family does not use is refused, not ignored.
+
+    Attributes:
+        family: "thin_deep" (stages of 3x3 convolutions with 2x2 max pools between), "fitnet"
+            (maxout layers as data), "resnet8", "ds_cnn", or "keras_file" (a user's own model).
+        preset: name in PRESETS; stands for all other fields, which are then left alone.
+        widths: channels per stage; empty for the family's own.
+        depths: convolutions (ds_cnn: blocks) per stage; empty for the family's own.
+        residual: shortcuts around pairs of convolutions.
+        block: "plain" convolutions or "separable" ones (depthwise 3x3, then pointwise 1x1).
+        activation: "relu" or "relu6".
+        batch_norm: normalize after each convolution; without it convolutions have biases.
+        dropout: rate before the last layer.
+        l2: weight of the squared norm of all kernels in the loss.
+        times_fewer: scale the widths so that the network has at least this many times fewer
+            parameters than a reference network, and as near to it as whole channels allow.
+        channel_multiple: with times_fewer, widths are multiples of this; 8 fills the vectors of
+            processors, where odd numbers of channels take as long as the next multiple.
+        path: the user's .keras file (family "keras_file").
+        taps: tap name -> layer path in that file, as in {"stage2": "base/block_6_project_BN"}.
+        layers: the convolutional layers of a FitNet.
+        fc_units: units of the fully connected maxout layer of a FitNet; 0 for none.
+        fc_pieces: its pieces.
+        use_bias: whether the layers of a FitNet have biases.
+        stem_kernel: height and width of the first kernel of a DS-CNN, in pixels.
+        stem_stride: step of that first convolution, in pixels.
+        first_stride: step of the first convolution of a thin_deep or a resnet8, in pixels; 2 makes
+            every map a quarter of its size.
+    """
+
+    family: str = "thin_deep"
+    preset: str | None = None
+    widths: tuple[int, ...] = ()
+    depths: tuple[int, ...] = ()
+    residual: bool = False
+    block: str = "plain"
+    activation: str = "relu"
+    batch_norm: bool = True
+    dropout: float = 0.0
+    l2: float = 0.0
+    times_fewer: float | None = None
+    channel_multiple: int = 1
+    path: str | None = None
+    taps: dict[str, str] = field(default_factory=dict)
+    layers: tuple[MaxoutLayer, ...] = ()
+    fc_units: int = 0
+    fc_pieces: int = 2
+    use_bias: bool = True
+    stem_kernel: tuple[int, int] = (10, 4)
+    stem_stride: int = 2
+    first_stride: int = 1
+
+    def __post_init__(self) -> None:
+        check_network(self)
+
+    def resolved(self) -> NetworkConfig:
+        """These settings with the preset looked up and the family's own shape filled in."""
+        if self.preset is not None:
+            return preset(self.preset).resolved()
+        widths, depths = FAMILY_SHAPES.get(self.family, ((), ()))
+        return replace(self, widths=self.widths or widths, depths=self.depths or depths)
+
+
+def preset(name: str) -> NetworkConfig:
+    """The named network of PRESETS.
+
+    Raises:
+        KeyError: there is none of that name.
+    """
+    given = dict(PRESETS[name])
+    layers = tuple(MaxoutLayer(**layer) for layer in given.pop("layers", ()))
+    return NetworkConfig(**given, layers=layers)
+
+
+def check_network(config: NetworkConfig) -> None:
+    """Refuse settings that cannot be, or that the family would ignore.
+
+    Args:
+        config: settings of one network.
+
+    Raises:
+        ValueError: with a sentence that says what was given, what is possible and what to do.
+    """
+    if config.preset is not None:
+        _check_preset(config, config.preset)
+        return
+    _check_choice("family", config.family, FAMILY_FIELDS)
+    _check_unused(config)
+    _check_numbers(config)
+    if config.family == "fitnet":
+        _check_fitnet(config)
+    elif config.family == "keras_file":
+        _check_keras_file(config)
+    else:
+        _check_stages(config)
+
+
+def _changed(config: NetworkConfig) -> list[str]:
+    """Names of the fields that differ from their defaults."""
+    defaults = {f.name: f.default for f in fields(config)} | {"taps": {}}
+    return [name for name, value in defaults.items() if getattr(config, name) != value]
+
+
+def _check_choice(what: str, given: str, choices: Iterable[str]) -> None:
+    known = list(choices)
+    if given not in known:
+        near = difflib.get_close_matches(given, known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"unknown {what} {given!r}; known are {', '.join(known)}.{hint}")
+
+
+def _check_preset(config: NetworkConfig, preset: str) -> None:
+    _check_choice("preset", preset, PRESETS)
+    others = [name for name in _changed(config) if name != "preset"]
+    if others:
+        raise ValueError(
+            f"preset {preset!r} stands for the whole network, but {', '.join(others)} "
+            "came with it; leave those out, or set preset to null and describe the network."
+        )
+
+
+def _check_unused(config: NetworkConfig) -> None:
+    allowed = FAMILY_FIELDS[config.family]
+    unused = [n for n in _changed(config) if n not in (*allowed, "family")]
+    if unused:
+        raise ValueError(
+            f"a network of the family {config.family!r} does not use {', '.join(unused)}; "
+            f"it uses {', '.join(allowed)}."
+        )
+
+
+def _check_numbers(config: NetworkConfig) -> None:
+    if not 0.0 <= config.dropout < 1.0:
+        raise ValueError(f"dropout must be at least 0 and below 1, got {config.dropout}.")
+    if not (math.isfinite(config.l2) and config.l2 >= 0.0):
+        raise ValueError(f"l2 must be a number that is not negative, got {config.l2}.")
+    if config.times_fewer is not None and not (
+        math.isfinite(config.times_fewer) and config.times_fewer >= 1.0
+    ):
+        raise ValueError(f"times_fewer must be at least 1, got {config.times_fewer}.")
+    if config.channel_multiple < 1:
+        raise ValueError(f"channel_multiple must be at least 1, got {config.channel_multiple}.")
+    if config.channel_multiple > 1 and config.times_fewer is None:
+        raise ValueError(
+            f"channel_multiple {config.channel_multiple} does nothing without times_fewer: set "
+            "times_fewer, or leave it out and give widths that are such multiples."
+        )
+
+
+def _check_stages(config: NetworkConfig) -> None:
+    _check_choice("block", config.block, ("plain", "separable"))
+    _check_choice("activation", config.activation, ("relu", "relu6"))
+    own_widths, own_depths = FAMILY_SHAPES[config.family]
+    widths, depths = config.widths or own_widths, config.depths or own_depths
+    if len(widths) != len(depths):
+        raise ValueError(
+            f"widths {widths} has {len(widths)} stages but depths {depths} has {len(depths)}; "
+            "give one width and one depth for each stage."
+        )
+    if min(*widths, *depths) < 1:
+        raise ValueError(f"widths {widths} and depths {depths} must all be at least 1.")
+    if config.residual and max(depths) < 2:
+        raise ValueError(f"residual needs a stage of two convolutions, but depths is {depths}.")
+    if config.family == "resnet8" and any(depth % 2 for depth in depths):
+        raise ValueError(f"resnet8 is built of pairs of convolutions: make depths {depths} even.")
+    if min(*config.stem_kernel, config.stem_stride, config.first_stride) < 1:
+        raise ValueError(
+            f"stem_kernel {config.stem_kernel}, stem_stride {config.stem_stride} and first_stride "
+            f"{config.first_stride} must be at least 1."
+        )
+
+
+def _check_fitnet(config: NetworkConfig) -> None:
+    if not config.layers:
+        raise ValueError("a fitnet needs layers; give them, or a preset such as 'fitnet1'.")
+    if config.fc_units < 0 or config.fc_pieces < 1:
+        raise ValueError(
+            f"fc_units must not be negative and fc_pieces at least 1, got {config.fc_units} and "
+            f"{config.fc_pieces}."
+        )
+    if config.fc_units == 0 and config.fc_pieces != 2:
+        raise ValueError("fc_pieces does nothing while fc_units is 0; leave it out.")
+
+
+def _check_keras_file(config: NetworkConfig) -> None:
+    if not config.path:
+        raise ValueError("a network of the family 'keras_file' needs path, a .keras file.")
+    if not config.path.endswith(".keras"):
+        raise ValueError(
+            f"path {config.path!r} is not a .keras file; save the model again with "
+            "model.save('name.keras')."
+        )
+    for name, layer in config.taps.items():
+        if name == "logits" or not name or not layer:
+            raise ValueError(
+                f"tap {name!r} -> {layer!r} cannot be: a tap needs a name other than 'logits', "
+                "and a layer path such as 'base/block_6_project_BN'."
+            )

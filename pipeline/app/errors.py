@@ -1,0 +1,33 @@
+"""From errors to sentences for the user."""
+
+from __future__ import annotations
+
+import errno
+
+OURS = ("hintlite",)
+
+
+class WrongUseError(Exception):
+    """A command line that cannot be understood; the message says how to put it right."""
+
+
+def sentence(error: Exception) -> str:
+    """What to tell the user; a run's log.txt has the traceback."""
+    if type(error).__module__.split(".")[0] in OURS:
+        return str(error)
+    if isinstance(error, OSError):
+        return _about_files(error)
+    return (
+        f"{type(error).__name__}: {error}\n"
+        "this is a fault of hintlite or of a library below it; a run's log.txt has the details"
+    )
+
+
+def _about_files(error: OSError) -> str:
+    place = f" ({error.filename})" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return (
+            f"no room left to write{place}: {error.strerror}. Complete stages are kept; free some "
+            "space and give the same command again"
+        )
+    return f"{error.strerror or error}{place}"

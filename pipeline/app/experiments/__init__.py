@@ -1,0 +1,1 @@
+"""Many runs: studies and tuning, over one queue."""

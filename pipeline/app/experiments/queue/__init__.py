@@ -1,0 +1,1 @@
+"""Runs done by a pool of processes."""

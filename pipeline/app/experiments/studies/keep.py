@@ -1,0 +1,3 @@
+"""What stays of a study's finished run."""
+
+KEEP = ("models", "all", "nothing")  # of a study's finished run

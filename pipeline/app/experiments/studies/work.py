@@ -1,0 +1,263 @@
+"""One teacher or one student of a study, from its settings to its record."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hintlite.files import write_whole
+from hintlite.pipeline.app.experiments.queue.progress import Reporter
+from hintlite.pipeline.app.experiments.studies.keep import KEEP
+from hintlite.pipeline.app.experiments.studies.layout import Layout
+from hintlite.pipeline.app.experiments.studies.plan import short, student_identity, teacher_identity
+from hintlite.pipeline.app.experiments.studies.records import STUDENT, TEACHER, read_record
+from hintlite.pipeline.app.run.console import LOG, logged
+from hintlite.pipeline.app.run.context import TEACHER as TEACHER_MODEL
+from hintlite.pipeline.app.run.context import Context
+from hintlite.pipeline.app.run.files import QUANTIZED, file_name
+from hintlite.pipeline.app.run.folder import RunError, RunFolder, hashes
+from hintlite.pipeline.app.run.teacher_taps import FOLDER as CACHE
+from hintlite.pipeline.settings.run import RunConfig
+
+TEACHER_STEPS = ("data", "teacher", "quantize", "evaluate")
+STUDENT_STEPS = ("data", "distill", "quantize", "evaluate")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker is asked to do; plain data, so that it can go to another process or machine.
+
+    Attributes:
+        kind: "teacher" or "student".
+        id: the teacher's key, or the student's id.
+        teacher: the key of the student's teacher; the same as `id` for a teacher.
+        folder: of the study, absolute.
+        results: where records go, absolute.
+        settings: of the run.
+        keep: what is kept of a student beside its record, see KEEP.
+    """
+
+    kind: str
+    id: str
+    teacher: str
+    folder: str
+    results: str
+    settings: dict[str, Any]
+    keep: str = KEEP[0]
+
+    @property
+    def layout(self) -> Layout:
+        """Where the study keeps what."""
+        return Layout(Path(self.folder), Path(self.results))
+
+    @property
+    def place(self) -> Path:
+        """The run folder."""
+        layout = self.layout
+        return layout.teacher(self.id) if self.kind == TEACHER else layout.work(self.id)
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether it needs a process that computes deterministically."""
+        return bool(self.settings["deterministic"])
+
+    def to_json(self) -> str:
+        """As one line of text."""
+        return json.dumps(asdict(self))
+
+
+def do(task: Task) -> None:
+    """Does a task, from where an earlier try has stopped.
+
+    Raises:
+        BusyError: another process is doing it.
+        RunError, StageError, TrainingError, DataError, ...: it cannot be done.
+    """
+    from hintlite.pipeline.app.run.session import prepare_tensorflow
+    from hintlite.pipeline.app.settings.text import config_from
+
+    config = _with_shared_cache(config_from(task.settings), task.layout)
+    place = RunFolder(task.place)
+    with place.lock():
+        if is_done(task):
+            tidy(task)
+            return
+        with logged(place.path / LOG, verbose=False):
+            prepare_tensorflow(config)
+            reporter = Reporter(place.path)
+            context = Context(config, place, reporter, models=_models(task))
+            {TEACHER: _teach, STUDENT: _study}[task.kind](task, context, reporter)
+
+
+def _with_shared_cache(config: RunConfig, layout: Layout) -> RunConfig:
+    """All runs of a study read the teacher's outputs from one place, unless the user named one."""
+    if config.cache.folder is not None:
+        return config
+    return replace(config, cache=replace(config.cache, folder=str(layout.folder / CACHE)))
+
+
+def is_done(task: Task) -> bool:
+    """Whether there is a record of it; a teacher must also be on this machine."""
+    if task.kind == STUDENT:
+        return task.layout.record(task.id).exists()
+    path = task.layout.teacher_record(task.id)
+    if not path.exists():
+        return False
+    copy = task.layout.record(json.loads(path.read_text())["id"])
+    if not copy.exists():
+        _write(copy, path.read_text())
+    return True
+
+
+def tidy(task: Task) -> None:
+    """Keeps of a finished student what was asked for, and removes the rest; can be repeated."""
+    place = task.place
+    if task.kind == TEACHER or task.keep == "all" or not place.exists():
+        return
+    (arm,) = task.settings["arms"]
+    kept = {
+        f"distill/{arm}/student.keras": "student.keras",
+        f"distill/{arm}/history.csv": "history.csv",
+    }
+    for precision in QUANTIZED:
+        name = file_name(arm, precision)
+        kept[f"quantize/{arm}/{name}"] = name
+    if task.keep == "models":
+        models = task.layout.models(task.id)
+        models.mkdir(parents=True, exist_ok=True)
+        for source, name in kept.items():
+            if (place / source).exists():
+                os.replace(place / source, models / name)
+    shutil.rmtree(place, ignore_errors=True)  # the link to the teacher goes, the teacher stays
+
+
+def _models(task: Task) -> tuple[str, ...]:
+    """The one model of the run: the test data is asked about it and nothing else."""
+    return (TEACHER_MODEL,) if task.kind == TEACHER else tuple(task.settings["arms"])
+
+
+def check_teacher(task: Task, stages: tuple[str, ...]) -> None:
+    """Makes sure that the teacher's files are those that its training wrote.
+
+    Its key says that the settings are right, wherever the folder and the samples may lie now.
+
+    Args:
+        task: of a student.
+        stages: the teacher's, one a member.
+
+    Raises:
+        RunError: they are not.
+    """
+    folder = RunFolder(task.layout.teacher(task.teacher))
+    for stage in stages:
+        if folder.outputs(stage) != hashes(folder.place(stage)):
+            raise RunError(
+                f"{folder.place(stage)}: the files are not those that the teacher's training "
+                f"wrote: delete {folder.path}, and it is trained again"
+            )
+
+
+def _teach(task: Task, context: Context, reporter: Reporter) -> None:
+    from hintlite.pipeline.app.experiments.studies import gather
+
+    identity = teacher_identity(context)
+    _same_data(task, identity)
+    _steps(context, TEACHER_STEPS, reporter)
+    weights = gather.weights_sha256(context)
+    record = gather.record(
+        context, TEACHER, identity, reporter.progress, key=task.id, weights_sha256=weights
+    )
+    text = _text(record)
+    write_whole(task.layout.teacher_record(task.id), text)
+    _write(task.layout.record(record["id"]), text)
+
+
+def _study(task: Task, context: Context, reporter: Reporter) -> None:
+    from hintlite.pipeline.app.experiments.studies import gather
+
+    check_teacher(task, context.teachers)
+    _link_teacher(task)
+    identity = student_identity(context)
+    _same_data(task, identity)
+    measured = _train_and_measure(context, reporter)
+    record = gather.record(
+        context,
+        STUDENT,
+        identity,
+        reporter.progress,
+        measured,
+        arm=context.config.arms[0],
+        seed=context.config.seed,
+        teacher_seed=context.config.teacher_seed,
+        teacher=_teacher_facts(task),
+    )
+    _write(task.layout.record(task.id), _text(record))
+    tidy(task)
+
+
+def _train_and_measure(context: Context, reporter: Reporter) -> dict[str, Any] | None:
+    """Does a student's stages; what is measured of one that has no INT8 file, else None."""
+    from hintlite.deploy.convert.checks import DeadLayerError
+    from hintlite.pipeline.app.experiments.studies import unquantized
+
+    try:
+        _steps(context, STUDENT_STEPS, reporter)
+    except DeadLayerError as error:
+        with reporter.stage("evaluate"):
+            return unquantized.measure(context, str(error))
+    return None
+
+
+def _steps(context: Context, steps: tuple[str, ...], reporter: Reporter) -> None:
+    from hintlite.pipeline.app.run.line import complete
+
+    for step in steps:
+        with reporter.stage(step):
+            complete(context, step)
+
+
+def _link_teacher(task: Task) -> None:
+    """Lets the student's run read the teacher's stages, without a copy of its own."""
+    link = task.place / "teacher"
+    target = os.path.relpath(task.layout.teacher(task.teacher) / "teacher", task.place)
+    if not link.is_symlink():
+        link.symlink_to(target, target_is_directory=True)
+
+
+def _same_data(task: Task, identity: dict[str, Any]) -> None:
+    """Refuses to record a run under an id that stands for something else."""
+    found = short(identity)
+    if found != task.id:
+        raise RunError(
+            f"{task.kind} {task.id}: its samples, or hintlite, have changed since the study was "
+            f"begun (now {found}): give the same command again"
+        )
+
+
+def _teacher_facts(task: Task) -> dict[str, Any]:
+    """What a student's record says of its teacher."""
+    record = json.loads(task.layout.teacher_record(task.teacher).read_text())
+    return {name: record[name] for name in ("key", "weights_sha256", "validation", "test")}
+
+
+def _text(record: dict[str, Any]) -> str:
+    return json.dumps(record, indent=1) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    """Puts a record where studies share theirs; one that is there already stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}")
+    write_whole(aside, text)
+    try:
+        with contextlib.suppress(FileExistsError):  # another study was first: its run counts
+            os.link(aside, path)
+    finally:
+        aside.unlink()
+    read_record(path)  # what cannot be read back is no record

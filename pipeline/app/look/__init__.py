@@ -1,0 +1,1 @@
+"""Commands that only look: inspect, predict, report, compare, cache, doctor."""

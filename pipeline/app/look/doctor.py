@@ -1,0 +1,183 @@
+"""`hintlite doctor`: what is installed and usable, and the command that installs the rest."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+LEAST_MEMORY = 4 * 2**30
+LEAST_DISK = 5 * 2**30
+EXTRAS = {  # package -> extra
+    "tflite-micro": "mcu",
+    "tensorboard": "tensorboard",
+    "ray": "cluster",
+    "optuna": "tune",
+    "tensorflow-model-optimization": "qat",
+    "tf_keras": "qat",
+    "ai-edge-quantizer": "ptq",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report.
+
+    Attributes:
+        what: the thing looked at.
+        state: "ok", "optional" (absent, only some jobs need it) or "problem".
+        detail: version, or what is wrong.
+        cure: the command or step that puts it right; empty if nothing is wrong.
+    """
+
+    what: str
+    state: str
+    detail: str
+    cure: str = ""
+
+
+def doctor(as_json: bool) -> int:
+    """Prints the findings; returns 1 if one is a problem."""
+    findings = [finding for look in LOOKS for finding in look()]
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=1))
+    else:
+        _print(findings)
+    return 1 if any(finding.state == "problem" for finding in findings) else 0
+
+
+def _print(findings: list[Finding]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    colors = {"ok": "green", "optional": "yellow", "problem": "bold red"}
+    table = Table(box=None, pad_edge=False)
+    for column in ("what", "state", "detail", "to put it right"):
+        table.add_column(column, overflow="fold")
+    for finding in findings:
+        color = colors[finding.state]
+        state = f"[{color}]{finding.state}[/]"
+        table.add_row(finding.what, state, finding.detail, finding.cure)
+    Console(highlight=False).print(table)
+
+
+def _python() -> list[Finding]:
+    version = platform.python_version()
+    if (3, 11) <= sys.version_info[:2] <= (3, 13):
+        return [Finding("Python", "ok", version)]
+    cure = "make a virtual environment with Python 3.11, 3.12 or 3.13"
+    return [Finding("Python", "problem", f"{version}; 3.11 to 3.13 were tried", cure)]
+
+
+def _packages() -> list[Finding]:
+    return [
+        package(Requirement(line))
+        for line in metadata.requires("hintlite") or []
+        if "extra ==" not in line
+    ]
+
+
+def package(requirement: Requirement) -> Finding:
+    """Whether a required package is there in a version that was tried."""
+    cure = f"{sys.executable} -m pip install '{requirement.name}{requirement.specifier}'"
+    try:
+        version = metadata.version(requirement.name)
+    except metadata.PackageNotFoundError:
+        return Finding(requirement.name, "problem", "not installed", cure)
+    if version not in requirement.specifier:
+        wrong = f"{version}; {requirement.specifier} was tried"
+        return Finding(requirement.name, "problem", wrong, cure)
+    return Finding(requirement.name, "ok", version)
+
+
+def _shadows() -> list[Finding]:
+    home = Path(__file__).resolve().parents[3]
+    return [shadow("hintlite", home)]
+
+
+def shadow(name: str, home: Path) -> Finding:
+    """Whether the import package `name` is the one that lies in `home`."""
+    what = f"import {name}"
+    found = importlib.util.find_spec(name)
+    origin = Path(found.origin).resolve() if found and found.origin else None
+    if origin is not None and origin.is_relative_to(home):
+        return Finding(what, "ok", "hintlite's own")
+    cure = "start hintlite from another folder, or rename or uninstall that package"
+    return Finding(what, "problem", f"{origin or 'nothing'} hides hintlite's own", cure)
+
+
+def _data() -> list[Finding]:
+    from hintlite.pipeline.data.sources.fashion_mnist import SYSTEM_FOLDER
+
+    if SYSTEM_FOLDER.is_dir():
+        return [Finding("Fashion-MNIST", "ok", str(SYSTEM_FOLDER))]
+    cure = "apt-get install dataset-fashion-mnist, or let the first run download it"
+    return [Finding("Fashion-MNIST", "optional", "not on this machine", cure)]
+
+
+def _optional() -> list[Finding]:
+    programs = [
+        ("arm-none-eabi-gcc", "cortex-*", "gcc-arm-none-eabi libnewlib-arm-none-eabi"),
+        ("qemu-system-arm", "cortex-*", "qemu-system-arm"),
+        ("adb", "android", "adb"),
+    ]
+    found = [_program(*entry) for entry in programs]
+    found.append(_program("ssh", "user@host", "openssh-client"))
+    for name, extra in EXTRAS.items():
+        try:
+            found.append(Finding(name, "ok", metadata.version(name)))
+        except metadata.PackageNotFoundError:
+            cure = f"{sys.executable} -m pip install -e '.[{extra}]'"
+            found.append(Finding(name, "optional", "not installed", cure))
+    return found
+
+
+def _program(name: str, target: str, packages: str) -> Finding:
+    place = shutil.which(name)
+    if place:
+        return Finding(name, "ok", place)
+    detail = f"not installed; `benchmark --target {target}` needs it"
+    return Finding(name, "optional", detail, f"apt-get install {packages}")
+
+
+def _machine() -> list[Finding]:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    free = shutil.disk_usage(".").free
+    return [
+        Finding("cores", "ok", str(os.cpu_count())),
+        _enough("memory", memory, LEAST_MEMORY, "smaller networks and batches"),
+        _enough("free disk here", free, LEAST_DISK, "free some space, or run in another folder"),
+        _writable(Path(".")),
+    ]
+
+
+def _enough(what: str, amount: int, least: int, cure: str) -> Finding:
+    detail = f"{amount / 2**30:.1f} GiB"
+    if amount >= least:
+        return Finding(what, "ok", detail)
+    return Finding(what, "problem", f"{detail}; {least / 2**30:.0f} GiB are advised", cure)
+
+
+def _writable(folder: Path) -> Finding:
+    if os.access(folder, os.W_OK):
+        return Finding("this folder", "ok", "writable")
+    return Finding("this folder", "problem", "not writable", "start hintlite elsewhere")
+
+
+LOOKS: tuple[Callable[[], list[Finding]], ...] = (
+    _python,
+    _packages,
+    _shadows,
+    _data,
+    _optional,
+    _machine,
+)

@@ -1,0 +1,1 @@
+"""`hintlite qat`: a user's own Keras model, fine-tuned for INT8."""

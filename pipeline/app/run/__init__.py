@@ -1,0 +1,1 @@
+"""A run's folder, its stages and the commands that work on it."""

@@ -1,0 +1,93 @@
+"""The commands that work on a run folder."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+from hintlite.files import write_whole
+from hintlite.pipeline.app.cli.grammar import Command
+from hintlite.pipeline.app.run.console import LOG, Terminal, logged
+from hintlite.pipeline.app.run.context import FROM_PYTHON, Context
+from hintlite.pipeline.app.run.folder import RunError, RunFolder
+from hintlite.pipeline.app.run.foreign import is_model, on_model
+from hintlite.pipeline.app.run.session import prepare_tensorflow
+from hintlite.pipeline.app.settings.text import SETTINGS, settings_text
+from hintlite.pipeline.settings.run import RunConfig
+
+RUNS = Path("runs")
+
+
+def run_stages(command: Command) -> int:
+    """`hintlite run` and its single stages."""
+    assert command.config is not None
+    config = command.config
+    path = Path(command.options["run"] or RUNS / config.data.source)
+    if is_model(path):
+        return on_model(command, path)
+    terminal = Terminal()
+    if command.options.get("check"):
+        return _check(path, terminal)
+    if command.name != "run" and not (path / SETTINGS).is_file():
+        raise RunError(f"{path} is not a run folder: `hintlite run {path}` starts one")
+    folder = RunFolder(path)
+    with folder.lock(), logged(path / LOG, command.options["verbose"]):
+        for note in command.notes:
+            terminal.say(note)
+        _run_locked(command, config, folder, terminal)
+    return 0
+
+
+def _run_locked(command: Command, config: RunConfig, folder: RunFolder, terminal: Terminal) -> None:
+    from hintlite.pipeline.app.run.line import require_inputs, run_all, run_one
+
+    path = folder.path
+    if (path / FROM_PYTHON).exists():
+        raise RunError(
+            f"{path}: its samples came from Python, not from data.source: go on with "
+            "hintlite.pipeline.app.api.run and the same samples"
+        )
+    context = Context(config, folder, terminal, logs=_tensorboard(command, path))
+    with terminal.task("loading TensorFlow"):
+        prepare_tensorflow(config)
+    if command.name != "run":
+        require_inputs(context, command.name, command.options)
+    write_whole(path / SETTINGS, settings_text(config))
+    if command.name == "run":
+        run_all(context)
+        _show(context)
+    else:
+        for place in run_one(context, command.name, command.options):
+            terminal.say(f"{command.name}: {path / place}")
+
+
+def _show(context: Context) -> None:
+    from hintlite.pipeline.app.run.ending import conclude
+    from hintlite.pipeline.app.run.table import print_table
+
+    print_table(context, conclude(context))
+
+
+def _tensorboard(command: Command, path: Path) -> Path | None:
+    if not command.options.get("tensorboard"):
+        return None
+    if importlib.util.find_spec("tensorboard") is None:
+        raise RunError(
+            "--tensorboard needs the package tensorboard: "
+            f"{sys.executable} -m pip install 'tensorboard>=2.21,<3'"
+        )
+    return path / "tensorboard"
+
+
+def _check(path: Path, terminal: Terminal) -> int:
+    from hintlite.deploy.bundle.bundle import check_bundle
+    from hintlite.pipeline.app.run.stages.bundle import DEVICE
+
+    bundle = path / DEVICE if (path / DEVICE).is_dir() else path
+    problems = check_bundle(bundle)
+    for problem in problems:
+        terminal.say(f"{bundle}: {problem}")
+    if not problems:
+        terminal.say(f"{bundle}: every file is as its manifest says")
+    return 1 if problems else 0

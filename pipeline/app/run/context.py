@@ -1,0 +1,141 @@
+"""What every stage of a run is given."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hintlite.pipeline.app.run.console import Terminal
+from hintlite.pipeline.app.run.folder import RunFolder
+from hintlite.pipeline.settings.run import RunConfig
+
+if TYPE_CHECKING:
+    import keras
+
+    from hintlite.pipeline.data.sources.source import Source
+    from hintlite.pipeline.data.training_data import TrainingData
+    from hintlite.pipeline.training.checkpoint import Row
+
+TEACHER = "teacher"
+FROM_PYTHON = ".from_python"  # marks a run whose samples no setting names
+TRAINING_LIBRARIES = ("keras", "tensorflow", "numpy")
+CONVERSION_LIBRARIES = ("keras", "tensorflow", "ai-edge-litert", "numpy")
+
+
+class StageError(RuntimeError):
+    """A stage whose outcome is not good enough to go on with."""
+
+
+class Context:
+    """A run: its settings, its folder, the user's terminal, and its data, loaded once.
+
+    Args:
+        config: the settings.
+        folder: where the stages are kept.
+        terminal: shows progress.
+        source: the caller's own samples instead of those that the settings name.
+        logs: where TensorBoard logs go; none are written if None.
+        models: what is converted, evaluated and benchmarked; the teacher and the arms if None.
+        at_epoch: is told each row of a student's history; what it raises ends the training.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        folder: RunFolder,
+        terminal: Terminal,
+        source: Source | None = None,
+        logs: Path | None = None,
+        models: tuple[str, ...] | None = None,
+        at_epoch: Callable[[Row], None] | None = None,
+    ) -> None:
+        self.config, self.folder, self.terminal = config, folder, terminal
+        self.source, self.logs = source, logs
+        self.models = models or (TEACHER, *config.arms)
+        self.at_epoch = at_epoch
+
+    @cached_property
+    def data(self) -> TrainingData:
+        """Training, validation and calibration samples; the test samples are not among them."""
+        from hintlite.pipeline.data.load import load_training
+
+        return load_training(self.config.data, self.source)
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """Names of the teacher stages, one a member."""
+        return tuple(f"teacher/{i}" for i in range(self.config.teacher_members))
+
+    def settings(self, *names: str) -> dict[str, Any]:
+        """The named parts of the settings, as plain data for a stage's key."""
+        everything = asdict(self.config)
+        for network in ("teacher", "student"):
+            # Younger than the first runs: at its default it says nothing that they did not mean.
+            for younger in ("first_stride", "channel_multiple"):
+                if everything[network][younger] == 1:
+                    everything[network].pop(younger)
+        return {name: everything[name] for name in (*names, "deterministic")}
+
+    def samples(self) -> dict[str, Any]:
+        """What a training depends on of the data: all but the calibration samples."""
+        settings = asdict(self.config.data)
+        settings.pop("calibration_samples")  # drawn apart from the other parts: moves nobody
+        return {"data": settings, "fingerprint": self.data.fingerprint}
+
+    def file(self, stage: str, name: str) -> Path:
+        """A file of a complete stage."""
+        return self.folder.place(stage) / name
+
+    def teacher(self) -> keras.Model:
+        """The trained teacher: one network with taps, or the ensemble of several."""
+        from hintlite.models.ensemble import ensemble
+
+        members = [load_network(self.file(name, "network.keras")) for name in self.teachers]
+        return ensemble(members, self.config.hint_member)
+
+
+def load_network(path: Path) -> keras.Model:
+    """Reads a `.keras` file, without running code that it may carry."""
+    import keras
+
+    return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+@contextmanager
+def fresh_session(seed: int, precision: str = "float32") -> Iterator[None]:
+    """Clean Keras state, seeded, so that a stage does not depend on those before it."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seed)
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def commit() -> str | None:
+    """The commit of this source tree, with "+changes" if it has uncommitted ones; else None."""
+    here = Path(__file__).resolve().parents[3]
+    if not (here / ".git").exists():
+        return None
+    try:
+        head = _git(here, "rev-parse", "HEAD")
+        changed = _git(here, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return head + ("+changes" if changed else "")
+
+
+def _git(folder: Path, *words: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(folder), *words], capture_output=True, text=True, check=True, timeout=10
+    )
+    return done.stdout.strip()

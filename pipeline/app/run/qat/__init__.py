@@ -1,0 +1,1 @@
+"""Quantization-aware fine-tuning as a stage of a run."""

@@ -1,0 +1,123 @@
+"""bundle: the chosen student's files for a device."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from hintlite.pipeline.app.run.context import Context, commit
+from hintlite.pipeline.app.run.files import INT8, file_name
+from hintlite.pipeline.app.run.folder import RunError, Stage
+from hintlite.pipeline.app.run.stages.data import NAME as DATA
+from hintlite.pipeline.app.run.stages.quantize import quantized
+
+NAME = "bundle"
+DEVICE = "bundle/device"  # the folder that is copied to a device
+PROVENANCE_LIBRARIES = ("keras", "tensorflow", "ai-edge-litert", "numpy")
+
+
+def stage(context: Context) -> Stage:
+    """The stage that writes device/, the bundle."""
+    config = context.config
+    settings = context.settings("seed", "bundle_samples", "deploy")
+    settings["arms"] = list(config.arms)
+    return Stage(
+        name=NAME,
+        version=1,
+        settings=settings,
+        inputs=(DATA, *(f"quantize/{arm}" for arm in config.arms)),
+        libraries=("ai-edge-litert", "numpy"),
+        work=lambda folder: _work(context, folder),
+    )
+
+
+def chosen_arm(context: Context) -> str:
+    """The arm that is deployed: the named one, or the best INT8 accuracy on validation data."""
+    config = context.config
+    if config.deploy != "best":
+        return config.deploy
+
+    def accuracy(arm: str) -> float:
+        report = json.loads(context.file(f"quantize/{arm}", "verify.json").read_text())
+        return float(report["figures"]["int8_accuracy"])
+
+    return max(config.arms, key=accuracy)
+
+
+def int8_model(device: Path) -> Path:
+    """The full-INT8 student of a bundle.
+
+    Raises:
+        RunError: the bundle holds a student of another precision.
+    """
+    found = next(device.glob(f"*_{INT8}.tflite"), None)
+    if found is None:
+        others = ", ".join(sorted(path.name for path in device.glob("*.tflite"))) or "no model"
+        raise RunError(
+            f"{device} holds {others}, expected student_{INT8}.tflite, from which alone files for "
+            "microcontrollers, NPUs and phones are made: set quantize.method to ptq and "
+            "quantize.activations to int8, then bundle again"
+        )
+    return found
+
+
+def _work(context: Context, folder: Path) -> None:
+    import hintlite.benchmarks.bench_tflite
+    from hintlite.deploy.bundle.bundle import write_bundle
+
+    data, config = context.data, context.config
+    arm = chosen_arm(context)
+    rows = samples(data.labels, data.validation, config.bundle_samples)
+    name = file_name(arm, quantized(context, arm))
+    with context.terminal.task("bundle") as bar:
+        write_bundle(
+            folder / Path(DEVICE).name,
+            models={name: context.file(f"quantize/{arm}", name).read_bytes()},
+            labels=data.class_names,
+            input_shape=data.input_shape,
+            normalization={
+                **data.normalization.to_dict(),
+                "raw_dtype": data.raw_dtype,
+                "raw_max": data.raw_max,
+            },
+            samples_raw=data.images[rows],
+            sample_labels=data.labels[rows],
+            bench_script=Path(hintlite.benchmarks.bench_tflite.__file__),
+            provenance=provenance(context, arm),
+        )
+        bar.note = f"{arm}, chosen on the validation part" if config.deploy == "best" else arm
+
+
+def samples(labels: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
+    """The first samples of each class in turn, so that a few samples show many classes.
+
+    Args:
+        labels: int64 [n], of all images.
+        rows: int64, where to choose from.
+        count: how many; all if there are fewer.
+    """
+    order: list[tuple[int, int]] = []
+    seen: dict[int, int] = {}
+    for row in rows:
+        label = int(labels[row])
+        order.append((seen.get(label, 0), int(row)))
+        seen[label] = seen.get(label, 0) + 1
+    return np.array([row for _, row in sorted(order)[:count]], np.int64)
+
+
+def provenance(context: Context, arm: str) -> dict[str, object]:
+    """Where the files come from."""
+    from importlib import metadata
+
+    config = context.config
+    return {
+        "hintlite": metadata.version("hintlite"),
+        "commit": commit(),
+        "arm": arm,
+        "seed": config.seed,
+        "data": config.data.source,
+        "data_sha256": context.data.fingerprint,
+        "versions": {name: metadata.version(name) for name in PROVENANCE_LIBRARIES},
+    }

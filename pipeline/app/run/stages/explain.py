@@ -1,0 +1,84 @@
+"""explain: where the error of each INT8 file comes from, on validation data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hintlite.files import write_whole
+from hintlite.pipeline.app.run.context import Context
+from hintlite.pipeline.app.run.files import FLOAT, INT8, file_name
+from hintlite.pipeline.app.run.folder import Stage
+from hintlite.pipeline.app.run.stages.data import NAME as DATA
+
+if TYPE_CHECKING:
+    import numpy as np
+
+RESULT = "explain.json"
+SAMPLES = 1000  # of the validation part, unless more or fewer are asked for
+
+
+def name(model: str) -> str:
+    """The stage of one model."""
+    return f"explain/{model}"
+
+
+def stages(context: Context, samples: int | None) -> list[Stage]:
+    """One stage a model, each writing explain.json.
+
+    Args:
+        context: of a run whose models are quantized.
+        samples: how many of the validation part, evenly spread; `SAMPLES` by default.
+    """
+    return [_stage(context, model, samples or SAMPLES) for model in context.models]
+
+
+def _stage(context: Context, model: str, samples: int) -> Stage:
+    return Stage(
+        name=name(model),
+        version=1,
+        settings={"samples": samples},
+        inputs=(DATA, f"quantize/{model}"),
+        libraries=("ai-edge-litert", "numpy"),
+        work=lambda folder: _work(context, model, samples, folder),
+    )
+
+
+def _work(context: Context, model: str, samples: int, folder: Path) -> None:
+    from hintlite.deploy.explain.explain import explain
+
+    data = context.data
+    rows = spread(data.validation, samples)
+    files = [
+        context.file(f"quantize/{model}", file_name(model, precision)).read_bytes()
+        for precision in (FLOAT, INT8)
+    ]
+    with context.terminal.task(f"where the error comes from, {model}") as bar:
+        result = explain(
+            *(files[0], files[1], data.normalized(rows), data.labels[rows]),
+            progress=lambda done, total: bar.update(done, total, f"{done:,} of {total:,} runs"),
+        )
+        bar.note = f"{len(rows)} validation samples, {len(result.operators) - 1} operators"
+    write_whole(folder / RESULT, json.dumps(result.to_dict(), indent=1, allow_nan=False))
+
+
+def spread(rows: np.ndarray, count: int) -> np.ndarray:
+    """So many rows, evenly spread over all; all of them where there are no more.
+
+    Args:
+        rows: [n].
+        count: at least 1.
+    """
+    import numpy as np
+
+    if len(rows) <= count:
+        return rows
+    return rows[np.arange(count) * len(rows) // count]
+
+
+def results(context: Context) -> dict[str, dict[str, Any]]:
+    """Model -> what its explain.json says."""
+    return {
+        model: json.loads(context.file(name(model), RESULT).read_text()) for model in context.models
+    }

@@ -1,0 +1,69 @@
+"""teacher: the large network, one folder a member of the ensemble."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from hintlite.pipeline.app.run.context import TRAINING_LIBRARIES, Context, fresh_session
+from hintlite.pipeline.app.run.folder import Stage
+from hintlite.pipeline.app.run.training import finish, train_with_progress
+from hintlite.pipeline.settings.run import RunConfig
+
+MEMBER_SEEDS = 1000  # members' seeds lie this far apart
+
+
+def stages(context: Context) -> list[Stage]:
+    """One stage a member, each writing network.keras, history.csv and summary.json."""
+    return [_stage(context, i, name) for i, name in enumerate(context.teachers)]
+
+
+def _stage(context: Context, member: int, name: str) -> Stage:
+    from hintlite.pipeline.training.checkpoint import CHECKPOINT
+
+    config = context.config
+    settings = context.settings("teacher", "teacher_training")
+    settings |= {"seed": _seed(config)} | context.samples()
+    settings["member"] = member
+    if config.teacher.path is not None:
+        settings["file"] = hashlib.sha256(Path(config.teacher.path).read_bytes()).hexdigest()
+    return Stage(
+        name=name,
+        version=1,
+        settings=settings,
+        inputs=(),
+        libraries=TRAINING_LIBRARIES,
+        work=lambda folder: _work(context, member, folder),
+        resumes=True,
+        scratch=(CHECKPOINT,),
+    )
+
+
+def _seed(config: RunConfig) -> int:
+    return config.seed if config.teacher_seed is None else config.teacher_seed
+
+
+def _work(context: Context, member: int, folder: Path) -> None:
+    from hintlite.models.teacher import build_teacher
+    from hintlite.pipeline.methods.scratch import Scratch
+    from hintlite.pipeline.training.train import Job
+
+    config, data = context.config, context.data
+    seed = _seed(config) + MEMBER_SEEDS * member
+    with fresh_session(seed, config.teacher_training.precision):
+        network = build_teacher(config.teacher, data.input_shape, len(data.class_names))
+        job = Job(
+            student=network,
+            method=Scratch(),
+            teacher=None,
+            data=data,
+            augmentation=config.data.augmentation,
+            config=config.teacher_training,
+            seed=seed,
+            folder=folder,
+        )
+        title = "teacher" if config.teacher_members == 1 else f"teacher {member}"
+        history = []
+        if config.teacher.family != "keras_file":  # a user's own teacher is used as it is
+            history = train_with_progress(context, job, title)
+        finish(network, folder / "network.keras", history)

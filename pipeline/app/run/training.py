@@ -1,0 +1,104 @@
+"""What the teacher and distill stages share: progress, and the files at the end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hintlite.files import write_whole
+from hintlite.pipeline.app.run.console import Bar
+from hintlite.pipeline.app.run.context import Context
+
+if TYPE_CHECKING:
+    import keras
+
+    from hintlite.pipeline.training.checkpoint import Row
+    from hintlite.pipeline.training.train import Job, Watcher
+
+PHASE_TITLES = {"pretrain": "hint phase", "task": "task phase"}
+
+
+def train_with_progress(
+    context: Context,
+    job: Job,
+    title: str,
+    phase_end: Callable[[str], None] = lambda phase: None,
+    at_epoch: Callable[[Row], None] | None = None,
+) -> list[Row]:
+    """Trains a job while a bar follows its steps; returns the history."""
+    from dataclasses import replace
+
+    from hintlite.pipeline.training.train import train
+
+    with context.terminal.task(title) as bar:
+        callbacks = (*job.callbacks, *_tensorboard(context, title))
+        return train(replace(job, watcher=_watcher(bar, phase_end, at_epoch), callbacks=callbacks))
+
+
+def _tensorboard(context: Context, title: str) -> list[keras.callbacks.Callback]:
+    import keras
+
+    if context.logs is None:
+        return []
+    folder = context.logs / title.replace(", ", "-")
+    return [keras.callbacks.TensorBoard(str(folder), write_graph=False)]
+
+
+def finish(network: keras.Model, path: Path, history: list[Row]) -> None:
+    """Writes the network, computing in float32, and the summary.
+
+    The checkpoint stays until the stage is complete (`Stage.scratch`): a training that is stopped
+    here goes on from it, and is at its end at once.
+    """
+    from hintlite.pipeline.training.drop_regressor import in_float32
+
+    network = in_float32(network)
+    aside = path.with_name("writing.keras")
+    network.save(aside)
+    aside.replace(path)
+    summary = {"parameters": network.count_params(), "best": _best(history)}
+    write_whole(path.with_name("summary.json"), json.dumps(summary, indent=1))
+
+
+def _best(history: list[Row]) -> Row | None:
+    """The row of the task phase's best epoch: the one whose weights were kept."""
+    rows = [row for row in history if row["phase"] == "task"]
+    order = ("val_accuracy", "val_loss")
+    return min(rows, key=lambda row: (-float(row[order[0]]), row[order[1]]), default=None)
+
+
+def _watcher(
+    bar: Bar,
+    at_phase_end: Callable[[str], None],
+    at_epoch: Callable[[Row], None] | None,
+) -> Watcher:
+    from hintlite.pipeline.training.train import Watcher
+
+    class OnBar(Watcher):
+        """Moves the bar at every step and notes the figures of every epoch."""
+
+        note = ""
+
+        def step(self, phase: str, epoch: int, epochs: int, step: int, steps: int) -> None:
+            bar.update(epoch - 1 + step / steps, epochs, self._at(phase, epoch, epochs))
+
+        def epoch(self, phase: str, epoch: int, epochs: int, row: Row) -> None:
+            figure = (
+                f"validation accuracy {100 * row['val_accuracy']:.2f} %"
+                if "val_accuracy" in row
+                else f"validation hint loss {row['val_loss']:.4g}"
+            )
+            self.note = f", {figure}"
+            bar.update(epoch, epochs, self._at(phase, epoch, epochs), line=True)
+            if at_epoch is not None:
+                at_epoch(row)
+
+        def phase_end(self, phase: str) -> None:
+            at_phase_end(phase)
+
+        def _at(self, phase: str, epoch: int, epochs: int) -> str:
+            return f"{PHASE_TITLES[phase]}, epoch {epoch}/{epochs}{self.note}"
+
+    return OnBar()

@@ -1,0 +1,1 @@
+"""Between text (YAML, flags) and the settings of a run."""

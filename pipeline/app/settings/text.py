@@ -1,0 +1,95 @@
+"""A run's settings from text, and as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+import yaml
+
+from hintlite.models.settings import NetworkConfig
+from hintlite.pipeline.app.errors import WrongUseError
+from hintlite.pipeline.app.settings.parser import Parser
+from hintlite.pipeline.settings.run import RunConfig
+
+SETTINGS = "settings.yaml"
+
+
+def config_from(settings: Mapping[str, Any]) -> RunConfig:
+    """A run's settings from plain data, as from a YAML file.
+
+    Args:
+        settings: nested; what is not named has its default.
+
+    Raises:
+        WrongUseError: an unknown setting, or values that cannot work.
+    """
+    parser = _settings_parser()
+    arguments = parser.parse_object(dict(settings))
+    return config_of(parser, arguments)
+
+
+def check_types(settings: Mapping[str, Any]) -> None:
+    """Refuses unknown settings and values of a wrong type; does not look at combinations.
+
+    Args:
+        settings: nested, some of them.
+
+    Raises:
+        WrongUseError: there is such a setting.
+    """
+    _settings_parser().parse_object(dict(settings))
+
+
+def settings_text(config: RunConfig) -> str:
+    """The settings as YAML, as `--config` reads them."""
+    return str(yaml.safe_dump(_plain(asdict(config)), sort_keys=False))
+
+
+@cache
+def _settings_parser() -> Parser:
+    """Knows a run's settings and nothing else; making it takes a while."""
+    parser = Parser()
+    parser.add_class_arguments(RunConfig)
+    return parser
+
+
+def config_of(parser: Parser, arguments: Any) -> RunConfig:
+    """The settings among a parser's arguments.
+
+    Raises:
+        WrongUseError: they cannot work.
+    """
+    for network in ("teacher", "student"):
+        _forget_default_shape(arguments[network], asdict(getattr(RunConfig(), network)))
+    try:
+        instance = parser.instantiate(arguments)
+        config = RunConfig(**{key: instance[key] for key in asdict(RunConfig())})
+        _check_arms(config)
+    except (ValueError, TypeError) as error:
+        raise WrongUseError(str(error)) from error
+    return config
+
+
+def _forget_default_shape(given: Any, default: dict[str, Any]) -> None:
+    """Lets a preset or another family replace the default network, not add to it."""
+    if given.preset is None and given.family == default["family"]:
+        return
+    for field, plain in asdict(NetworkConfig()).items():
+        if field not in ("preset", "family") and given[field] == default[field]:
+            given[field] = plain
+
+
+def _check_arms(config: RunConfig) -> None:
+    from hintlite.pipeline.methods import method_names
+
+    for arm in config.arms:
+        method_names(arm)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

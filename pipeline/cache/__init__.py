@@ -1,0 +1,1 @@
+"""The teacher's outputs, computed once for all trainings that read them."""

@@ -1,0 +1,69 @@
+"""Results from phones and other devices: those of the run, and files that the user names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hintlite.benchmarks.results import Outcome, ResultError, of_result, read_outcome
+from hintlite.benchmarks.targets.base import BenchmarkResult
+from hintlite.pipeline.report.run_files import TARGETS, ReportError, RunFiles
+
+ANDROID = f"{TARGETS}/android"
+TIMES = ("init", "first", "min", "p50", "mean", "p90", "p95", "p99", "max", "std")
+
+
+def phones(run: RunFiles) -> list[dict[str, Any]]:
+    """One entry a file that was measured on a phone.
+
+    Returns:
+        As `entry`; model_bytes and, where `hintlite bundle --phone` was given, validation accuracy
+        are those of the file.
+    """
+    names = [name for name in run.files(ANDROID) if name.endswith(".json")]
+    stored = {name: run.json(ANDROID, name) for name in names}
+    return [
+        entry(of_result(f"{ANDROID}/{name}", BenchmarkResult.from_dict(result)))
+        for name, result in stored.items()
+        if result is not None
+    ]
+
+
+def measured_elsewhere(paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """One entry a file of results or log that the user names.
+
+    Raises:
+        ReportError: one of them holds no result.
+    """
+    try:
+        return [entry(read_outcome(path)) for path in paths]
+    except ResultError as error:
+        raise ReportError(str(error)) from error
+
+
+def entry(outcome: Outcome) -> dict[str, Any]:
+    """A result as the page shows it; null is unknown.
+
+    Returns:
+        source (its place), form, kind, device, model, model_sha256, kernels, threads, latency_us
+        by the names of TIMES, memory_bytes, model_bytes, accuracy, instructions, verdict, reasons.
+    """
+    figures, device = outcome.figures, outcome.device
+    return {
+        "source": Path(outcome.place).name if outcome.form != "target" else outcome.place,
+        "form": outcome.form,
+        "kind": outcome.method.get("kind"),
+        "device": device.get("model") or device.get("cpu") or device.get("target"),
+        "model": outcome.model.get("file"),
+        "model_sha256": outcome.model.get("sha256"),
+        "kernels": outcome.method.get("kernels"),
+        "threads": outcome.method.get("threads"),
+        "latency_us": {name: figures.get(f"{name}_us") for name in TIMES},
+        "memory_bytes": figures.get("memory_bytes"),
+        "model_bytes": figures.get("model_bytes"),
+        "accuracy": figures.get("accuracy"),
+        "instructions": figures.get("instructions_per_inference"),
+        "verdict": outcome.verdict,
+        "reasons": list(outcome.reasons),
+    }

@@ -1,0 +1,203 @@
+"""Where the error of an INT8 file comes from: each operator's noise, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from hintlite.pipeline.report import formats
+from hintlite.pipeline.report.figure import Picture, drawing, to_picture
+from hintlite.pipeline.report.markup import (
+    Cell,
+    Column,
+    cell,
+    figures,
+    heading,
+    join,
+    paragraph,
+    part,
+    table,
+)
+from hintlite.pipeline.report.names import model_title
+from hintlite.pipeline.report.palette import MUTED, RIGHT, RULE, WRONG
+from hintlite.pipeline.report.section import Report, Section
+from hintlite.pipeline.report.sections.quantization import name_lines
+from hintlite.pipeline.report.series import per_run
+
+MOST_BARS = 24
+COLUMNS = (
+    Column("#"),
+    Column("operator", number=False),
+    Column("layer", number=False),
+    Column("SQNR, dB"),
+    Column("clipped"),
+    Column("range used"),
+    Column("widest channel"),
+    Column("times the others"),
+    Column("weights, widest to narrowest"),
+    Column("points regained"),
+    Column("won"),
+    Column("lost"),
+    Column("of the error"),
+)
+NOTE = (
+    "For each operator of the INT8 file, on validation data. SQNR: the float values’ squares over "  # noqa: RUF001
+    "the squares of the differences, in decibels, of the operator’s output; what was lost before "  # noqa: RUF001
+    "it is in it. Clipped: values beyond the range of the integers. Range used: share of the "
+    "integers that occur. Regained, simulated: what accuracy and the logits’ squared error gain "  # noqa: RUF001
+    "when this operator alone is kept in float, with float weights and an output that is neither "
+    "rounded nor clipped; a dash stands for operators that only move or compare integers."
+)
+
+Entry = dict[str, Any]
+
+
+def render(reports: Sequence[Report]) -> Section | None:
+    """Sentences, pictures and tables; None if no run was explained."""
+    content = per_run(reports, _one)
+    return Section("explanation", "Where the error comes from", content, NOTE) if content else None
+
+
+def _one(place: int, report: Report) -> Markup | None:
+    parts: list[Markup] = []
+    for number, entry in enumerate(report.facts["explanations"]):
+        title = f"{model_title(entry['model'])}, INT8"
+        parts.append(heading(title))
+        if entry["content"] is None:
+            parts += [paragraph(_outdated(entry)), part("code", text=entry["command"])]
+        else:
+            parts.append(_explained(f"explanation-{place}-{number}", title, entry["content"]))
+    return join(*parts) if parts else None
+
+
+def _outdated(entry: Entry) -> str:
+    why = entry["reason"] or (
+        "it is not finished" if entry["state"] == "begun" else "its file was changed"
+    )
+    return f"The explanation does not count: {why}. This makes it anew:"
+
+
+def _explained(anchor: str, title: str, content: Entry) -> Markup:
+    operators = content["operators"]
+    pictures = [
+        _bars(f"{anchor}-sqnr", title, operators, _SQNR),
+        _bars(f"{anchor}-regained", title, operators, _REGAINED),
+    ]
+    return join(
+        paragraph(content["finding"]["sentence"]),
+        *(paragraph(remark) for remark in content["remarks"]),
+        figures(pictures),
+        table(f"Operators of {title}", COLUMNS, [_row(entry) for entry in operators]),
+        paragraph(_trust(content)),
+    )
+
+
+def _trust(content: Entry) -> str:
+    agreed = content["agreement"]
+    right = "Accuracy" if content["labelled"] else "Share of the float file’s choices"  # noqa: RUF001
+    return (
+        f"{right} on {formats.count(content['samples'])} validation samples: float file "
+        f"{formats.percent(content['float_accuracy'])}, INT8 file "
+        f"{formats.percent(content['int8_accuracy'])}, its simulation "
+        f"{formats.percent(content['simulated_accuracy'])}. The simulation chooses as the file "
+        f"does on {formats.percent(agreed['same_choice'])}, and "
+        f"{formats.percent(agreed['equal_outputs'])} of its outputs are equal to the file’s; the "  # noqa: RUF001
+        f"largest difference is {formats.number(agreed['largest_steps'])} steps of the output. It "
+        f"misses {formats.percent(agreed['missed_error'])} of the logits’ squared error."  # noqa: RUF001
+    )
+
+
+def _sqnr(entry: Entry) -> float | None:
+    value: float | None = entry["output"]["sqnr_db"]
+    return value
+
+
+def _points(entry: Entry) -> float | None:
+    value: float | None = entry["regained"] and entry["regained"]["points"]
+    return value
+
+
+@dataclass(frozen=True)
+class _Quantity:
+    """What a picture shows of each operator."""
+
+    read: Callable[[Entry], float | None]
+    caption: str
+    axis: str
+    unit: str
+    colour: str
+
+
+_SQNR = _Quantity(_sqnr, "Signal to quantization noise of each output", "SQNR, dB", "dB", RIGHT)
+_REGAINED = _Quantity(
+    _points,
+    "Accuracy regained with one operator in float, simulated",
+    "percentage points",
+    "points",
+    WRONG,
+)
+
+
+def _bars(anchor: str, title: str, operators: Sequence[Entry], what: _Quantity) -> Picture | None:
+    """A bar an operator, in order; of a deep network those that cost most."""
+    shown = costliest(operators)
+    values = [what.read(entry) for entry in shown]
+    if all(value is None for value in values):
+        return None
+    with drawing(height=60 + 22 * len(shown)) as (figure, axes):
+        lengths = [value if value is not None else 0.0 for value in values]
+        axes.barh(range(len(shown)), lengths, height=0.62, color=what.colour)
+        name_lines(axes, [_name(entry) for entry in shown])
+        axes.axvline(0, color=MUTED, linewidth=0.8)
+        if not any(lengths):
+            axes.set_xlim(-1, 1)
+        axes.grid(visible=True, axis="x", color=RULE)
+        axes.set_xlabel(what.axis)
+        which = "" if len(shown) == len(operators) else f", the {len(shown)} costliest"
+        words = "; ".join(
+            f"{_name(entry)} {formats.number(value)} {what.unit}"
+            for entry, value in zip(shown, values, strict=True)
+        )
+        return to_picture(figure, anchor, f"{what.caption}: {title}{which}", words)
+
+
+def costliest(operators: Sequence[Entry]) -> list[Entry]:
+    """At most `MOST_BARS` operators, in their order: those that cost most accuracy and error."""
+
+    def cost(entry: Entry) -> tuple[float, float]:
+        gain = entry["regained"] or {"points": 0.0, "error_share": 0.0}
+        return gain["points"], gain["error_share"] or 0.0
+
+    ranked = sorted(operators, key=cost, reverse=True)[:MOST_BARS]
+    return sorted(ranked, key=lambda entry: int(entry["index"]))
+
+
+def _name(entry: Entry) -> str:
+    return "input" if entry["index"] < 0 else f"{entry['index']} {entry['operator']}"
+
+
+def _row(entry: Entry) -> list[Cell]:
+    output, weights, gain = entry["output"], entry["weights"] or {}, entry["regained"] or {}
+    points = gain.get("points")
+    return [
+        cell(formats.DASH if entry["index"] < 0 else str(entry["index"]), entry["index"]),
+        cell(entry["operator"]),
+        cell(entry["layer"]),
+        _number(output["sqnr_db"], formats.number),
+        _number(output["clipped"], formats.percent),
+        _number(output["range_use"], formats.percent),
+        _number(output["widest_channel"], formats.count),
+        _number(output["channel_ratio"], formats.number),
+        _number(weights.get("ratio"), formats.number),
+        _number(None if points is None else points / 100, formats.signed_points),
+        _number(gain.get("won"), formats.count),
+        _number(gain.get("lost"), formats.count),
+        _number(gain.get("error_share"), formats.percent),
+    ]
+
+
+def _number(value: float | None, form: Any) -> Cell:
+    return cell(form(value), value)

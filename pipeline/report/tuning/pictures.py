@@ -1,0 +1,56 @@
+"""How the trials went one after the other, and which settings mattered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import accumulate
+from typing import Any
+
+from matplotlib.ticker import MaxNLocator
+
+from hintlite.pipeline.report.figure import Picture, drawing, mark, to_picture
+from hintlite.pipeline.report.palette import INK, MUTED, RIGHT, Look
+
+COMPLETE, PRUNED = "complete", "pruned"
+LINE, MARGIN = 30, 56  # pixels
+Facts = Mapping[str, Any]
+
+
+def history(facts: Facts) -> Picture | None:
+    """Every trial's accuracy and the best so far; None as long as no trial is complete."""
+    complete = [(t["number"], 100 * t["value"]) for t in facts["trials"] if t["state"] == COMPLETE]
+    pruned = [(t["number"], 100 * t["last"]) for t in facts["trials"] if t["state"] == PRUNED]
+    if not complete:
+        return None
+    with drawing() as (figure, axes):
+        numbers, values = zip(*complete, strict=True)
+        axes.step(numbers, list(accumulate(values, max)), where="post", color=RIGHT)
+        for number, value in complete:
+            mark(axes, number, value, Look(INK, "o"), filled=True)
+        for number, value in pruned:
+            mark(axes, number, value, Look(MUTED, "o"), filled=False)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("trial")
+        axes.set_ylabel("validation accuracy, %")
+        description = (
+            f"{len(complete)} complete trials; the best is trial {facts['best']['number']} with "
+            f"{100 * facts['best']['value']:.2f} %. The table “Every trial” has all values"
+        )
+        return to_picture(figure, "tuning-history", "Trials in their order", description)
+
+
+def importance(facts: Facts) -> Picture | None:
+    """The settings' shares of the variance; None where too few trials are complete."""
+    shares = facts["importance"]
+    if shares is None:
+        return None
+    with drawing(height=MARGIN + LINE * len(shares)) as (figure, axes):
+        places = range(len(shares))
+        axes.barh(places, [100 * share for share in shares.values()], height=0.6, color=RIGHT)
+        axes.set_yticks(places, labels=list(shares))
+        axes.set_ylim(len(shares) - 0.5, -0.5)
+        axes.set_xlim(left=0)
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel("share of the variance, %")
+        described = ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items())
+        return to_picture(figure, "tuning-importance", "Importance of the settings", described)

@@ -1,0 +1,1 @@
+"""The training step, and what a training goes on from."""

@@ -1,0 +1,210 @@
+"""The training step of a phase: student and extra layers against whatever the phase minimises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from hintlite.models.fold import folded
+from hintlite.models.taps import subnetwork
+from hintlite.pipeline.methods.base import Batch, Phase, Schedule, Tensor
+from hintlite.pipeline.training.batch_norm import with_fast_batch_norm
+
+CACHED = "teacher:"  # key prefix of teacher outputs that come with the batch
+
+
+class Distiller(keras.Model):
+    """Runs one phase of one method; it knows no method by name.
+
+    The student runs once a step, no deeper than the phase's deepest tap: batch-norm statistics
+    move in training only, and only in the part that is trained, and are taken by operations that
+    suit thin networks (batch_norm.py). The teacher runs in inference mode, as a copy with
+    its batch normalization folded; it is neither tracked nor saved nor trained, and does not run at
+    all if the batch brings its taps under the keys "teacher:<tap>".
+    Works with `fit`, `evaluate`, callbacks, `tf.data`, class and sample weights, gradient
+    clipping, mixed precision and the student's own regularizers.
+
+    Batches are `(x, labels)` or `(x, labels, sample_weight)`; x is `[batch, h, w, c]` or a dict
+    with "image" and, for methods with per-sample memories, "index". A term that changes over the
+    epochs has its weight in `term_weights[name]`, a variable that the compiled step reads.
+
+    Args:
+        student: network with a dict of outputs (see hintlite.models.taps).
+        phase: what is minimised.
+        teacher: network with a dict of outputs; may be None if the phase asks for no tap of it.
+
+    Raises:
+        ValueError: the phase reads teacher taps and there is no teacher.
+    """
+
+    def __init__(
+        self,
+        student: keras.Model,
+        phase: Phase,
+        teacher: keras.Model | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if phase.teacher_taps and teacher is None:
+            raise ValueError(
+                f"this phase reads the teacher's taps {sorted(phase.teacher_taps)}, "
+                "but no teacher was given: pass teacher=..."
+            )
+        self.phase = phase
+        self.student = with_fast_batch_norm(subnetwork(student, sorted(phase.student_taps)))
+        self.extras = list(phase.extras)
+        # A plain function, out of the reach of Keras' tracking: the teacher is no part of this.
+        self._teach = _inference(teacher, phase) if phase.teacher_taps else None
+        self.term_weights = {
+            term.name: self.add_weight(
+                shape=(),
+                initializer=keras.initializers.Constant(_weight_at_start(term.weight)),
+                trainable=False,
+                dtype="float32",
+                name=f"weight_{term.name}",
+            )
+            for term in phase.terms
+        }
+        self.trackers = {
+            name: keras.metrics.Mean(name=name)
+            for name in ("loss", *(term.name for term in phase.terms))
+        }
+        self.accuracy = (
+            keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+            if "logits" in phase.student_taps
+            else None
+        )
+        self.built = True
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The trackers of the loss and its terms, and the accuracy where there are logits."""
+        return [*self.trackers.values(), *([self.accuracy] if self.accuracy else [])]
+
+    def call(self, inputs: Any, training: bool = False) -> dict[str, Tensor]:
+        """The student's taps of this phase."""
+        outputs: dict[str, Tensor] = self.student(_images(inputs), training=training)
+        return outputs
+
+    def teacher_taps(self, inputs: Any) -> dict[str, Tensor]:
+        """The teacher's taps of this phase: from the batch if it brings them, else computed."""
+        wanted = self.phase.teacher_taps
+        cached = _cached(inputs)
+        if wanted <= cached.keys():
+            taps = {name: cached[name] for name in wanted}
+        else:
+            taps = self._teach(_images(inputs)) if self._teach else {}
+        return {name: tf.stop_gradient(ops.cast(tap, "float32")) for name, tap in taps.items()}
+
+    def losses_of(
+        self, inputs: Any, labels: Tensor, sample_weight: Tensor | None, training: bool
+    ) -> tuple[dict[str, Tensor], Mapping[str, Tensor]]:
+        """Each term's weighted mean over the batch, unweighted by the term's own weight.
+
+        Returns:
+            term name -> scalar, and the student's taps.
+        """
+        teacher = self.teacher_taps(inputs)
+        outputs = self.student(_images(inputs), training=training)
+        student = {name: ops.cast(tap, "float32") for name, tap in outputs.items()}
+        batch = Batch(student, teacher, labels, _index(inputs, labels), training)
+        means = {term.name: _mean(term.loss(batch), sample_weight) for term in self.phase.terms}
+        return means, student
+
+    def total(self, means: Mapping[str, Tensor]) -> Tensor:
+        """What is minimised: weighted terms and the trained layers' own regularizers."""
+        total = sum(self.term_weights[name] * mean for name, mean in means.items())
+        layers = [self.student, *self.extras]
+        penalties = [penalty for layer in layers for penalty in layer.losses]
+        return total + sum(ops.cast(penalty, "float32") for penalty in penalties)
+
+    def train_step(self, data: Any) -> dict[str, Tensor]:
+        """One step of gradient descent on the phase's loss."""
+        inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        with tf.GradientTape() as tape:
+            means, student = self.losses_of(inputs, labels, sample_weight, training=True)
+            total = self.total(means)
+            scaled = self.optimizer.scale_loss(total)
+        variables = self.trainable_variables
+        self.optimizer.apply(tape.gradient(scaled, variables), variables)
+        return self._track(total, means, student, labels, sample_weight)
+
+    def test_step(self, data: Any) -> dict[str, Tensor]:
+        """The phase's loss in inference mode."""
+        inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        means, student = self.losses_of(inputs, labels, sample_weight, training=False)
+        return self._track(self.total(means), means, student, labels, sample_weight)
+
+    def fit(self, *args: Any, callbacks: Any = None, **kwargs: Any) -> Any:
+        """As `keras.Model.fit`; weights that follow a schedule are set before each epoch."""
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = [*(callbacks or []), WeightSchedules()]
+        return super().fit(*args, callbacks=callbacks, **kwargs)
+
+    def set_epoch(self, epoch: int, epochs: int) -> None:
+        """Sets the scheduled weights for `epoch` (from 0) of `epochs`."""
+        for term in self.phase.terms:
+            if isinstance(term.weight, Schedule):
+                self.term_weights[term.name].assign(term.weight.at(epoch, epochs))
+
+    def _track(
+        self,
+        total: Tensor,
+        means: Mapping[str, Tensor],
+        student: Mapping[str, Tensor],
+        labels: Tensor,
+        sample_weight: Tensor | None,
+    ) -> dict[str, Tensor]:
+        count = ops.shape(labels)[0]
+        for name, value in {"loss": total, **means}.items():
+            self.trackers[name].update_state(value, sample_weight=count)
+        if self.accuracy is not None:
+            self.accuracy.update_state(labels, student["logits"], sample_weight=sample_weight)
+        return self.get_metrics_result()
+
+
+class WeightSchedules(keras.callbacks.Callback):
+    """Moves the weights of the loss terms along their schedules; `Distiller.fit` adds it."""
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Sets the weights of this epoch: a function of the epoch alone, so resuming is exact."""
+        del logs
+        self.model.set_epoch(epoch, self.params["epochs"])
+
+
+def _inference(teacher: keras.Model, phase: Phase) -> Callable[[Tensor], dict[str, Tensor]]:
+    taught = folded(subnetwork(teacher, sorted(phase.teacher_taps)))
+    return lambda images: taught(images, training=False)
+
+
+def _weight_at_start(weight: float | Schedule) -> float:
+    return weight.at(0, 1) if isinstance(weight, Schedule) else weight
+
+
+def _images(inputs: Any) -> Tensor:
+    return inputs["image"] if isinstance(inputs, Mapping) else inputs
+
+
+def _index(inputs: Any, labels: Tensor) -> Tensor:
+    if isinstance(inputs, Mapping) and "index" in inputs:
+        return inputs["index"]
+    return ops.full(ops.shape(labels)[:1], -1, dtype="int64")
+
+
+def _cached(inputs: Any) -> dict[str, Tensor]:
+    if not isinstance(inputs, Mapping):
+        return {}
+    return {
+        name.removeprefix(CACHED): tap for name, tap in inputs.items() if name.startswith(CACHED)
+    }
+
+
+def _mean(losses: Tensor, sample_weight: Tensor | None) -> Tensor:
+    """Mean over the batch of `[batch]` losses, each times its sample weight."""
+    if sample_weight is None:
+        return ops.mean(losses)
+    return ops.mean(losses * ops.cast(sample_weight, "float32"))

@@ -1,0 +1,259 @@
+"""Training a network through the phases of a method, resumable at every epoch."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from hintlite.pipeline.cache.teacher_pass import teacher_pass
+from hintlite.pipeline.data.batches import (
+    Lookup,
+    evaluation_batches,
+    steps_per_epoch,
+    training_batches,
+)
+from hintlite.pipeline.data.training_data import TrainingData
+from hintlite.pipeline.methods.base import PHASES, Method, Phase, with_labels
+from hintlite.pipeline.settings.data import AugmentConfig
+from hintlite.pipeline.settings.training import TrainingConfig
+from hintlite.pipeline.training import checkpoint
+from hintlite.pipeline.training.checkpoint import Progress, Row
+from hintlite.pipeline.training.distiller import CACHED, Distiller
+from hintlite.pipeline.training.optimizers import build_optimizer
+
+EVALUATION_BATCH = 512
+
+
+class TrainingError(RuntimeError):
+    """A training that cannot go on."""
+
+
+class Watcher:
+    """Is told how a training goes; this one does nothing with it."""
+
+    def step(self, phase: str, epoch: int, epochs: int, step: int, steps: int) -> None:
+        """After each step of an epoch; all four count from 1."""
+
+    def epoch(self, phase: str, epoch: int, epochs: int, row: Row) -> None:
+        """After each epoch, with its row of the history."""
+
+    def phase_end(self, phase: str) -> None:
+        """After each phase, when the weights of its best epoch are in place."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One network to train.
+
+    Attributes:
+        student: network with taps; its weights are changed.
+        method: built; says what is minimised.
+        teacher: network with taps, or None if the method needs none.
+        data: training and validation samples.
+        augmentation: changes made to the training samples.
+        config: optimizer, schedule, epochs.
+        seed: of shuffling and augmentation.
+        folder: where checkpoint.npz and history.csv are kept.
+        watcher: is told how it goes.
+        callbacks: further Keras callbacks.
+        cached: tap of the teacher -> where to look it up (pipeline/cache). A phase all of whose
+            teacher taps are here does not run the teacher.
+    """
+
+    student: keras.Model
+    method: Method
+    teacher: keras.Model | None
+    data: TrainingData
+    augmentation: AugmentConfig
+    config: TrainingConfig
+    seed: int
+    folder: Path
+    watcher: Watcher = field(default_factory=Watcher)
+    callbacks: tuple[keras.callbacks.Callback, ...] = ()
+    cached: Mapping[str, Lookup] = field(default_factory=dict)
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the state is kept."""
+        return self.folder / checkpoint.CHECKPOINT
+
+
+def train(job: Job) -> list[Row]:
+    """Runs the method's phases, going on from the folder's checkpoint if there is one.
+
+    Each phase ends with the weights of its best epoch on validation data: highest accuracy, then
+    lowest loss, in the task phase; lowest loss in the hint phase.
+
+    Returns:
+        The history: one row an epoch, with phase, epoch, losses, accuracy and learning rate.
+
+    Raises:
+        TrainingError: the loss is no longer a finite number.
+    """
+    resumed = checkpoint.peek(job.checkpoint).phase if job.checkpoint.exists() else None
+    if resumed is None:
+        job.method.prepare(partial(teacher_pass, job.teacher, job.data))
+    phases = job.method.phases()
+    phases["task"] = with_labels(phases["task"], job.config.label_smoothing)
+    trained = _trained_variables(job, phases)
+    history: list[Row] = []
+    for key, phase in phases.items():
+        if resumed is not None and PHASES.index(key) < PHASES.index(resumed):
+            continue  # complete: its outcome is part of the later phase's checkpoint
+        run = _PhaseRun(job, key, phase, trained, history)
+        run.fit()
+        history = run.progress.history
+    return history
+
+
+def _trained_variables(job: Job, phases: dict[str, Phase]) -> list[Any]:
+    """The student's and all extra layers' variables, random states included, each once."""
+    layers = [job.student, *(extra for phase in phases.values() for extra in phase.extras)]
+    return list({id(v): v for layer in layers for v in layer.variables}.values())
+
+
+class _PhaseRun(keras.callbacks.Callback):
+    """One phase, and after each epoch its history, best weights, checkpoint and patience."""
+
+    def __init__(
+        self, job: Job, key: str, phase: Phase, trained: list[Any], history: list[Row]
+    ) -> None:
+        super().__init__()
+        self.job, self.key, self.trained = job, key, trained
+        self.epochs = phase.epochs or job.config.epochs
+        self.keep = phase.keep
+        self.batch_size = min(job.config.batch_size, len(job.data.train))
+        self.steps = steps_per_epoch(len(job.data.train), self.batch_size)
+        self.distiller = Distiller(job.student, phase, job.teacher, name=f"distiller_{key}")
+        self.optimizer = build_optimizer(
+            job.config, self.steps * self.epochs, self.steps, phase.learning_rate
+        )
+        self.distiller.compile(optimizer=self.optimizer, jit_compile=job.config.jit_compile)
+        self.distiller.optimizer.build(self.distiller.trainable_variables)
+        self.progress = Progress(phase=key, history=list(history))
+        self.best: list[np.ndarray] = []
+
+    @property
+    def state(self) -> list[Any]:
+        """Every variable that decides how the training goes on."""
+        return [*self.trained, *self.distiller.optimizer.variables]
+
+    def fit(self) -> None:
+        """Trains from the checkpoint, or from the start, to the phase's end."""
+        path = self.job.checkpoint
+        if path.exists() and checkpoint.peek(path).phase == self.key:
+            self.progress, self.best = checkpoint.load(path, self.state)
+        else:
+            checkpoint.save(path, self.progress, self.state)
+        if self.progress.epoch < self.epochs and not self._out_of_patience():
+            self._fit()
+        for variable, weight in zip(self.trained, self.best, strict=True):
+            variable.assign(weight)
+        self.job.watcher.phase_end(self.key)
+
+    def _fit(self) -> None:
+        data, config, cached = self.job.data, self.job.config, self._cached()
+        self.distiller.fit(
+            training_batches(
+                data,
+                data.train,
+                batch_size=self.batch_size,
+                # The phases see different orders: PHASES counts them.
+                seed=self.job.seed * len(PHASES) + PHASES.index(self.key),
+                augmentation=self.job.augmentation,
+                epochs=self.epochs,
+                initial_epoch=self.progress.epoch,
+                extras=cached,
+            ),
+            validation_data=evaluation_batches(
+                data.images,
+                data.labels,
+                data.validation,
+                EVALUATION_BATCH,
+                data.normalization,
+                cached,
+            ),
+            steps_per_epoch=self.steps,
+            initial_epoch=self.progress.epoch,
+            epochs=self.epochs,
+            class_weight=class_weights(data) if config.class_weights == "balanced" else None,
+            callbacks=[self, *self.job.callbacks],
+            verbose=0,
+        )
+
+    def _cached(self) -> dict[str, Lookup]:
+        """The phase's teacher taps as the Distiller looks for them in a batch; all, or none."""
+        wanted, cached = self.distiller.phase.teacher_taps, self.job.cached
+        if not wanted <= cached.keys():
+            return {}
+        return {f"{CACHED}{tap}": cached[tap] for tap in sorted(wanted)}
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Tells the watcher."""
+        epoch = self.progress.epoch + 1
+        self.job.watcher.step(self.key, epoch, self.epochs, batch + 1, self.steps)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Keeps the epoch's outcome; raises TrainingError if it is not a number."""
+        logs = {name: float(value) for name, value in (logs or {}).items()}
+        if not all(math.isfinite(value) for value in logs.values()):
+            raise TrainingError(
+                f"the loss is not a finite number in epoch {epoch + 1} of the {self.key} phase: "
+                f"lower the learning rate ({self._learning_rate():.2g} now) or set clip_norm"
+            )
+        row: Row = {
+            "phase": self.key,
+            "epoch": epoch + 1,
+            **logs,
+            "learning_rate": self._learning_rate(),
+        }
+        self.progress.history.append(row)
+        self.progress.epoch = epoch + 1
+        if self.keep == "last" or _rank(logs) < (self.progress.best or [math.inf]):
+            self.progress.best, self.progress.best_epoch = _rank(logs), epoch
+            self.best = [variable.numpy() for variable in self.trained]
+        checkpoint.save(self.job.checkpoint, self.progress, self.state, self.best)
+        write_history(self.job.folder / "history.csv", self.progress.history)
+        self.job.watcher.epoch(self.key, epoch + 1, self.epochs, row)
+        self.distiller.stop_training = self._out_of_patience()
+
+    def _out_of_patience(self) -> bool:
+        patience, progress = self.job.config.patience, self.progress
+        if patience is None or progress.best_epoch < 0:
+            return False
+        return progress.epoch - 1 - progress.best_epoch >= patience
+
+    def _learning_rate(self) -> float:
+        return float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
+
+
+def _rank(logs: dict[str, float]) -> list[float]:
+    """What makes one epoch better than another; smaller is better."""
+    loss = logs["val_loss"]
+    return [-logs["val_accuracy"], loss] if "val_accuracy" in logs else [loss]
+
+
+def class_weights(data: TrainingData) -> dict[int, float]:
+    """Class -> n / (classes * count of the class), so that each class weighs the same."""
+    counts = np.bincount(data.labels[data.train], minlength=len(data.class_names))
+    return {i: float(counts.sum() / (len(counts) * max(n, 1))) for i, n in enumerate(counts)}
+
+
+def write_history(path: Path, history: list[Row]) -> None:
+    """Writes the history as CSV, whole; columns that a phase lacks stay empty."""
+    columns = list({name: None for row in history for name in row})
+    aside = path.with_suffix(".tmp")
+    with aside.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        writer.writerows(history)
+    os.replace(aside, path)
