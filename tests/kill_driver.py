@@ -2,21 +2,92 @@
 
     python tests/kill_driver.py MOMENT COUNT ARGUMENTS...
 
-MOMENT is step (of an epoch), checkpoint (half of it written), cache (half of a file of the
-teacher's outputs written), conversion, record (a stage's work is done, half of its record written),
-or rename (of a stage's folder, after it); the process dies at the COUNT-th of them.
+The process dies at the COUNT-th MOMENT (see MOMENTS). A function that is not where a moment looks
+for it, and a command that ends before its moment came, are errors: exit status NEVER.
 """
 
 import os
 import signal
 import sys
+from importlib import import_module
+from pathlib import Path
+
+NEVER = 86  # a status that the command line does not use
 
 
-def die():
+def killed():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def after(real, due):
+    """A function that dies after its work."""
+
+    def patched(*args, **named):
+        result = real(*args, **named)
+        if due():
+            killed()
+        return result
+
+    return patched
+
+
+def before(real, due):
+    """A function that dies instead of its work."""
+
+    def patched(*args, **named):
+        if due():
+            killed()
+        return real(*args, **named)
+
+    return patched
+
+
+def half_written(text):
+    """Makes a function that dies with part of its first argument, an open file, written."""
+
+    def wrap(real, due):
+        def patched(file, *args, **named):
+            if due():
+                file.write(text)
+                file.flush()
+                killed()
+            return real(file, *args, **named)
+
+        return patched
+
+    return wrap
+
+
+def half_a_record(real, due):
+    """A writer of whole files that dies with half of a stage's record written."""
+
+    def patched(path, text):
+        if Path(path).name == "stage.json" and due():
+            path.with_name(f".{path.name}.1-0.tmp").write_text(text[: len(text) // 2])
+            killed()
+        return real(path, text)
+
+    return patched
+
+
+# Moment -> (module, function of it or of a class of it, what is made of the function).
+MOMENTS = {
+    "step": ("hintlite.pipeline.training.train", "_PhaseRun.on_train_batch_end", before),
+    "checkpoint": (
+        "hintlite.pipeline.training.checkpoint",
+        "np.savez",
+        half_written(b"PK half a checkpoint"),
+    ),
+    "cache": ("hintlite.pipeline.cache.folder", "_write", half_written(b"NUMPY half a file")),
+    "conversion": ("hintlite.deploy.convert.convert", "run_converter", after),
+    "record": ("hintlite.pipeline.app.run.folder", "write_whole", half_a_record),
+    "rename": ("hintlite.pipeline.app.run.folder", "os.rename", after),
+}
+
+
 class Countdown:
+    """True at the COUNT-th call of all."""
+
     def __init__(self, count):
         self.count = count
 
@@ -25,102 +96,30 @@ class Countdown:
         return self.count == 0
 
 
-def at_step(due):
-    from hintlite.pipeline.training import train
-
-    real = train._PhaseRun.on_train_batch_end
-
-    def patched(self, batch, logs=None):
-        if due():
-            die()
-        real(self, batch, logs)
-
-    train._PhaseRun.on_train_batch_end = patched
+def install(moment, count):
+    """Puts the kill in the place of the moment's function; AttributeError if there is none."""
+    module, path, wrap = MOMENTS[moment]
+    *owners, name = path.split(".")
+    owner = import_module(module)
+    for each in owners:
+        owner = getattr(owner, each)
+    setattr(owner, name, wrap(getattr(owner, name), Countdown(count)))
 
 
-def at_checkpoint(due):
-    from hintlite.pipeline.training import checkpoint
+def run(moment, count, arguments):
+    """The command line's own exit status if it failed, NEVER if the moment did not come."""
+    try:
+        install(moment, count)
+    except (ImportError, AttributeError) as error:
+        print(f"kill_driver: nothing to patch for {moment}: {error}", file=sys.stderr)
+        return NEVER
+    from hintlite.pipeline.app.cli.main import main
 
-    real = checkpoint.np.savez
-
-    def patched(file, *arrays, **named):
-        if due():
-            file.write(b"PK half a checkpoint")
-            file.flush()
-            die()
-        real(file, *arrays, **named)
-
-    checkpoint.np.savez = patched
-
-
-def at_cache(due):
-    from hintlite.pipeline.cache import folder as cache_folder
-
-    real = cache_folder._write
-
-    def patched(file, entry, chunks):
-        if due():
-            file.write(b"NUMPY half a file")
-            file.flush()
-            die()
-        real(file, entry, chunks)
-
-    cache_folder._write = patched
-
-
-def at_conversion(due):
-    import hintlite.deploy.convert.convert
-
-    real = hintlite.deploy.convert.convert._convert
-
-    def patched(converter):
-        content = real(converter)
-        if due():
-            die()
-        return content
-
-    hintlite.deploy.convert.convert._convert = patched
-
-
-def at_record(due):
-    from hintlite.pipeline.app.run import folder
-
-    real = folder.write_whole
-
-    def patched(path, text):
-        if path.name == folder.RECORD and due():
-            path.with_name(f".{path.name}.1-0.tmp").write_text(text[: len(text) // 2])
-            die()
-        real(path, text)
-
-    folder.write_whole = patched
-
-
-def at_rename(due):
-    from hintlite.pipeline.app.run import folder
-
-    real = folder.os.rename
-
-    def patched(*places):
-        real(*places)
-        if due():
-            die()
-
-    folder.os.rename = patched
-
-
-MOMENTS = {
-    "step": at_step,
-    "checkpoint": at_checkpoint,
-    "cache": at_cache,
-    "conversion": at_conversion,
-    "record": at_record,
-    "rename": at_rename,
-}
+    status = main(arguments)
+    if status == 0:
+        print(f"kill_driver: {moment} {count} never came", file=sys.stderr)
+    return status or NEVER
 
 
 if __name__ == "__main__":
-    from hintlite.pipeline.app.cli.main import main
-
-    MOMENTS[sys.argv[1]](Countdown(int(sys.argv[2])))
-    sys.exit(main(sys.argv[3:]))
+    sys.exit(run(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))

@@ -5,7 +5,8 @@ from pathlib import Path
 import outside_method
 import pytest
 
-from hintlite.pipeline.app.cli.grammar import WrongUseError, parse
+from hintlite.pipeline.app.cli.grammar import parse
+from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.methods import build_method, method_names
 from hintlite.pipeline.methods.base import Sum
 from hintlite.pipeline.methods.outside import fingerprint

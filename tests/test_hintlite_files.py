@@ -11,20 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from hintlite import files as whole_files
+from hintlite import files
 from hintlite.files import replace_folder, sweep, write_whole
 
-ROOT = Path(__file__).parents[1]
 LONG = 200_000  # characters: long enough for two writers to meet
 WRITER = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[1])
 from hintlite.files import replace_folder, write_whole
-letter, place = sys.argv[2], Path(sys.argv[3])
+letter, place = sys.argv[1], Path(sys.argv[2])
 for _ in range(40):
     if place.suffix:
-        write_whole(place, letter * int(sys.argv[4]))
+        write_whole(place, letter * int(sys.argv[3]))
     else:
         replace_folder(place, {"a": letter.encode() * 1000, "b": letter.encode() * 1000})
 """
@@ -34,7 +32,7 @@ def writers(place):
     """Two processes that write the same thing again and again."""
     return [
         subprocess.Popen(
-            [sys.executable, "-P", "-c", WRITER, str(ROOT), letter, str(place), str(LONG)],
+            [sys.executable, "-P", "-c", WRITER, letter, str(place), str(LONG)],
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -67,7 +65,7 @@ def test_two_writers_of_one_file_do_not_knock_each_other_out(tmp_path):
 def test_a_file_that_is_being_written_does_not_spoil_another_s(tmp_path):
     """The same without luck: one begins, another one does all of it, the first one ends."""
     path = tmp_path / "tune.yaml"
-    with whole_files.aside(path) as place:
+    with files.aside(path) as place:
         place.write_text("first, and long")
         write_whole(path, "second")
         assert path.read_text() == "second"
@@ -92,9 +90,8 @@ def test_what_a_killed_writer_left_is_swept(tmp_path):
     (tmp_path / "below").mkdir()
     code = (
         "import os, signal, sys\nfrom pathlib import Path\n"
-        f"sys.path.insert(0, {str(ROOT)!r})\n"
         "from hintlite import files\n"
-        "with whole_files.aside(Path(sys.argv[1])) as place:\n"
+        "with files.aside(Path(sys.argv[1])) as place:\n"
         "    place.write_text('half')\n    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     words = [sys.executable, "-P", "-c", code, str(tmp_path / "below" / "summary.json")]
@@ -183,7 +180,7 @@ def test_a_second_writer_waits_for_the_first(tmp_path):
         replace_folder(target, {"model": b"new"})
         done.set()
 
-    with whole_files._alone_in(tmp_path):
+    with files._alone_in(tmp_path):
         other = threading.Thread(target=write)
         other.start()
         assert not done.wait(0.2)

@@ -59,7 +59,7 @@ def test_other_options_make_the_estimate_anew(context):
 
 
 def test_a_configuration_is_kept_with_the_result(context, tmp_path):
-    from test_benchmarks_ethos_u import MINE
+    from test_benchmarks_targets_ethos_u import MINE
 
     path = tmp_path / "board.ini"
     path.write_text(MINE)

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from hintlite.pipeline.app.cli.grammar import WrongUseError, parse
+from hintlite.pipeline.app.cli.grammar import parse
 from hintlite.pipeline.app.cli.main import main
+from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.run.explain_files import read_samples
 from hintlite.pipeline.app.run.explanation import show, worst_first
 from hintlite.pipeline.app.run.folder import RunError

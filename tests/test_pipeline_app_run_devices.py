@@ -14,8 +14,9 @@ from tiny_bundle import run as run_script
 from hintlite.benchmarks.targets.base import BenchmarkError, BenchmarkResult
 from hintlite.benchmarks.targets.device_row import device_row
 from hintlite.benchmarks.targets.ssh.device import Device
-from hintlite.pipeline.app.cli.grammar import WrongUseError, parse
+from hintlite.pipeline.app.cli.grammar import parse
 from hintlite.pipeline.app.cli.main import main
+from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.run.devices.devices import named_twice
 from hintlite.pipeline.app.run.devices.file import Entry, read_devices
 from hintlite.pipeline.app.run.devices.table import cells
