@@ -18,11 +18,11 @@ from typing import Any
 from hintlite.benchmarks.machine import processor
 from hintlite.pipeline.app.cli.grammar import parse
 from hintlite.pipeline.app.run.console import LOG, Terminal, logged
-from hintlite.pipeline.app.run.context import TEACHER, Context, commit
-from hintlite.pipeline.app.run.files import FLOAT, INT8
+from hintlite.pipeline.app.run.context import Context, commit
 from hintlite.pipeline.app.run.folder import RunFolder
 from hintlite.pipeline.app.run.line import run_all
 from hintlite.pipeline.app.run.stages.evaluate import share
+from hintlite.pipeline.runs.layout import FLOAT, INT8, TEACHER
 from hintlite.pipeline.settings.run import RunConfig
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"

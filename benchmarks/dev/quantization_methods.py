@@ -39,7 +39,8 @@ from hintlite.files import write_whole
 from hintlite.pipeline.app.experiments.queue.processes import environment
 from hintlite.pipeline.app.run.context import commit
 from hintlite.pipeline.app.run.folder import versions
-from hintlite.pipeline.app.settings.text import SETTINGS, config_from, settings_text
+from hintlite.pipeline.app.settings.text import config_from, settings_text
+from hintlite.pipeline.runs.layout import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDS = ROOT / "docs/results/quantization_methods"

@@ -23,8 +23,9 @@ from hintlite.models.graph import model_nodes
 from hintlite.pipeline.app.cli.grammar import parse
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.context import Context, load_network
-from hintlite.pipeline.app.run.folder import RECORD, RunFolder, hashes
+from hintlite.pipeline.app.run.folder import RunFolder, hashes
 from hintlite.pipeline.app.run.stages.post_training import UNCHANGED
+from hintlite.pipeline.runs.layout import RECORD
 
 LAYER = "layer2"  # read by the third layer, with no pool between them
 NOTED = "spoiled.json"  # in the run folder: what was done

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from hintlite.files import write_whole
 from hintlite.pipeline.app.run.console import LOG, Terminal, logged
-from hintlite.pipeline.app.run.context import FROM_PYTHON, Context
+from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import RunFolder
 from hintlite.pipeline.app.run.session import prepare_tensorflow
-from hintlite.pipeline.app.settings.text import SETTINGS, settings_text
+from hintlite.pipeline.app.settings.text import settings_text
+from hintlite.pipeline.runs.layout import FROM_PYTHON, SETTINGS
 from hintlite.pipeline.settings.run import RunConfig
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from hintlite.pipeline.report.facts import (
 )
 from hintlite.pipeline.report.facts.choice import chosen_arm
 from hintlite.pipeline.report.facts.reproduce import repeat_command, reproduce, resume_command
-from hintlite.pipeline.report.run_files import RunFiles
+from hintlite.pipeline.runs.reading import RunFiles
 
 SCHEMA = "hintlite-report/1"
 
@@ -40,7 +40,7 @@ def collect(run: Path) -> dict[str, Any]:
         Plain data for JSON. Shares lie in 0..1, latencies are microseconds, null is unknown.
 
     Raises:
-        ReportError: it is no run folder.
+        UnreadableError: it is no run folder.
     """
     files = RunFiles(run)
     tested = files.arrays("evaluate", "predictions.npz")

@@ -10,7 +10,7 @@ from hintlite.benchmarks.results import Outcome, ResultError, of_result
 from hintlite.benchmarks.targets.base import BenchmarkResult
 from hintlite.pipeline.report.facts.choice import chosen_arm
 from hintlite.pipeline.report.facts.table import INT8, benchmark_result, tflite_name
-from hintlite.pipeline.report.run_files import ReportError, RunFiles
+from hintlite.pipeline.runs.reading import RunFiles, UnreadableError
 
 
 def run_outcome(path: Path) -> Outcome:
@@ -21,7 +21,7 @@ def run_outcome(path: Path) -> Outcome:
     """
     try:
         files = RunFiles(path)
-    except ReportError as error:
+    except UnreadableError as error:
         raise ResultError(str(error)) from error
     arm = chosen_arm(files)
     result = None if arm is None else benchmark_result(files, arm, INT8)

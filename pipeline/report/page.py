@@ -20,8 +20,8 @@ from hintlite.pipeline.report.formats import count
 from hintlite.pipeline.report.markup import FOLDER, environment
 from hintlite.pipeline.report.palette import css_variables
 from hintlite.pipeline.report.registry import SECTIONS
-from hintlite.pipeline.report.run_files import ReportError
 from hintlite.pipeline.report.section import Report, Section
+from hintlite.pipeline.runs.reading import UnreadableError
 
 _NUMBERS = re.compile(r"\[\n\s*((?:-?[\d.eE+-]+|null)(?:,\n\s*(?:-?[\d.eE+-]+|null))*)\n\s*\]")
 
@@ -42,10 +42,10 @@ def write_report(
         measured: results and logs from other devices, shown with the first run.
 
     Raises:
-        ReportError: one of them is no run folder, or none is given.
+        UnreadableError: one of them is no run folder, or none is given.
     """
     if not runs:
-        raise ReportError("expected at least one run folder, got none")
+        raise UnreadableError("expected at least one run folder, got none")
     reports = [
         Report(name, run, collect(run)) for name, run in zip(report_names(runs), runs, strict=True)
     ]

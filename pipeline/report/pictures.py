@@ -20,10 +20,10 @@ from hintlite.pipeline.report.figure import DPI, drawing, svg_text
 from hintlite.pipeline.report.names import model_title
 from hintlite.pipeline.report.page import report_names
 from hintlite.pipeline.report.palette import COLOURS, INK, MARKERS, PAPER, Look, look
-from hintlite.pipeline.report.run_files import ReportError
 from hintlite.pipeline.report.section import Report
 from hintlite.pipeline.report.sections.accuracy import AXES, Point, draw, points_of, summary_of
 from hintlite.pipeline.report.series import model_look, model_names
+from hintlite.pipeline.runs.reading import UnreadableError
 
 WIDTH, HEIGHT = 480, 400  # pixels; the axes are as on the page, below them stands the legend
 FONTS = "'DejaVu Sans', Verdana, 'Segoe UI', sans-serif"
@@ -42,7 +42,7 @@ def write_pictures(runs: Sequence[Path], folder: Path) -> list[Path]:
         The files; a picture of which nothing is known yet is left out.
 
     Raises:
-        ReportError: a folder that is no run, or runs of which no model was evaluated.
+        UnreadableError: a folder that is no run, or runs of which no model was evaluated.
     """
     names = report_names(runs)
     reports = [Report(name, run, collect(run)) for name, run in zip(names, runs, strict=True)]
@@ -54,7 +54,7 @@ def write_pictures(runs: Sequence[Path], folder: Path) -> list[Path]:
             write_whole(path, _picture(reports, points, field, label, title))
             written.append(path)
     if not written:
-        raise ReportError(
+        raise UnreadableError(
             "no model of these runs was evaluated yet, so that there is nothing to draw: "
             f"`hintlite run {runs[0]}` goes on"
         )

@@ -11,8 +11,8 @@ from hintlite.pipeline.report.facts.table import INT8
 from hintlite.pipeline.report.markup import heading, join, legend
 from hintlite.pipeline.report.names import model_title
 from hintlite.pipeline.report.palette import COLOURS, MARKERS, Look, look
-from hintlite.pipeline.report.run_files import TEACHER
 from hintlite.pipeline.report.section import Report
+from hintlite.pipeline.runs.layout import TEACHER
 
 # The markers' outlines in a box from -5 to 5, for legends; keys are matplotlib's names.
 OUTLINES = {

@@ -27,7 +27,8 @@ from hintlite.pipeline.app.run.options.stages import (
     stage_parser,
 )
 from hintlite.pipeline.app.settings.parser import Parser
-from hintlite.pipeline.app.settings.text import SETTINGS, config_of
+from hintlite.pipeline.app.settings.text import config_of
+from hintlite.pipeline.runs.layout import SETTINGS
 from hintlite.pipeline.settings.run import RunConfig
 
 EXAMPLES = """examples:

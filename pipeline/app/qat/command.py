@@ -13,11 +13,11 @@ from hintlite.files import write_whole
 from hintlite.pipeline.app.qat.options import data_config, qat_config, quantize_config
 from hintlite.pipeline.app.run.console import LOG, Terminal, logged
 from hintlite.pipeline.app.run.context import CONVERSION_LIBRARIES, fresh_session
-from hintlite.pipeline.app.run.files import FLOAT, INT8
 from hintlite.pipeline.app.run.folder import RunError, RunFolder, Stage
 from hintlite.pipeline.app.run.qat.acceptance import Before, sentence
 from hintlite.pipeline.app.run.qat.outcome import Kept, Task, fine_tune
 from hintlite.pipeline.qat.job import VERSION
+from hintlite.pipeline.runs.layout import FLOAT, INT8
 
 if TYPE_CHECKING:
     import keras

@@ -9,11 +9,12 @@ from pathlib import Path
 from hintlite.files import write_whole
 from hintlite.pipeline.app.cli.grammar import Command
 from hintlite.pipeline.app.run.console import LOG, Terminal, logged
-from hintlite.pipeline.app.run.context import FROM_PYTHON, Context
+from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import RunError, RunFolder
 from hintlite.pipeline.app.run.foreign import is_model, on_model
 from hintlite.pipeline.app.run.session import prepare_tensorflow
-from hintlite.pipeline.app.settings.text import SETTINGS, settings_text
+from hintlite.pipeline.app.settings.text import settings_text
+from hintlite.pipeline.runs.layout import FROM_PYTHON, SETTINGS
 from hintlite.pipeline.settings.run import RunConfig
 
 RUNS = Path("runs")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.folder import RunFolder
+from hintlite.pipeline.runs.layout import TEACHER, teacher_stages
 from hintlite.pipeline.settings.run import RunConfig
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from hintlite.pipeline.data.training_data import TrainingData
     from hintlite.pipeline.training.checkpoint import Row
 
-TEACHER = "teacher"
-FROM_PYTHON = ".from_python"  # marks a run whose samples no setting names
 TRAINING_LIBRARIES = ("keras", "tensorflow", "numpy")
 CONVERSION_LIBRARIES = ("keras", "tensorflow", "ai-edge-litert", "numpy")
 
@@ -69,7 +68,7 @@ class Context:
     @property
     def teachers(self) -> tuple[str, ...]:
         """Names of the teacher stages, one a member."""
-        return tuple(f"teacher/{i}" for i in range(self.config.teacher_members))
+        return teacher_stages(self.config.teacher_members)
 
     def settings(self, *names: str) -> dict[str, Any]:
         """The named parts of the settings, as plain data for a stage's key."""

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from hintlite.files import sweep, write_whole
+from hintlite.pipeline.runs.layout import RECORD
+from hintlite.pipeline.runs.record import stage_key
 
-RECORD = "stage.json"
 KEY = "key.txt"
 
 
@@ -108,14 +109,12 @@ class RunFolder:
 
     def key(self, stage: Stage) -> str:
         """Hash of everything that the stage depends on; its inputs must be complete."""
-        return digest(
-            {
-                "stage": stage.name,
-                "version": stage.version,
-                "settings": stage.settings,
-                "inputs": {name: self.outputs(name) for name in stage.inputs},
-                "libraries": versions(stage.libraries),
-            }
+        return stage_key(
+            stage.name,
+            stage.version,
+            stage.settings,
+            {name: self.outputs(name) for name in stage.inputs},
+            versions(stage.libraries),
         )
 
     def record(self, name: str) -> dict[str, Any]:
@@ -208,11 +207,6 @@ def versions(libraries: tuple[str, ...]) -> dict[str, str | None]:
         except metadata.PackageNotFoundError:
             found[name] = None
     return found
-
-
-def digest(value: Any) -> str:
-    """sha256 of plain data, independent of the order of its keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def hashes(folder: Path, leave_out: tuple[str, ...] = ()) -> dict[str, str]:

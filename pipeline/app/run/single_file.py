@@ -12,7 +12,7 @@ from hintlite.deploy.bundle.manifest import MANIFEST
 from hintlite.files import write_whole
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.folder import RunError
-from hintlite.pipeline.app.run.stages.measured import RESULT
+from hintlite.pipeline.runs.layout import RESULT
 
 
 def benchmark_file(model: Path, options: Mapping[str, Any], terminal: Terminal) -> int:

@@ -6,10 +6,18 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from hintlite.pipeline.app.run.context import TEACHER, Context
-from hintlite.pipeline.app.run.files import FLOAT, FLOAT_CONTROL, INT8, INT8_PTQ, file_name
+from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.stages import benchmark, bundle, evaluate
 from hintlite.pipeline.app.run.stages.quantize import precisions, quantized
+from hintlite.pipeline.runs.layout import (
+    FLOAT,
+    FLOAT_CONTROL,
+    INT8,
+    INT8_PTQ,
+    TEACHER,
+    file_name,
+    result_file,
+)
 
 TITLES = {"scratch": "student alone", "kd": "student, KD", "hint+kd": "student, hints + KD"}
 
@@ -87,7 +95,7 @@ def _parameters(context: Context, model: str) -> int:
 
 
 def _result(context: Context, model: str, precision: str) -> dict[str, Any]:
-    path = context.file(benchmark.NAME, benchmark.result_file(model, precision))
+    path = context.file(benchmark.NAME, result_file(model, precision))
     result: dict[str, Any] = json.loads(path.read_text())
     return result
 

@@ -14,8 +14,6 @@ from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.settings.parser import Parser
 from hintlite.pipeline.settings.run import RunConfig
 
-SETTINGS = "settings.yaml"
-
 
 def config_from(settings: Mapping[str, Any]) -> RunConfig:
     """A run's settings from plain data, as from a YAML file.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hintlite.pipeline.report.run_files import RunFiles
+from hintlite.pipeline.runs.reading import RunFiles
 
 MANIFEST = "device/manifest.json"
 

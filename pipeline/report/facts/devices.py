@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from hintlite.benchmarks.targets.device_row import device_row
-from hintlite.pipeline.report.run_files import RunFiles
+from hintlite.pipeline.runs.reading import RunFiles
 
 RESULT = "result.json"
 

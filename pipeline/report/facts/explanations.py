@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from hintlite.pipeline.report.run_files import RunFiles
+from hintlite.pipeline.runs.reading import RunFiles
 
 FOLDER, FILE = "explain", "explain.json"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hintlite.pipeline.report.run_files import RunFiles
+from hintlite.pipeline.runs.reading import RunFiles
 
 FILE = "hint_maps.npz"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hintlite.pipeline.report.facts.table import benchmark_result, precisions
-from hintlite.pipeline.report.run_files import RunFiles
+from hintlite.pipeline.runs.reading import RunFiles
 
 CONDITIONS = ("before", "after")  # of the machine: they differ from one measurement to the next
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from hintlite.pipeline.report.facts.choice import MANIFEST
 from hintlite.pipeline.report.facts.devices import is_device
-from hintlite.pipeline.report.run_files import TARGETS, RunFiles
+from hintlite.pipeline.runs.layout import TARGETS
+from hintlite.pipeline.runs.reading import RunFiles
 
 RESULT = "result.json"
 MODEL = "device/student_int8.tflite"

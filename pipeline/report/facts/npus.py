@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hintlite.pipeline.report.facts.choice import MANIFEST
-from hintlite.pipeline.report.run_files import RunFiles
+from hintlite.pipeline.runs.reading import RunFiles
 
 RESULT = "result.json"
 ESTIMATED = "estimated"

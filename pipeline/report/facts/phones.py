@@ -8,7 +8,8 @@ from typing import Any
 
 from hintlite.benchmarks.results import Outcome, ResultError, of_result, read_outcome
 from hintlite.benchmarks.targets.base import BenchmarkResult
-from hintlite.pipeline.report.run_files import TARGETS, ReportError, RunFiles
+from hintlite.pipeline.runs.layout import TARGETS
+from hintlite.pipeline.runs.reading import RunFiles, UnreadableError
 
 ANDROID = f"{TARGETS}/android"
 TIMES = ("init", "first", "min", "p50", "mean", "p90", "p95", "p99", "max", "std")
@@ -34,12 +35,12 @@ def measured_elsewhere(paths: Sequence[Path]) -> list[dict[str, Any]]:
     """One entry a file of results or log that the user names.
 
     Raises:
-        ReportError: one of them holds no result.
+        UnreadableError: one of them holds no result.
     """
     try:
         return [entry(read_outcome(path)) for path in paths]
     except ResultError as error:
-        raise ReportError(str(error)) from error
+        raise UnreadableError(str(error)) from error
 
 
 def entry(outcome: Outcome) -> dict[str, Any]:

@@ -10,7 +10,8 @@ import numpy as np
 
 from hintlite.pipeline.report.facts.choice import chosen_arm
 from hintlite.pipeline.report.facts.table import DEPLOYED, FLOAT
-from hintlite.pipeline.report.run_files import TEACHER, RunFiles
+from hintlite.pipeline.runs.layout import TEACHER
+from hintlite.pipeline.runs.reading import RunFiles
 
 PERCENTILES = (50, 90, 99, 100)
 

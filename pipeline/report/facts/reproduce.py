@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hintlite.pipeline.report.run_files import TARGETS
+from hintlite.pipeline.runs.layout import TARGETS
 
 # figure, files below the run folder, command; {run} is the run folder as a shell word
 EXPLAINED = "error of each INT8 operator, accuracy regained"

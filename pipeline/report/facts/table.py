@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hintlite.pipeline.report.names import PRECISIONS
-from hintlite.pipeline.report.run_files import TEACHER, RunFiles
+from hintlite.pipeline.runs.layout import TEACHER
+from hintlite.pipeline.runs.reading import RunFiles
 
 FLOAT, INT8 = "float32", "int8"
 DEPLOYED = (INT8, "int16x8", "mixed")  # one of them stands beside float

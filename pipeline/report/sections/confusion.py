@@ -23,9 +23,9 @@ from hintlite.pipeline.report.markup import (
     table,
 )
 from hintlite.pipeline.report.names import result_title
-from hintlite.pipeline.report.run_files import TEACHER
 from hintlite.pipeline.report.section import Report, Section
 from hintlite.pipeline.report.series import per_run
+from hintlite.pipeline.runs.layout import TEACHER
 
 MOST = 12  # of the confusions that are listed
 UNFOLDED = 20  # more classes than this are folded away

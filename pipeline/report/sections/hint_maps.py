@@ -13,9 +13,9 @@ from hintlite.pipeline.report.facts.hints import FILE, map_pairs
 from hintlite.pipeline.report.images import image_uri, map_uri
 from hintlite.pipeline.report.markup import heading, join, paragraph, part
 from hintlite.pipeline.report.names import model_title
-from hintlite.pipeline.report.run_files import RunFiles
 from hintlite.pipeline.report.section import Report, Section
 from hintlite.pipeline.report.series import per_run
+from hintlite.pipeline.runs.reading import RunFiles
 
 IMAGES = 6
 SIZE = 96  # pixels of the longer side on the page

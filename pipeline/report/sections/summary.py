@@ -9,8 +9,8 @@ from hintlite.pipeline.report import formats
 from hintlite.pipeline.report.facts.table import DEPLOYED, FLOAT
 from hintlite.pipeline.report.markup import join, paragraph, part
 from hintlite.pipeline.report.names import model_title, precision_title
-from hintlite.pipeline.report.run_files import TEACHER
 from hintlite.pipeline.report.section import Report, Section
+from hintlite.pipeline.runs.layout import TEACHER
 
 Cards = list[tuple[str, str, str]]
 

@@ -8,8 +8,8 @@ from typing import Any
 from hintlite.pipeline.app.experiments.studies.plan import Plan
 from hintlite.pipeline.app.experiments.studies.records import Records
 from hintlite.pipeline.app.experiments.studies.statistics import LEAST, least_difference
-from hintlite.pipeline.app.run.files import FLOAT, INT8
 from hintlite.pipeline.app.run.stages.post_training import quantized
+from hintlite.pipeline.runs.layout import FLOAT, INT8
 
 # Parts of an arm that train in a phase before the task, or as long: -> the settings of that phase.
 PHASED = {

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from hintlite.pipeline.app.experiments.queue.progress import Progress
 from hintlite.pipeline.app.experiments.studies.records import SCHEMA, record_id
-from hintlite.pipeline.app.run.context import TEACHER, Context, commit
-from hintlite.pipeline.app.run.files import FLOAT, INT8, file_name
+from hintlite.pipeline.app.run.context import Context, commit
 from hintlite.pipeline.app.run.folder import versions
 from hintlite.pipeline.app.run.stages import evaluate
 from hintlite.pipeline.app.run.stages.quantize import precisions, quantized
+from hintlite.pipeline.runs.layout import FLOAT, INT8, TEACHER, file_name
 
 if TYPE_CHECKING:
     import keras

@@ -12,10 +12,11 @@ from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.experiments.studies.definition import Arm, Study, merged
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.context import Context
-from hintlite.pipeline.app.run.folder import RunFolder, Stage, digest
+from hintlite.pipeline.app.run.folder import RunFolder, Stage
 from hintlite.pipeline.app.run.stages import data as data_stage
 from hintlite.pipeline.app.run.stages import distill, evaluate, quantize, teacher
 from hintlite.pipeline.app.settings.text import config_from
+from hintlite.pipeline.runs.record import digest
 from hintlite.pipeline.settings.base import SettingsError
 from hintlite.pipeline.settings.quantize import QuantizeConfig
 from hintlite.pipeline.settings.run import RunConfig

@@ -20,7 +20,7 @@ from hintlite.pipeline.app.experiments.studies.doubts import doubts
 from hintlite.pipeline.app.experiments.studies.plan import Plan
 from hintlite.pipeline.app.experiments.studies.records import Records, read_records
 from hintlite.pipeline.app.experiments.studies.statistics import summary as summarised
-from hintlite.pipeline.app.run.files import FLOAT, INT8
+from hintlite.pipeline.runs.layout import FLOAT, INT8
 
 SCHEMA = "hintlite-study/1"
 PRECISIONS = (FLOAT, INT8)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from hintlite.pipeline.app.run.context import Context, fresh_session, load_network
-from hintlite.pipeline.app.run.files import FLOAT, INT8, file_name
 from hintlite.pipeline.app.run.stages import evaluate
+from hintlite.pipeline.runs.layout import FLOAT, INT8, file_name
 
 FOLDER = "float"  # in the run folder
 

@@ -18,11 +18,11 @@ from hintlite.pipeline.app.experiments.studies.layout import Layout
 from hintlite.pipeline.app.experiments.studies.plan import short, student_identity, teacher_identity
 from hintlite.pipeline.app.experiments.studies.records import STUDENT, TEACHER, read_record
 from hintlite.pipeline.app.run.console import LOG, logged
-from hintlite.pipeline.app.run.context import TEACHER as TEACHER_MODEL
 from hintlite.pipeline.app.run.context import Context
-from hintlite.pipeline.app.run.files import QUANTIZED, file_name
 from hintlite.pipeline.app.run.folder import RunError, RunFolder, hashes
 from hintlite.pipeline.app.run.teacher_taps import FOLDER as CACHE
+from hintlite.pipeline.runs.layout import QUANTIZED, file_name
+from hintlite.pipeline.runs.layout import TEACHER as TEACHER_MODEL
 from hintlite.pipeline.settings.run import RunConfig
 
 TEACHER_STEPS = ("data", "teacher", "quantize", "evaluate")

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from hintlite.pipeline.app.experiments.tuning.layout import Layout
-from hintlite.pipeline.app.run.files import QUANTIZED
+from hintlite.pipeline.runs.layout import QUANTIZED
 
 KEPT = (
     *("distill/*/student.keras", "distill/*/history.csv"),

@@ -17,9 +17,9 @@ from hintlite.pipeline.app.experiments.tuning.definition import INT8
 from hintlite.pipeline.app.experiments.tuning.task import TEACHER, TrialTask
 from hintlite.pipeline.app.run.console import LOG, logged
 from hintlite.pipeline.app.run.context import Context
-from hintlite.pipeline.app.run.files import file_name
 from hintlite.pipeline.app.run.folder import BusyError, RunFolder
 from hintlite.pipeline.app.run.stages.quantize import quantized
+from hintlite.pipeline.runs.layout import file_name
 
 if TYPE_CHECKING:
     import optuna

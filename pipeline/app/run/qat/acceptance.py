@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hintlite.pipeline.app.run.files import FLOAT, FLOAT_CONTROL, INT8, INT8_PTQ
 from hintlite.pipeline.app.run.qat.job import Tuned, conversion_failures, facts
+from hintlite.pipeline.runs.layout import FLOAT, FLOAT_CONTROL, INT8, INT8_PTQ
 from hintlite.pipeline.settings.quantize import QATConfig, QuantizeConfig
 
 if TYPE_CHECKING:

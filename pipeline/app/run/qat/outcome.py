@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.context import StageError
-from hintlite.pipeline.app.run.files import FLOAT_CONTROL, INT8, INT8_PTQ
 from hintlite.pipeline.app.run.qat.acceptance import Before, judge
 from hintlite.pipeline.app.run.qat.job import Tuned, fine_tune_job
+from hintlite.pipeline.runs.layout import FLOAT_CONTROL, INT8, INT8_PTQ
 from hintlite.pipeline.settings.quantize import QATConfig, QuantizeConfig
 
 if TYPE_CHECKING:

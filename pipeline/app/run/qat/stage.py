@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from hintlite.files import write_whole
 from hintlite.pipeline.app.run.context import Context
-from hintlite.pipeline.app.run.files import FINE_TUNING, file_name
 from hintlite.pipeline.app.run.qat import outcome as qat_outcome
 from hintlite.pipeline.app.run.qat.acceptance import Before, sentence
 from hintlite.pipeline.app.run.qat.outcome import Task
 from hintlite.pipeline.app.run.teacher_taps import cached_tap, mode
 from hintlite.pipeline.methods import method_names
 from hintlite.pipeline.qat.job import VERSION
+from hintlite.pipeline.runs.layout import FINE_TUNING, file_name
 
 if TYPE_CHECKING:
     import keras

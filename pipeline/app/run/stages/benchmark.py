@@ -6,10 +6,10 @@ from pathlib import Path
 
 from hintlite.benchmarks.machine import processor
 from hintlite.pipeline.app.run.context import Context
-from hintlite.pipeline.app.run.files import file_name
 from hintlite.pipeline.app.run.folder import Stage
 from hintlite.pipeline.app.run.stages.measured import request, write_result
 from hintlite.pipeline.app.run.stages.quantize import precisions
+from hintlite.pipeline.runs.layout import file_name, result_file
 
 NAME = "benchmark"
 
@@ -25,11 +25,6 @@ def stage(context: Context) -> Stage:
         libraries=("ai-edge-litert", "numpy"),
         work=lambda folder: _work(context, folder),
     )
-
-
-def result_file(model: str, precision: str) -> str:
-    """Where the result of a file is kept."""
-    return f"{model}.{precision}.json"
 
 
 def _work(context: Context, folder: Path) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from hintlite.pipeline.app.run.context import Context, commit
-from hintlite.pipeline.app.run.files import INT8, file_name
 from hintlite.pipeline.app.run.folder import RunError, Stage
 from hintlite.pipeline.app.run.stages.data import NAME as DATA
 from hintlite.pipeline.app.run.stages.quantize import quantized
+from hintlite.pipeline.runs.layout import INT8, file_name
 
 NAME = "bundle"
 DEVICE = "bundle/device"  # the folder that is copied to a device

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from hintlite.benchmarks.targets.names import TARGETS
 from hintlite.pipeline.app.run.folder import Stage
 from hintlite.pipeline.app.run.stages import bundle
-from hintlite.pipeline.app.run.stages.measured import RESULT, write_result
+from hintlite.pipeline.app.run.stages.measured import write_result
+from hintlite.pipeline.runs.layout import RESULT
 
 if TYPE_CHECKING:
     from hintlite.benchmarks.targets.base import BenchmarkRequest, BenchmarkResult

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from hintlite.files import write_whole
 from hintlite.pipeline.app.run.context import Context
-from hintlite.pipeline.app.run.files import file_name
 from hintlite.pipeline.app.run.folder import Stage
 from hintlite.pipeline.app.run.stages.data import NAME as DATA
 from hintlite.pipeline.app.run.stages.quantize import precisions
+from hintlite.pipeline.runs.layout import file_name
 
 if TYPE_CHECKING:
     import numpy as np

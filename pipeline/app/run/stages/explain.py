@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from hintlite.files import write_whole
 from hintlite.pipeline.app.run.context import Context
-from hintlite.pipeline.app.run.files import FLOAT, INT8, file_name
 from hintlite.pipeline.app.run.folder import Stage
 from hintlite.pipeline.app.run.stages.data import NAME as DATA
+from hintlite.pipeline.runs.layout import EXPLANATION, FLOAT, INT8, file_name
 
 if TYPE_CHECKING:
     import numpy as np
 
-RESULT = "explain.json"
 SAMPLES = 1000  # of the validation part, unless more or fewer are asked for
 
 
@@ -60,7 +59,7 @@ def _work(context: Context, model: str, samples: int, folder: Path) -> None:
             progress=lambda done, total: bar.update(done, total, f"{done:,} of {total:,} runs"),
         )
         bar.note = f"{len(rows)} validation samples, {len(result.operators) - 1} operators"
-    write_whole(folder / RESULT, json.dumps(result.to_dict(), indent=1, allow_nan=False))
+    write_whole(folder / EXPLANATION, json.dumps(result.to_dict(), indent=1, allow_nan=False))
 
 
 def spread(rows: np.ndarray, count: int) -> np.ndarray:
@@ -80,5 +79,6 @@ def spread(rows: np.ndarray, count: int) -> np.ndarray:
 def results(context: Context) -> dict[str, dict[str, Any]]:
     """Model -> what its explain.json says."""
     return {
-        model: json.loads(context.file(name(model), RESULT).read_text()) for model in context.models
+        model: json.loads(context.file(name(model), EXPLANATION).read_text())
+        for model in context.models
     }

@@ -14,8 +14,6 @@ from hintlite.pipeline.app.run.context import Context
 if TYPE_CHECKING:
     from hintlite.benchmarks.targets.base import BenchmarkRequest, BenchmarkResult
 
-RESULT = "result.json"
-
 
 def request(context: Context) -> BenchmarkRequest:
     """The run's settings of `benchmark`, whose names are those of a request."""

@@ -12,7 +12,8 @@ from hintlite.files import write_whole
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import RunError, Stage
 from hintlite.pipeline.app.run.stages import bundle
-from hintlite.pipeline.app.run.stages.measured import RESULT, verdict_text, write_result
+from hintlite.pipeline.app.run.stages.measured import verdict_text, write_result
+from hintlite.pipeline.runs.layout import RESULT
 
 if TYPE_CHECKING:
     from hintlite.benchmarks.targets.base import BenchmarkResult

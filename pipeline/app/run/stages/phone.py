@@ -11,10 +11,10 @@ from hintlite.pipeline.app.run.context import (
     fresh_session,
     load_network,
 )
-from hintlite.pipeline.app.run.files import FLOAT, INT8, file_name
 from hintlite.pipeline.app.run.folder import Stage
 from hintlite.pipeline.app.run.stages import bundle
 from hintlite.pipeline.app.run.stages.data import NAME as DATA
+from hintlite.pipeline.runs.layout import FLOAT, INT8, file_name
 
 NAME = "phone"
 FLOAT16, DYNAMIC_RANGE = "float16", "dynamic_range"

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hintlite.pipeline.app.run.context import TEACHER, Context, StageError
-from hintlite.pipeline.app.run.files import FLOAT, INT8, INT16, MIXED
+from hintlite.pipeline.app.run.context import Context, StageError
+from hintlite.pipeline.runs.layout import FLOAT, INT8, INT16, MIXED, TEACHER
 from hintlite.pipeline.settings.quantize import QuantizeConfig
 
 if TYPE_CHECKING:

@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING, Any
 from hintlite.files import write_whole
 from hintlite.pipeline.app.run.context import (
     CONVERSION_LIBRARIES,
-    TEACHER,
     Context,
     StageError,
     fresh_session,
     load_network,
 )
-from hintlite.pipeline.app.run.files import (
+from hintlite.pipeline.app.run.folder import Stage
+from hintlite.pipeline.app.run.stages import post_training
+from hintlite.pipeline.app.run.stages.data import NAME as DATA
+from hintlite.pipeline.app.run.stages.post_training import Converted
+from hintlite.pipeline.runs.layout import (
     FINE_TUNING,
     FLOAT,
     FLOAT_CONTROL,
     INT8,
     INT8_PTQ,
     MIXED,
+    TEACHER,
     file_name,
 )
-from hintlite.pipeline.app.run.folder import Stage
-from hintlite.pipeline.app.run.stages import post_training
-from hintlite.pipeline.app.run.stages.data import NAME as DATA
-from hintlite.pipeline.app.run.stages.post_training import Converted
 
 if TYPE_CHECKING:
     import keras

@@ -10,7 +10,8 @@ from hintlite.benchmarks.targets.names import TARGETS
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import Stage
 from hintlite.pipeline.app.run.stages import bundle, tflm
-from hintlite.pipeline.app.run.stages.measured import RESULT, verdict_text, write_result
+from hintlite.pipeline.app.run.stages.measured import verdict_text, write_result
+from hintlite.pipeline.runs.layout import RESULT
 
 HOST = TARGETS[0]
 

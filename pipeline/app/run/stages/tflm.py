@@ -11,7 +11,8 @@ from hintlite.files import write_whole
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import Stage
 from hintlite.pipeline.app.run.stages import bundle
-from hintlite.pipeline.app.run.stages.measured import RESULT, verdict_text
+from hintlite.pipeline.app.run.stages.measured import verdict_text
+from hintlite.pipeline.runs.layout import RESULT
 
 TARGET = "tflm"
 NAME = f"targets/{TARGET}"

@@ -17,10 +17,10 @@ from hintlite.pipeline.report.figure import drawing, to_picture
 from hintlite.pipeline.report.images import image_uri
 from hintlite.pipeline.report.page import json_text, write_report
 from hintlite.pipeline.report.palette import COLOURS
-from hintlite.pipeline.report.run_files import ReportError
 from hintlite.pipeline.report.section import Report
 from hintlite.pipeline.report.sections import comparison
 from hintlite.pipeline.report.sections.hint_maps import mean_map
+from hintlite.pipeline.runs.reading import UnreadableError
 
 HOSTILE = "<script>alert(1)</script>\"'&$x_1$"
 EMPTY = {"meta", "link", "img", "path", "use", "br"}
@@ -234,9 +234,9 @@ def test_runs_of_one_name_are_told_apart(tmp_path):
 
 
 def test_no_run_and_no_run_folder_are_refused(tmp_path):
-    with pytest.raises(ReportError, match="at least one"):
+    with pytest.raises(UnreadableError, match="at least one"):
         write_report([], tmp_path / "x.html", None)
-    with pytest.raises(ReportError, match="expected a run folder"):
+    with pytest.raises(UnreadableError, match="expected a run folder"):
         write_report([tmp_path], tmp_path / "x.html", None)
     assert list(tmp_path.iterdir()) == []
 

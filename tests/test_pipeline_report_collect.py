@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 
 from hintlite.pipeline.report.collect import collect
 from hintlite.pipeline.report.facts.predictions import change, matrix, mcnemar
-from hintlite.pipeline.report.run_files import ReportError, RunFiles
+from hintlite.pipeline.runs.reading import RunFiles, UnreadableError
 
 
 @pytest.fixture(scope="module")
@@ -204,11 +204,11 @@ def test_what_was_made_with_other_settings_gives_no_figures(tmp_path):
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
-    with pytest.raises(ReportError, match=r"expected a run folder with settings\.yaml"):
+    with pytest.raises(UnreadableError, match=r"expected a run folder with settings\.yaml"):
         collect(tmp_path)
     (tmp_path / "settings.yaml").write_text("a: [")
-    with pytest.raises(ReportError, match="is no YAML"):
+    with pytest.raises(UnreadableError, match="is no YAML"):
         collect(tmp_path)
     (tmp_path / "settings.yaml").write_text("seed: 1")
-    with pytest.raises(ReportError, match="names no arms"):
+    with pytest.raises(UnreadableError, match="names no arms"):
         collect(tmp_path)

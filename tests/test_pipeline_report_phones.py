@@ -13,7 +13,7 @@ from hintlite.pipeline.app.cli.main import main
 from hintlite.pipeline.app.run.folder import RunFolder, Stage
 from hintlite.pipeline.report.collect import collect
 from hintlite.pipeline.report.page import write_report
-from hintlite.pipeline.report.run_files import ReportError
+from hintlite.pipeline.runs.reading import UnreadableError
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_without_phones_there_is_no_section(tmp_path):
 def test_a_file_that_is_no_result_is_refused(tmp_path, capsys):
     path = write_run(tmp_path / "run", stages=1)
     (tmp_path / "x.log").write_text("INFO: STARTING!\n")
-    with pytest.raises(ReportError, match=r"x.log: expected a line"):
+    with pytest.raises(UnreadableError, match=r"x.log: expected a line"):
         write_report([path], tmp_path / "r.html", None, [tmp_path / "x.log"])
     assert main(["report", str(path), "--measured", str(tmp_path / "none.log")]) == 1
     assert "cannot be read" in capsys.readouterr().err

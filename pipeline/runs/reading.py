@@ -20,13 +20,20 @@ from typing import Any
 import numpy as np
 import yaml
 
-SETTINGS, RECORD = "settings.yaml", "stage.json"
-TEACHER = "teacher"
-TARGETS = "targets"
+from hintlite.errors import HintliteError
+from hintlite.pipeline.runs.layout import (
+    RECORD,
+    SETTINGS,
+    TARGETS,
+    TEACHER,
+    quantize_stage,
+    teacher_stages,
+)
+from hintlite.pipeline.runs.record import stage_key
 
 
-class ReportError(RuntimeError):
-    """A folder that no page can be made of."""
+class UnreadableError(HintliteError):
+    """A run folder, or a result beside it, that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ class RunFiles:
         path: the run folder.
 
     Raises:
-        ReportError: it holds no settings.yaml, or one that cannot be read.
+        UnreadableError: it holds no settings.yaml, or one that cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -64,14 +71,14 @@ class RunFiles:
         try:
             settings = yaml.safe_load((self.path / SETTINGS).read_text())
         except OSError as error:
-            raise ReportError(
+            raise UnreadableError(
                 f"expected a run folder with {SETTINGS}, got {self.path}: "
                 f"`hintlite run {self.path}` starts a run there"
             ) from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ReportError(f"{self.path / SETTINGS} is no YAML: {error}") from error
+            raise UnreadableError(f"{self.path / SETTINGS} is no YAML: {error}") from error
         if not isinstance(settings, dict) or not isinstance(settings.get("arms"), list):
-            raise ReportError(
+            raise UnreadableError(
                 f"{self.path / SETTINGS} names no arms: it was not written by `hintlite run`"
             )
         return settings
@@ -89,13 +96,13 @@ class RunFiles:
     @property
     def teachers(self) -> tuple[str, ...]:
         """Names of the teacher stages, one a member."""
-        return tuple(f"teacher/{i}" for i in range(int(self.settings.get("teacher_members", 1))))
+        return teacher_stages(int(self.settings.get("teacher_members", 1)))
 
     @property
     def stages(self) -> tuple[str, ...]:
         """All stages of a complete run, in the order of the line, then the targets asked for."""
         distill = tuple(f"distill/{arm}" for arm in self.arms)
-        quantize = tuple(f"quantize/{model}" for model in self.models)
+        quantize = tuple(map(quantize_stage, self.models))
         last = ("evaluate", "bundle", "benchmark")
         return ("data", *self.teachers, *distill, *quantize, *last, *self.targets)
 
@@ -135,7 +142,9 @@ class RunFiles:
                 return f"it was made from {earlier}, which is {self.state(earlier).state}"
         if differing := _differing(record["settings"], self.settings):
             return f"it was made with another setting of {differing}"
-        if _key(record, {name: self._outputs(name) for name in record["inputs"]}) != record["key"]:
+        inputs = {name: self._outputs(name) for name in record["inputs"]}
+        parts = {name: record[name] for name in ("stage", "version", "settings", "libraries")}
+        if stage_key(**parts, inputs=inputs) != record["key"]:
             return "it was made from other files than those that are there now"
         return None
 
@@ -195,13 +204,6 @@ class RunFiles:
         if self.state(stage).state != "begun" or not path.is_file():
             return [], False
         return list(csv.DictReader(io.StringIO(path.read_text()))), False
-
-
-def _key(record: Mapping[str, Any], inputs: Mapping[str, Any]) -> str:
-    """The hash of everything that a stage depends on, as the line computes it."""
-    parts = {name: record[name] for name in ("stage", "version", "settings", "libraries")}
-    text = json.dumps(parts | {"inputs": dict(inputs)}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _differing(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:

@@ -9,7 +9,7 @@ from report_run import settings, write_run
 from hintlite.pipeline.app.cli.main import main
 from hintlite.pipeline.report.palette import COLOURS
 from hintlite.pipeline.report.pictures import standalone, write_pictures
-from hintlite.pipeline.report.run_files import ReportError
+from hintlite.pipeline.runs.reading import UnreadableError
 
 SVG = "{http://www.w3.org/2000/svg}"
 NAMES = ["accuracy-bytes.svg", "accuracy-latency.svg", "accuracy-macs.svg"]
@@ -68,7 +68,7 @@ def test_same_runs_same_bytes_and_several_runs_are_told_apart(tmp_path):
 
 def test_a_run_that_was_not_evaluated_gives_no_picture_but_a_sentence(tmp_path):
     run = write_run(tmp_path / "early", stages=4)
-    with pytest.raises(ReportError, match="no model of these runs was evaluated yet"):
+    with pytest.raises(UnreadableError, match="no model of these runs was evaluated yet"):
         write_pictures([run], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
