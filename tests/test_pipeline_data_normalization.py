@@ -40,6 +40,19 @@ def test_standard_survives_a_large_offset():
     np.testing.assert_allclose(fitted.std, images.std(dtype=np.float64), rtol=1e-9)
 
 
+def test_signed_spans_minus_1_to_1_and_raw_changes_nothing():
+    pixels = np.uint8([[[0, 51, 255]]])
+    signed = fit_normalization("signed", COLOURS, 255.0, "here")
+    np.testing.assert_allclose(signed.apply(pixels), [[[-1, -0.6, 1]]], atol=1e-6)
+    raw = fit_normalization("raw", COLOURS, 255.0, "here")
+    assert raw.apply(pixels).tolist() == [[[0, 51, 255]]]
+
+
+def test_signed_needs_values_with_a_maximum_of_their_own():
+    with pytest.raises(DataError, match=r"whole numbers.*take the normalization 'raw'"):
+        fit_normalization("signed", COLOURS.astype(np.float32), None, "here")
+
+
 def test_a_constant_channel_is_only_moved():
     images = COLOURS.copy()
     images[..., 1] = 200

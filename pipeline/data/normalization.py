@@ -81,9 +81,11 @@ def fit_normalization(
     """Chooses the normalization of a data set from its training part.
 
     Args:
-        kind: "unit": raw / raw_max, or (raw - min) / (max - min) of the training part where the
-            raw values have no maximum of their own; "standard": mean 0 and deviation 1 of each
-            channel of the training part (a constant channel is only moved to 0).
+        kind: one of NORMALIZATIONS (pipeline/settings/data.py). "unit": raw / raw_max, or
+            (raw - min) / (max - min) of the training part where the raw values have no maximum of
+            their own; "standard": mean 0 and deviation 1 of each channel of the training part (a
+            constant channel is only moved to 0); "signed": raw / (raw_max / 2) - 1; "raw": the
+            values as they are.
         images: the training part, raw [n, h, w, c].
         raw_max: the raw value of full brightness; None for floating point.
         place: where the images come from, for messages.
@@ -92,7 +94,8 @@ def fit_normalization(
         The normalization.
 
     Raises:
-        DataError: all values of the training part are the same.
+        DataError: all values of the training part are the same; "signed" for values without a
+            maximum of their own.
     """
     low, high = float(images.min()), float(images.max())
     if low == high:
@@ -102,10 +105,24 @@ def fit_normalization(
         )
     if kind == "standard":
         return _standard(images)
+    channels = images.shape[-1]
+    if kind == "raw":
+        return Normalization((0.0,) * channels, (1.0,) * channels)
+    if kind == "signed":
+        half = (_half(raw_max, place),) * channels
+        return Normalization(half, half)
     if raw_max is not None:
         low, high = 0.0, raw_max
-    channels = images.shape[-1]
     return Normalization((low,) * channels, (high - low,) * channels)
+
+
+def _half(raw_max: float | None, place: str) -> float:
+    if raw_max is None:
+        raise DataError(
+            f"{place}: the normalization 'signed' needs whole numbers from 0 to 255; these are "
+            "floating point: scale them to -1..1 in the file and take the normalization 'raw'"
+        )
+    return raw_max / 2
 
 
 def _standard(images: np.ndarray) -> Normalization:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from hintlite.pipeline.settings.base import one_of, require
 
 SOURCES = ("digits", "fashion_mnist", "mnist", "cifar10", "cifar100", "folder", "npz")
+NORMALIZATIONS = ("unit", "standard", "signed", "raw")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class DataConfig:
         calibration_samples: training samples, balanced over classes, that set the INT8 ranges.
         limit: train on a stratified part of this many samples.
         split_seed: decides who goes where.
-        normalization: "unit" scales to 0..1, "standard" to mean 0 and deviation 1 per channel.
+        normalization: "unit" scales to 0..1, "standard" to mean 0 and deviation 1 per channel,
+            "signed" to -1..1; "raw" leaves the values as they are.
         image_height: rows that folder images are resized to; their median by default.
         image_width: columns that folder images are resized to; their median by default.
         color: channels of folder images: auto, grayscale, rgb or rgba.
@@ -70,7 +72,7 @@ class DataConfig:
     def __post_init__(self) -> None:
         """Refuses fractions, counts and paths that cannot work."""
         one_of("data.source", self.source, SOURCES)
-        one_of("data.normalization", self.normalization, ("unit", "standard"))
+        one_of("data.normalization", self.normalization, NORMALIZATIONS)
         one_of("data.color", self.color, ("auto", "grayscale", "rgb", "rgba"))
         for name in ("validation_fraction", "test_fraction"):
             value = getattr(self, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -210,21 +210,8 @@ def _teacher(path: str | None) -> keras.Model | None:
 
 def _data(options: Mapping[str, Any], shape: tuple[int, ...]) -> TrainingData:
     from hintlite.pipeline.data.load import load_training
-    from hintlite.pipeline.data.normalization import Normalization
 
-    data = load_training(data_config(options, shape))
-    if options["normalization"] not in ("raw", "signed"):
-        return data
-    channels = data.input_shape[-1]
-    if options["normalization"] == "raw":
-        return replace(data, normalization=Normalization((0.0,) * channels, (1.0,) * channels))
-    if data.raw_max is None:
-        raise RunError(
-            f"{options['data']}: --normalization signed needs whole numbers from 0 to 255; these "
-            "are floating point: scale them to -1..1 in the file and give --normalization raw"
-        )
-    half = (data.raw_max / 2,) * channels
-    return replace(data, normalization=Normalization(half, half))
+    return load_training(data_config(options, shape))
 
 
 def _check_fit(name: str, network: keras.Model, data: TrainingData) -> None:

@@ -10,11 +10,10 @@ from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.look.compare import percent
 from hintlite.pipeline.app.settings.parser import Parser, make_parser
 from hintlite.pipeline.settings.base import SettingsError
-from hintlite.pipeline.settings.data import SOURCES, DataConfig
+from hintlite.pipeline.settings.data import NORMALIZATIONS, SOURCES, DataConfig
 from hintlite.pipeline.settings.quantize import QATConfig, QuantizeConfig
 
 NAMED = tuple(name for name in SOURCES if name not in ("folder", "npz"))
-NORMALIZATIONS = ("unit", "standard", "signed", "raw")
 _QAT, _QUANTIZE, _DATA = QATConfig(), QuantizeConfig(), DataConfig()
 # name, default, what; the type is the default's.
 NUMBERS: tuple[tuple[str, int | float, str], ...] = (
@@ -147,7 +146,6 @@ def data_config(options: Mapping[str, Any], input_shape: tuple[int, ...]) -> Dat
     """
     from hintlite.pipeline.settings.data import AugmentConfig
 
-    kind = options["normalization"]
     augmentation = AugmentConfig(flip=options["flip"], shift=options["shift"])
     more: dict[str, Any] = {"source": options["data"]}
     if options["data"] not in NAMED:
@@ -160,7 +158,7 @@ def data_config(options: Mapping[str, Any], input_shape: tuple[int, ...]) -> Dat
     return DataConfig(
         limit=options["limit"],
         calibration_samples=options["calibration_samples"],
-        normalization=kind if kind in ("unit", "standard") else "unit",
+        normalization=options["normalization"],
         augmentation=augmentation,
         **more,
     )
