@@ -19,7 +19,7 @@ layers that write it, such as the pieces of a maxout layer, and all that read it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,12 +80,10 @@ def equalized(network: keras.Model, relu6: str = SKIP) -> tuple[keras.Model, tup
     """
     if relu6 not in (SKIP, REPLACE):
         raise ValueError(f"relu6 must be {SKIP} or {REPLACE}; got {relu6!r}")
-    copy = folded(network)
-    found = chains(copy)
-    if relu6 == REPLACE:
-        clips = {name for chain in found for name in chain.clipped}
-        copy = _unclipped(copy, clips)
-        found = chains(copy, clips)
+    flat = folded(network)
+    clips = {name for chain in chains(flat) for name in chain.clipped} if relu6 == REPLACE else ()
+    copy = _copied(flat, clips)
+    found = chains(copy, clips)
     active = [chain for chain in found if not chain.clipped or relu6 == REPLACE]
     before = {id(chain): _ranges(chain) for chain in found}
     for _ in range(SWEEPS):
@@ -95,12 +93,12 @@ def equalized(network: keras.Model, relu6: str = SKIP) -> tuple[keras.Model, tup
     return copy, tuple(_pair(chain, before[id(chain)], chain in active) for chain in found)
 
 
-def _unclipped(network: keras.Model, names: set[str]) -> keras.Model:
-    """A copy with ReLU in the place of the named ReLU6 layers."""
+def _copied(network: keras.Model, unclipped: Collection[str]) -> keras.Model:
+    """A copy with weights of its own, and ReLU in the place of the named ReLU6 layers."""
 
     def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
         config = layer.get_config()
-        if layer.name in names:
+        if layer.name in unclipped:
             config["max_value"] = None
         return type(layer).from_config(config)
 

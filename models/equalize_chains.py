@@ -166,13 +166,20 @@ def _same_count(writers: Sequence[Any]) -> bool:
 def _writes(node: Node) -> bool:
     """Whether a layer with weights passes a factor of its weights on to its output."""
     plain = (keras.activations.linear, keras.activations.relu)
-    return type(node.operation) in _WEIGHTED and node.operation.activation in plain
+    return _is_weighted(node.operation) and node.operation.activation in plain
 
 
 def _reads(node: Node) -> bool:
     """Whether a layer has weights of its own for each channel that it reads."""
     layer = node.operation
-    return type(layer) in _WEIGHTED and getattr(layer, "groups", 1) == 1
+    return _is_weighted(layer) and getattr(layer, "groups", 1) == 1
+
+
+def _is_weighted(layer: Any) -> bool:
+    """Whether it is one of `_WEIGHTED` with its channels last and plain weights."""
+    last = getattr(layer, "data_format", "channels_last") == "channels_last"
+    changed = getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None)
+    return type(layer) in _WEIGHTED and last and not changed
 
 
 def _passes(node: Node) -> bool:

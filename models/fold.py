@@ -2,78 +2,89 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import keras
 import numpy as np
 
-from hintlite.models.graph import Node, is_functional, model_nodes
+from hintlite.models.graph import Node, model_nodes
 
 FOLDABLE = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
 
 
 def folded(network: keras.Model) -> keras.Model:
-    """A copy of a network that computes the same in inference mode with fewer operations.
+    """A network that computes the same in inference mode with fewer operations.
 
     A batch normalization `y = gamma * (x - mean) / sqrt(var + eps) + beta` that alone reads a
     linear convolution or dense layer `x = W * u + b` is folded into it:
     `W' = W * s`, `b' = (b - mean) * s + beta` with `s = gamma / sqrt(var + eps)`
-    (Jacob et al. 2018, arXiv 1712.05877, section 3.2). Normalizations anywhere else stay as they
+    (Jacob et al. 2018, arXiv 1712.05877, section 3.2). Both must be called in one place each: one
+    that serves in two would change the other place too. Normalizations anywhere else stay as they
     are; nested models are not looked into.
 
     Args:
         network: functional model; it is not changed.
 
     Returns:
-        Functional model with the same inputs and outputs and weights of its own.
+        Functional model with the same inputs and outputs. Folded layers have weights of their own,
+        all others are the network's; the network itself where nothing can be folded.
     """
-    norms = _folded_norms(network)
-    convolutions = {id(conv): norm for norm, conv in norms.values()}
+    pairs = _folded_norms(network)
+    if not pairs:
+        return network
+    norms = {id(norm) for norm, _ in pairs}
+    replaced = {id(layer): _folded_layer(layer, norm) for norm, layer in pairs}
 
     def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
         if id(layer) in norms:
             return keras.layers.Identity(name=layer.name, dtype=layer.dtype_policy)
-        config = layer.get_config()
-        if id(layer) in convolutions:
-            config["use_bias"] = True
-        return type(layer).from_config(config)
+        return replaced.get(id(layer), layer)
 
     def call(layer: keras.layers.Layer, *inputs: Any, **named: Any) -> Any:
         return inputs[0] if isinstance(layer, keras.layers.Identity) else layer(*inputs, **named)
 
-    copy = keras.models.clone_model(network, clone_function=clone, call_function=call)
-    for layer in network.layers:
-        if id(layer) in norms or not layer.weights:
-            continue
-        twin = copy.get_layer(layer.name)
-        norm = convolutions.get(id(layer))
-        twin.set_weights(_weights(layer, norm) if norm else layer.get_weights())
-    return copy
+    return keras.models.clone_model(network, clone_function=clone, call_function=call)
 
 
-def _folded_norms(network: keras.Model) -> dict[int, tuple[Any, Any]]:
-    """id of a normalization -> (it, the layer that it is folded into)."""
+def _folded_norms(network: keras.Model) -> list[tuple[Any, Any]]:
+    """Normalizations with the layers that they can be folded into."""
     nodes = model_nodes(network)
-    readers: dict[int, list[Node]] = {}
-    for node in nodes:
-        for parent in node.parent_nodes:
-            readers.setdefault(id(parent.operation), []).append(node)
+    calls = Counter(id(node.operation) for node in nodes)
+    reads = Counter(id(parent.operation) for node in nodes for parent in node.parent_nodes)
     kept = {id(tensor._keras_history.operation) for tensor in network.outputs}
-    pairs = {}
+    pairs = []
     for node in nodes:
         norm = node.operation
-        if not isinstance(norm, keras.layers.BatchNormalization) or len(node.parent_nodes) != 1:
+        if type(norm) is not keras.layers.BatchNormalization or len(node.parent_nodes) != 1:
             continue
-        conv = node.parent_nodes[0].operation
-        alone = len(readers[id(conv)]) == 1 and id(conv) not in kept
-        if alone and _is_linear(conv) and norm.axis in (-1, 3):
-            pairs[id(norm)] = (norm, conv)
+        layer = node.parent_nodes[0].operation
+        once = calls[id(norm)] == calls[id(layer)] == reads[id(layer)] == 1
+        if once and id(layer) not in kept and _is_linear(layer) and _scales_channels(node):
+            pairs.append((norm, layer))
     return pairs
 
 
+def _scales_channels(node: Node) -> bool:
+    """Whether a call of a normalization uses the moving statistics, along the last axis."""
+    alone = len(node.arguments.args) == 1 and not node.arguments.kwargs.get("training")
+    return alone and node.operation.axis in (-1, len(node.input_tensors[0].shape) - 1)
+
+
 def _is_linear(layer: Any) -> bool:
-    exact = type(layer) in FOLDABLE
-    return exact and not is_functional(layer) and layer.activation is keras.activations.linear
+    """Whether a layer is W * u + b with plain weights, its channels last."""
+    plain = type(layer) in FOLDABLE and layer.activation is keras.activations.linear
+    last = getattr(layer, "data_format", "channels_last") == "channels_last"
+    changed = getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None)
+    return plain and last and not changed
+
+
+def _folded_layer(layer: Any, norm: Any) -> keras.layers.Layer:
+    """A layer that computes what both do."""
+    twin = type(layer).from_config({**layer.get_config(), "use_bias": True})
+    twin.build(layer.input.shape)
+    twin.set_weights(_weights(layer, norm))
+    return twin
 
 
 def _weights(layer: Any, norm: Any) -> list[np.ndarray]:

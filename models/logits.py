@@ -9,7 +9,7 @@ from hintlite.models.graph import Node, Place, Tensor, innermost, named_outputs,
 
 _STRIPPED = ("softmax", "log_softmax")
 # They move numbers about without changing them; a softmax may hide before them.
-_MOVERS = ("Reshape", "Flatten", "Identity", "Dropout", "Squeeze")
+_MOVERS = ("Reshape", "Flatten", "Identity", "Dropout", "Squeeze", "Activation")
 
 
 def logits_place(model: keras.Model) -> Place:

@@ -99,6 +99,7 @@ def test_a_model_without_softmax_is_left_as_it_is(activation):
         ([layers.Dense(1)], "single output unit"),
         ([layers.Dense(1, activation="softmax")], "single output unit"),
         ([layers.Dense(4, activation="softmax"), layers.Reshape((4,))], "has its softmax"),
+        ([layers.Dense(4), layers.Softmax(), layers.Activation("linear")], "has its softmax"),
         ([layers.Reshape((1, 6)), layers.Dense(4)], r"\(None, 1, 4\); expected the scores"),
     ],
 )
