@@ -95,6 +95,11 @@ def two_consumers(x):
     return keras.layers.Add()([bn()(made), keras.layers.ReLU()(made)])
 
 
+def norms_of_one_map(x):
+    made = conv()(x)
+    return keras.layers.Add()([bn()(made), bn()(made)])
+
+
 def nested(x):
     inside = keras.Input(x.shape[1:])
     block = keras.Model(inside, bn()(conv()(inside)))
@@ -119,10 +124,7 @@ TOPOLOGIES = {
     "a convolution before two normalizations": (conv_before_two, 2),
     "both twice": (conv_read_twice_by_one, 1),
     "a convolution with two consumers": (two_consumers, 1),
-    "two normalizations of one map": (
-        lambda x: (lambda y: keras.layers.Add()([bn()(y), bn()(y)]))(conv()(x)),
-        2,
-    ),
+    "two normalizations of one map": (norms_of_one_map, 2),
     "two normalizations in a row": (lambda x: bn()(bn()(conv()(x))), 1),
     "nested models": (nested, 1),
     "a convolution also in a nested model": (nested_and_outside, 0),
