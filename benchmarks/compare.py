@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hintlite.benchmarks.results import Outcome
+from hintlite.errors import HintliteError
 
 # The first that both results have is what --max-slowdown bounds.
 SPEEDS = ("p50_us", "mean_us", "instructions_per_inference")
@@ -29,7 +30,7 @@ TITLES = {
 }
 
 
-class CompareError(Exception):
+class CompareError(HintliteError):
     """Results that cannot be compared, or not by the asked bounds."""
 
 

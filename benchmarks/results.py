@@ -25,12 +25,13 @@ from hintlite.benchmarks.targets.base import BenchmarkError, BenchmarkResult
 from hintlite.benchmarks.targets.bench_json import SCHEMA, latency_us
 from hintlite.benchmarks.targets.benchmark_model import Log, looks_like_log, parse_log
 from hintlite.benchmarks.targets.printable import all_printable, printable
+from hintlite.errors import HintliteError
 
 LARGEST_BYTES = 64 << 20  # a result of some kB; anything larger is something else
 FORMS = "the JSON of bench_tflite.py or of a target, a log of benchmark_model, or a run folder"
 
 
-class ResultError(Exception):
+class ResultError(HintliteError):
     """A file that holds no result that can be read."""
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from hintlite.errors import HintliteError
+
 OWN = Path(__file__).with_name("boards.yaml")
 KIB = 1024
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -19,7 +21,7 @@ _NUMBERS = (
 )
 
 
-class BoardError(ValueError):
+class BoardError(HintliteError):
     """A board that is not known, or a file of boards that cannot be read."""
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from hintlite.errors import NetworkError
 from hintlite.models.graph import Node, Tensor, check_functional, is_functional, model_nodes
 
 Shape = tuple[int, ...]
@@ -88,12 +89,12 @@ def cost(model: keras.Model) -> Cost:
         The cost for one image.
 
     Raises:
-        ValueError: the model is not functional, or its input has no fixed size.
+        NetworkError: the model is not functional, or its input has no fixed size.
     """
     check_functional(model)
     size = model.inputs[0].shape[1:]
     if None in size:
-        raise ValueError(
+        raise NetworkError(
             f"model {model.name!r} takes images of shape {size}: the cost of an open size is "
             "unknown; build it with a fixed input_shape."
         )

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import keras
 
+from hintlite.errors import NetworkError
+
 
 def ensemble(members: Sequence[keras.Model], hint_member: int = 0) -> keras.Model:
     """One network with taps out of several with the same input and classes.
@@ -17,17 +19,17 @@ def ensemble(members: Sequence[keras.Model], hint_member: int = 0) -> keras.Mode
         member's feature maps.
 
     Raises:
-        ValueError: no members, or members whose inputs or classes differ.
+        NetworkError: no members, or members whose inputs or classes differ.
     """
     if not members:
-        raise ValueError("an ensemble needs at least one network")
+        raise NetworkError("an ensemble needs at least one network")
     if len(members) == 1:
         return members[0]
     inputs = keras.Input(members[0].input_shape[1:], name="image")
     for member in members:
         same_input = member.input_shape[1:] == members[0].input_shape[1:]
         if not same_input or member.output["logits"].shape != members[0].output["logits"].shape:
-            raise ValueError(
+            raise NetworkError(
                 "the members of an ensemble must agree in input and classes: "
                 f"{members[0].input_shape} -> {members[0].output['logits'].shape} and "
                 f"{member.input_shape} -> {member.output['logits'].shape}"

@@ -26,6 +26,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from hintlite.errors import SettingsError
 from hintlite.models.equalize_chains import Chain, chains, written_channels
 from hintlite.models.fold import folded
 
@@ -76,10 +77,10 @@ def equalized(network: keras.Model, relu6: str = SKIP) -> tuple[keras.Model, tup
         The copy, and what was done with each pair, in the network's order.
 
     Raises:
-        ValueError: another word for `relu6`.
+        SettingsError: another word for `relu6`.
     """
     if relu6 not in (SKIP, REPLACE):
-        raise ValueError(f"relu6 must be {SKIP} or {REPLACE}; got {relu6!r}")
+        raise SettingsError(f"relu6 must be {SKIP} or {REPLACE}; got {relu6!r}")
     flat = folded(network)
     clips = {name for chain in chains(flat) for name in chain.clipped} if relu6 == REPLACE else ()
     copy = _copied(flat, clips)

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from hintlite.errors import NetworkError
 from hintlite.models.blocks import maxout
 from hintlite.models.pooling import partial_max_pool
 from hintlite.models.settings import MaxoutLayer, NetworkConfig
@@ -33,7 +34,7 @@ def build_fitnet(
         Network with the outputs "logits", "stage1", ...
 
     Raises:
-        ValueError: a kernel is larger than the map that it meets.
+        NetworkError: a kernel is larger than the map that it meets.
     """
     x = inputs = keras.Input(input_shape, name="image")
     taps: dict[str, Tensor] = {}
@@ -52,7 +53,7 @@ def build_fitnet(
 def _convolution(x: Tensor, layer: MaxoutLayer, config: NetworkConfig, name: str) -> Tensor:
     height, width = (size + 2 * layer.padding for size in x.shape[1:3])
     if layer.kernel > min(height, width):
-        raise ValueError(
+        raise NetworkError(
             f"the {layer.kernel}x{layer.kernel} kernel of {name!r} does not fit its map of "
             f"{height}x{width} (padding included); use larger images or fewer pools."
         )

@@ -12,6 +12,8 @@ from typing import Any
 
 import keras
 
+from hintlite.errors import NetworkError
+
 Tensor = Any  # keras.KerasTensor
 Node = Any  # one call of a layer in a graph
 
@@ -33,16 +35,16 @@ def check_functional(model: keras.Model) -> None:
     """Refuse a model whose graph cannot be read.
 
     Raises:
-        ValueError: the model is not functional, or has more than one input.
+        NetworkError: the model is not functional, or has more than one input.
     """
     if not is_functional(model):
-        raise ValueError(
+        raise NetworkError(
             f"model {model.name!r} ({type(model).__name__}) is not functional, so its layers "
             "cannot be tapped; build it with keras.Model(inputs, outputs), or as a Sequential "
             "that begins with keras.Input."
         )
     if len(model.inputs) != 1:
-        raise ValueError(
+        raise NetworkError(
             f"model {model.name!r} has {len(model.inputs)} inputs; expected one, the image."
         )
 
@@ -119,7 +121,7 @@ def find_layer(model: keras.Model, path: str) -> Place:
         The place of the only output of that layer.
 
     Raises:
-        ValueError: there is no such layer, it is called more than once, or has several outputs.
+        NetworkError: there is no such layer, it is called more than once, or has several outputs.
     """
     calls: list[Node] = []
     here = model
@@ -132,7 +134,7 @@ def find_layer(model: keras.Model, path: str) -> Place:
             calls.append(node)
             here = node.operation
     if len(node.outputs) != 1:
-        raise ValueError(
+        raise NetworkError(
             f"layer {path!r} has {len(node.outputs)} outputs; a tap needs a layer with one."
         )
     inside = innermost(node.outputs[0])
@@ -144,7 +146,7 @@ def _only_call(model: keras.Model, here: keras.Model, name: str, path: str) -> N
     if not nodes:
         raise _unknown(model, path)
     if len(nodes) > 1:
-        raise ValueError(
+        raise NetworkError(
             f"layer {name!r} of the path {path!r} is called {len(nodes)} times in model "
             f"{here.name!r}, so its output is not one tensor; tap a layer that is called once, "
             "such as the one that takes its output."
@@ -152,12 +154,12 @@ def _only_call(model: keras.Model, here: keras.Model, name: str, path: str) -> N
     return nodes[0]
 
 
-def _unknown(model: keras.Model, path: str) -> ValueError:
+def _unknown(model: keras.Model, path: str) -> NetworkError:
     paths = list(layer_paths(model))
     last = path.rsplit("/", 1)[-1]
     same_name = [p for p in paths if p.rsplit("/", 1)[-1] == last]
     near = (same_name + difflib.get_close_matches(path, paths, n=3, cutoff=0.5))[:3] or paths[-3:]
-    return ValueError(
+    return NetworkError(
         f"model {model.name!r} has no layer {path!r}; the nearest of its {len(paths)} layer paths "
         f"are {', '.join(repr(p) for p in near)}."
     )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import keras
 
+from hintlite.errors import NetworkError
 from hintlite.models.settings import NetworkConfig
 from hintlite.models.taps import with_taps
 
@@ -23,17 +24,17 @@ def load_keras_file(
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it cannot be loaded, or does not fit the data.
+        NetworkError: it cannot be loaded, or does not fit the data.
     """
     network = with_taps(read_keras_file(str(config.path)), config.taps)
     shape, units = tuple(network.inputs[0].shape[1:]), network.output["logits"].shape[-1]
     if shape != tuple(input_shape):
-        raise ValueError(
+        raise NetworkError(
             f"the model in {config.path} takes images of shape {shape}, but the data has "
             f"{tuple(input_shape)}; resize the data, or train the model on this shape."
         )
     if units != classes:
-        raise ValueError(
+        raise NetworkError(
             f"the model in {config.path} tells {units} classes apart, but the data has {classes}; "
             "check that it was trained on these classes."
         )
@@ -48,7 +49,7 @@ def read_keras_file(path: str) -> keras.Model:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it cannot be loaded.
+        NetworkError: it cannot be loaded.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}; expected a model saved as .keras.")
@@ -56,7 +57,7 @@ def read_keras_file(path: str) -> keras.Model:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever the file's layers raise
         reason = str(error).strip().split("\n")[0]
-        raise ValueError(
+        raise NetworkError(
             f"{path} could not be loaded as a Keras model: {reason} Custom layers and Lambda "
             "layers are not run from a file; save the model with Keras' own layers."
         ) from error

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from hintlite.errors import NetworkError
 from hintlite.models.graph import Node, Place, Tensor, innermost, named_outputs, producer
 
 _STRIPPED = ("softmax", "log_softmax")
@@ -26,20 +27,20 @@ def logits_place(model: keras.Model) -> Place:
         The place of the logits [batch, classes].
 
     Raises:
-        ValueError: the model has several outputs, or none that has logits for each class.
+        NetworkError: the model has several outputs, or none that has logits for each class.
     """
     named = named_outputs(model)
     if "logits" in named:
         return innermost(named["logits"])
     output = _only_output(model)
     if len(output.shape) != 2:
-        raise ValueError(
+        raise NetworkError(
             f"model {model.name!r} has an output of shape {output.shape}; expected the scores of "
             "a classifier, [batch, classes]. End it with global pooling and a Dense layer."
         )
     place = _without_softmax(model, innermost(output))
     if place.tensor.shape[-1] < 2:
-        raise ValueError(
+        raise NetworkError(
             f"model {model.name!r} has a single output unit; distillation needs one for each "
             "class. Train it again with Dense(2) and a softmax over both classes."
         )
@@ -51,7 +52,7 @@ def _only_output(model: keras.Model) -> Tensor:
     if len(model.outputs) == 1 and not named:
         return model.outputs[0]
     names = named or [producer(tensor).operation.name for tensor in model.outputs]
-    raise ValueError(
+    raise NetworkError(
         f"model {model.name!r} has the outputs {', '.join(map(repr, names))}, none of them called "
         "'logits'; give it one output, the class scores: keras.Model(model.input, <that output>)."
     )
@@ -67,7 +68,7 @@ def _without_softmax(model: keras.Model, place: Place) -> Place:
         inside = innermost(before)
         return Place((*place.calls, *inside.calls), inside.tensor)
     if activation != "linear":
-        raise ValueError(
+        raise NetworkError(
             f"model {model.name!r} ends in {node.operation.name!r} with the activation "
             f"{activation!r}; expected a softmax or none, so that the classes exclude each other. "
             "Train it again with one unit for each class and a softmax."
@@ -81,7 +82,7 @@ def _refuse_hidden_softmax(model: keras.Model, node: Node) -> None:
     while type(node.operation).__name__ in _MOVERS:
         node = producer(node.input_tensors[0])
         if activation_name(node.operation) in _STRIPPED:
-            raise ValueError(
+            raise NetworkError(
                 f"model {model.name!r} has its softmax {node.operation.name!r} before "
                 f"{last!r}; make the softmax its last layer, so that it can be left out."
             )
@@ -90,7 +91,7 @@ def _refuse_hidden_softmax(model: keras.Model, node: Node) -> None:
 def _linear_twin(model: keras.Model, layer: Any) -> keras.layers.Layer:
     """The same Dense without its activation; it holds the same variables, not copies of them."""
     if type(layer) is not keras.layers.Dense or layer.kernel is not getattr(layer, "_kernel", None):
-        raise ValueError(
+        raise NetworkError(
             f"model {model.name!r} ends in {layer.name!r}, a {type(layer).__name__} with a "
             "softmax that cannot be taken apart; end it with a plain Dense (not quantized, no "
             "LoRA), or with a Softmax layer of its own."

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import keras
 
+from hintlite.errors import NetworkError
 from hintlite.models.fitnet import build_fitnet
 from hintlite.models.keras_file import load_keras_file
 from hintlite.models.settings import NetworkConfig
@@ -35,13 +36,14 @@ def build_network(
         [batch, h, w, c].
 
     Raises:
-        ValueError: the shape or the number of classes cannot be, or the network does not fit them.
+        NetworkError: the shape or the number of classes cannot be, or the network does not fit
+            them.
     """
     if len(input_shape) != 3 or min(input_shape) < 1:
-        raise ValueError(
+        raise NetworkError(
             f"input_shape must be (height, width, channels), each at least 1, got {input_shape}."
         )
     if classes < 2:
-        raise ValueError(f"a classifier needs at least 2 classes, got {classes}.")
+        raise NetworkError(f"a classifier needs at least 2 classes, got {classes}.")
     config = config.resolved()
     return _BUILDERS[config.family](config, input_shape, classes)

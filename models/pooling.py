@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from hintlite.errors import NetworkError
 from hintlite.models.pooling_sizes import missing_pixels
 
 Tensor = Any
@@ -26,7 +27,7 @@ def partial_max_pool(x: Tensor, pool: int, stride: int, name: str) -> Tensor:
         Feature map [batch, ceil((h - pool) / stride) + 1, the same of w, c].
 
     Raises:
-        ValueError: the partial windows cannot be had from Keras' pools.
+        NetworkError: the partial windows cannot be had from Keras' pools.
     """
     sizes = x.shape[1:3]
     window = tuple(min(pool, n) for n in sizes)
@@ -38,7 +39,7 @@ def partial_max_pool(x: Tensor, pool: int, stride: int, name: str) -> Tensor:
     if pool % stride == 0 and pool > stride:
         x = partial_max_pool(x, stride, stride, f"{name}_inner")
         return keras.layers.MaxPooling2D(pool // stride, 1, name=name)(x)
-    raise ValueError(
+    raise NetworkError(
         f"a {pool}x{pool} max pool of stride {stride} on a map of {sizes[0]}x{sizes[1]} leaves a "
         f"window that misses {max(missing)} pixels (layer {name!r}); change the pool or the image "
         "size so that the windows fit, or give it stride 2 and an even side."

@@ -2,6 +2,8 @@
 
 import math
 
+from hintlite.errors import NetworkError
+
 Size = tuple[int, ...]
 
 
@@ -24,7 +26,7 @@ def pool_chain(sizes: Size, pool: int, stride: int) -> list[Size]:
         stride: step, in pixels.
 
     Raises:
-        ValueError: the partial windows cannot be had from plain pools.
+        NetworkError: the partial windows cannot be had from plain pools.
     """
     window = [min(pool, n) for n in sizes]
     missing = [missing_pixels(n, k, stride) for n, k in zip(sizes, window, strict=True)]
@@ -36,4 +38,4 @@ def pool_chain(sizes: Size, pool: int, stride: int) -> list[Size]:
         inner = pool_chain(sizes, stride, stride)
         last = [min(pool // stride, n) for n in inner[-1]]
         return [*inner, tuple(n - k + 1 for n, k in zip(inner[-1], last, strict=True))]
-    raise ValueError(f"a {pool}x{pool} max pool of stride {stride} does not fit {sizes}")
+    raise NetworkError(f"a {pool}x{pool} max pool of stride {stride} does not fit {sizes}")

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from hintlite.errors import NetworkError, SettingsError
 from hintlite.models.blocks import activate, maxout
 from hintlite.models.resize import average_to, common_size
 
@@ -39,12 +40,15 @@ def build_regressor(
         kinds its height and width are the smaller ones of both.
 
     Raises:
-        ValueError: unknown kind or activation, or a hint that is larger than the guided map.
+        SettingsError: unknown kind or activation.
+        NetworkError: a hint that is larger than the guided map.
     """
     guided, hint = _sizes(guided_shape, "guided"), _sizes(hint_shape, "hint")
     for what, given, known in (("kind", kind, KINDS), ("activation", activation, ACTIVATIONS)):
         if given not in known:
-            raise ValueError(f"unknown regressor {what} {given!r}; known are {', '.join(known)}.")
+            raise SettingsError(
+                f"unknown regressor {what} {given!r}; known are {', '.join(known)}."
+            )
     inputs = keras.Input(guided, name="guided")
     if kind == "paper":
         outputs = _convolution(inputs, hint[2], _paper_kernel(guided, hint), activation)
@@ -59,7 +63,7 @@ def build_regressor(
 def _sizes(shape: Sequence[int | None], what: str) -> Shape:
     sizes = tuple(shape)[-3:]
     if len(shape) not in (3, 4) or not all(isinstance(size, int) and size > 0 for size in sizes):
-        raise ValueError(
+        raise NetworkError(
             f"the {what} features have the shape {tuple(shape)}; expected a feature map of fixed "
             "size, (height, width, channels)."
         )
@@ -70,7 +74,7 @@ def _sizes(shape: Sequence[int | None], what: str) -> Shape:
 def _paper_kernel(guided: Shape, hint: Shape) -> tuple[int, int]:
     kernel = guided[0] - hint[0] + 1, guided[1] - hint[1] + 1
     if min(kernel) < 1:
-        raise ValueError(
+        raise NetworkError(
             f"the hint {hint} is larger than the guided map {guided} (height, width, channels), so "
             "no valid convolution leads to it; choose the regressor kind 'pooled', a later hint, "
             "or an earlier guided tap."

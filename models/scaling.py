@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import prod
 
+from hintlite.errors import NetworkError
 from hintlite.models.plan import Step, stages, stem_kernel
 from hintlite.models.settings import NetworkConfig
 
@@ -75,10 +76,10 @@ def scale_to(
         most reference_parameters / times_fewer parameters.
 
     Raises:
-        ValueError: the family's widths cannot be scaled, or the least of each stage is too large.
+        NetworkError: the family's widths cannot be scaled, or the least of each stage is too large.
     """
     if config.family not in SCALABLE:
-        raise ValueError(
+        raise NetworkError(
             f"times_fewer cannot scale a network of the family {config.family!r}; "
             f"it can scale {', '.join(SCALABLE)}."
         )
@@ -92,7 +93,7 @@ def scale_to(
     if smallest > limit:
         least = "one channel" if unit == 1 else f"{unit} channels"
         smaller = "or smaller depths" if unit == 1 else "smaller depths or channel_multiple"
-        raise ValueError(
+        raise NetworkError(
             f"times_fewer {config.times_fewer} of {reference_parameters:,} parameters leaves "
             f"{int(limit):,}, but with {least} in each stage the network still has "
             f"{smallest:,}; use times_fewer of at most {reference_parameters / smallest:.4g}, "

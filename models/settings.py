@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 
+from hintlite.errors import SettingsError
 from hintlite.models.presets import PRESETS
 
 _STAGED = (
@@ -51,12 +52,14 @@ class MaxoutLayer:
     def __post_init__(self) -> None:
         for name in ("channels", "kernel", "pieces"):
             if getattr(self, name) < 1:
-                raise ValueError(f"layer {name} must be at least 1, got {getattr(self, name)}.")
+                raise SettingsError(f"layer {name} must be at least 1, got {getattr(self, name)}.")
         for name in ("padding", "pool", "pool_stride"):
             if getattr(self, name) < 0:
-                raise ValueError(f"layer {name} must not be negative, got {getattr(self, name)}.")
+                raise SettingsError(
+                    f"layer {name} must not be negative, got {getattr(self, name)}."
+                )
         if self.pool_stride > self.pool:
-            raise ValueError(
+            raise SettingsError(
                 f"layer pool_stride is {self.pool_stride} but pool is {self.pool}: a pool that "
                 "steps over pixels loses them; set pool_stride to at most pool."
             )
@@ -145,7 +148,7 @@ def check_network(config: NetworkConfig) -> None:
         config: settings of one network.
 
     Raises:
-        ValueError: with a sentence that says what was given, what is possible and what to do.
+        SettingsError: with a sentence that says what was given, what is possible and what to do.
     """
     if config.preset is not None:
         _check_preset(config, config.preset)
@@ -172,14 +175,14 @@ def _check_choice(what: str, given: str, choices: Iterable[str]) -> None:
     if given not in known:
         near = difflib.get_close_matches(given, known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"unknown {what} {given!r}; known are {', '.join(known)}.{hint}")
+        raise SettingsError(f"unknown {what} {given!r}; known are {', '.join(known)}.{hint}")
 
 
 def _check_preset(config: NetworkConfig, preset: str) -> None:
     _check_choice("preset", preset, PRESETS)
     others = [name for name in _changed(config) if name != "preset"]
     if others:
-        raise ValueError(
+        raise SettingsError(
             f"preset {preset!r} stands for the whole network, but {', '.join(others)} "
             "came with it; leave those out, or set preset to null and describe the network."
         )
@@ -189,7 +192,7 @@ def _check_unused(config: NetworkConfig) -> None:
     allowed = FAMILY_FIELDS[config.family]
     unused = [n for n in _changed(config) if n not in (*allowed, "family")]
     if unused:
-        raise ValueError(
+        raise SettingsError(
             f"a network of the family {config.family!r} does not use {', '.join(unused)}; "
             f"it uses {', '.join(allowed)}."
         )
@@ -197,17 +200,17 @@ def _check_unused(config: NetworkConfig) -> None:
 
 def _check_numbers(config: NetworkConfig) -> None:
     if not 0.0 <= config.dropout < 1.0:
-        raise ValueError(f"dropout must be at least 0 and below 1, got {config.dropout}.")
+        raise SettingsError(f"dropout must be at least 0 and below 1, got {config.dropout}.")
     if not (math.isfinite(config.l2) and config.l2 >= 0.0):
-        raise ValueError(f"l2 must be a number that is not negative, got {config.l2}.")
+        raise SettingsError(f"l2 must be a number that is not negative, got {config.l2}.")
     if config.times_fewer is not None and not (
         math.isfinite(config.times_fewer) and config.times_fewer >= 1.0
     ):
-        raise ValueError(f"times_fewer must be at least 1, got {config.times_fewer}.")
+        raise SettingsError(f"times_fewer must be at least 1, got {config.times_fewer}.")
     if config.channel_multiple < 1:
-        raise ValueError(f"channel_multiple must be at least 1, got {config.channel_multiple}.")
+        raise SettingsError(f"channel_multiple must be at least 1, got {config.channel_multiple}.")
     if config.channel_multiple > 1 and config.times_fewer is None:
-        raise ValueError(
+        raise SettingsError(
             f"channel_multiple {config.channel_multiple} does nothing without times_fewer: set "
             "times_fewer, or leave it out and give widths that are such multiples."
         )
@@ -219,18 +222,20 @@ def _check_stages(config: NetworkConfig) -> None:
     own_widths, own_depths = FAMILY_SHAPES[config.family]
     widths, depths = config.widths or own_widths, config.depths or own_depths
     if len(widths) != len(depths):
-        raise ValueError(
+        raise SettingsError(
             f"widths {widths} has {len(widths)} stages but depths {depths} has {len(depths)}; "
             "give one width and one depth for each stage."
         )
     if min(*widths, *depths) < 1:
-        raise ValueError(f"widths {widths} and depths {depths} must all be at least 1.")
+        raise SettingsError(f"widths {widths} and depths {depths} must all be at least 1.")
     if config.residual and max(depths) < 2:
-        raise ValueError(f"residual needs a stage of two convolutions, but depths is {depths}.")
+        raise SettingsError(f"residual needs a stage of two convolutions, but depths is {depths}.")
     if config.family == "resnet8" and any(depth % 2 for depth in depths):
-        raise ValueError(f"resnet8 is built of pairs of convolutions: make depths {depths} even.")
+        raise SettingsError(
+            f"resnet8 is built of pairs of convolutions: make depths {depths} even."
+        )
     if min(*config.stem_kernel, config.stem_stride, config.first_stride) < 1:
-        raise ValueError(
+        raise SettingsError(
             f"stem_kernel {config.stem_kernel}, stem_stride {config.stem_stride} and first_stride "
             f"{config.first_stride} must be at least 1."
         )
@@ -238,27 +243,27 @@ def _check_stages(config: NetworkConfig) -> None:
 
 def _check_fitnet(config: NetworkConfig) -> None:
     if not config.layers:
-        raise ValueError("a fitnet needs layers; give them, or a preset such as 'fitnet1'.")
+        raise SettingsError("a fitnet needs layers; give them, or a preset such as 'fitnet1'.")
     if config.fc_units < 0 or config.fc_pieces < 1:
-        raise ValueError(
+        raise SettingsError(
             f"fc_units must not be negative and fc_pieces at least 1, got {config.fc_units} and "
             f"{config.fc_pieces}."
         )
     if config.fc_units == 0 and config.fc_pieces != 2:
-        raise ValueError("fc_pieces does nothing while fc_units is 0; leave it out.")
+        raise SettingsError("fc_pieces does nothing while fc_units is 0; leave it out.")
 
 
 def _check_keras_file(config: NetworkConfig) -> None:
     if not config.path:
-        raise ValueError("a network of the family 'keras_file' needs path, a .keras file.")
+        raise SettingsError("a network of the family 'keras_file' needs path, a .keras file.")
     if not config.path.endswith(".keras"):
-        raise ValueError(
+        raise SettingsError(
             f"path {config.path!r} is not a .keras file; save the model again with "
             "model.save('name.keras')."
         )
     for name, layer in config.taps.items():
         if name == "logits" or not name or not layer:
-            raise ValueError(
+            raise SettingsError(
                 f"tap {name!r} -> {layer!r} cannot be: a tap needs a name other than 'logits', "
                 "and a layer path such as 'base/block_6_project_BN'."
             )

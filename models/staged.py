@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from hintlite.errors import NetworkError
 from hintlite.models.blocks import Style, conv_bn_relu, residual_pair, separable
 from hintlite.models.plan import Step, stages, stem_kernel, stem_stride
 from hintlite.models.settings import NetworkConfig
@@ -42,7 +43,7 @@ def build_staged(config: NetworkConfig, input_shape: Shape, classes: int) -> ker
         Network with the outputs "logits", "stage1", ...
 
     Raises:
-        ValueError: the images are too small for the pools.
+        NetworkError: the images are too small for the pools.
     """
     check_pools(config, input_shape)
     style = Style(config.activation, config.batch_norm, config.l2)
@@ -66,7 +67,7 @@ def check_pools(config: NetworkConfig, input_shape: Shape) -> None:
     """Refuse a thin_deep network with more 2x2 pools than the image can be halved.
 
     Raises:
-        ValueError: a map would have no pixel left; the sentence lists the sizes.
+        NetworkError: a map would have no pixel left; the sentence lists the sizes.
     """
     if config.family != "thin_deep":
         return  # strides with "same" padding stop at one pixel
@@ -75,7 +76,7 @@ def check_pools(config: NetworkConfig, input_shape: Shape) -> None:
     if min(sizes[-1]) < 1:
         steps = " -> ".join(f"{height}x{width}" for height, width in sizes)
         most = min(height, width).bit_length()
-        raise ValueError(
+        raise NetworkError(
             f"{len(sizes)} stages need {len(sizes) - 1} pools of 2x2, but the images shrink as "
             f"{steps}; use at most {most} stages (widths and depths), or larger images."
         )

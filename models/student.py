@@ -2,6 +2,7 @@
 
 import keras
 
+from hintlite.errors import NetworkError
 from hintlite.models.network import build_network
 from hintlite.models.scaling import scale_to
 from hintlite.models.settings import NetworkConfig
@@ -26,13 +27,13 @@ def build_student(
         "stage1", ... [batch, h, w, c].
 
     Raises:
-        ValueError: the network does not fit the data, or times_fewer cannot be met.
+        NetworkError: the network does not fit the data, or times_fewer cannot be met.
     """
     config = config.resolved()
     if config.times_fewer is None:
         return build_network(config, input_shape, classes)
     if teacher_parameters is None or teacher_parameters < 1:
-        raise ValueError(
+        raise NetworkError(
             f"times_fewer {config.times_fewer} needs the number of parameters of the teacher, got "
             f"{teacher_parameters}; pass teacher_parameters, or give the student its widths."
         )

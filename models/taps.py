@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import keras
 
+from hintlite.errors import NetworkError
 from hintlite.models.cut import cut_model
 from hintlite.models.graph import (
     Node,
@@ -38,12 +39,12 @@ def with_taps(model: keras.Model, taps: Mapping[str, str]) -> keras.Model:
         Functional network with the outputs "logits" and one for each tap.
 
     Raises:
-        ValueError: the model cannot be read, a path leads to no layer (the nearest are named), or
+        NetworkError: the model cannot be read, a path leads to no layer (the nearest are named), or
             to one without a single feature map.
     """
     check_functional(model)
     if LOGITS in taps:
-        raise ValueError("a tap cannot be called 'logits'; that is the network's first output.")
+        raise NetworkError("a tap cannot be called 'logits'; that is the network's first output.")
     own = {name: innermost(tensor) for name, tensor in named_outputs(model).items()}
     asked = {name: _feature_map(model, path) for name, path in taps.items()}
     return cut_model(model, own | {LOGITS: logits_place(model)} | asked)
@@ -75,10 +76,12 @@ def subnetwork(network: keras.Model, names: Sequence[str]) -> keras.Model:
         the deepest tap are not part of it, so running it does not move their statistics.
 
     Raises:
-        ValueError: no name is given, or one is neither a tap nor a layer with a feature map.
+        NetworkError: no name is given, or one is neither a tap nor a layer with a feature map.
     """
     if not names:
-        raise ValueError(f"no taps were asked for; the network has {', '.join(_outputs(network))}.")
+        raise NetworkError(
+            f"no taps were asked for; the network has {', '.join(_outputs(network))}."
+        )
     return cut_model(network, {name: _place(network, name) for name in names})
 
 
@@ -105,11 +108,11 @@ def middle_tap(network: keras.Model) -> str:
         Name of the tap ("stage2" of three).
 
     Raises:
-        ValueError: the network has no feature taps.
+        NetworkError: the network has no feature taps.
     """
     taps = stage_taps(network)
     if not taps:
-        raise ValueError(
+        raise NetworkError(
             f"network {network.name!r} has no feature taps; name some layers, as in "
             "taps: {stage2: block_6_project_BN}."
         )
@@ -145,7 +148,7 @@ def _outputs(network: keras.Model) -> dict[str, keras.KerasTensor]:
     check_functional(network)
     outputs = named_outputs(network)
     if LOGITS not in outputs:
-        raise ValueError(
+        raise NetworkError(
             f"model {network.name!r} is not a network: expected a dict of outputs with 'logits', "
             f"got {', '.join(outputs) or 'outputs without names'}; make one with "
             "with_taps(model, taps)."
@@ -159,15 +162,15 @@ def _place(network: keras.Model, name: str) -> Place:
         return innermost(outputs[name])
     try:
         return _feature_map(network, name)
-    except ValueError as error:
-        raise ValueError(f"{error} Its taps are {', '.join(outputs)}.") from error
+    except NetworkError as error:
+        raise NetworkError(f"{error} Its taps are {', '.join(outputs)}.") from error
 
 
 def _feature_map(model: keras.Model, path: str) -> Place:
     place = find_layer(model, path)
     shape = place.tensor.shape
     if len(shape) != 4:
-        raise ValueError(
+        raise NetworkError(
             f"layer {path!r} has the output shape {shape}; a tap needs a feature map "
             "[batch, h, w, c], such as that of a convolution."
         )

@@ -2,6 +2,7 @@
 
 import keras
 
+from hintlite.errors import NetworkError
 from hintlite.models.network import build_network
 from hintlite.models.settings import NetworkConfig
 
@@ -21,10 +22,10 @@ def build_teacher(
         "stage1", ... [batch, h, w, c].
 
     Raises:
-        ValueError: the network does not fit the data, or has times_fewer.
+        NetworkError: the network does not fit the data, or has times_fewer.
     """
     if config.times_fewer is not None:
-        raise ValueError(
+        raise NetworkError(
             f"times_fewer {config.times_fewer} is a student's setting: a teacher has no reference "
             "to be smaller than; give the teacher its widths."
         )

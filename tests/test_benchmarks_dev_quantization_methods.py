@@ -8,6 +8,7 @@ import pytest
 
 from hintlite.benchmarks.dev import quantization_methods as methods
 from hintlite.benchmarks.dev.quantization_table import table, won_back
+from hintlite.errors import HintliteError
 from hintlite.pipeline.app.cli.grammar import parse
 from hintlite.pipeline.app.run.stages.post_training import UNCHANGED
 from hintlite.pipeline.app.settings.text import SETTINGS, config_from, settings_text
@@ -182,9 +183,9 @@ def test_a_factor_on_one_side_alone_is_seen(maxout_network):
 def test_what_would_change_the_network_is_refused(maxout_network):
     from hintlite.benchmarks.dev import quantization_spoiler as spoiler
 
-    with pytest.raises(ValueError, match="above 0"):
+    with pytest.raises(HintliteError, match="above 0"):
         spoiler.spoiled(maxout_network, "layer2_maxout", 1, -2.0)
-    with pytest.raises(ValueError, match="one Maximum called 'layer9'"):
+    with pytest.raises(HintliteError, match="one Maximum called 'layer9'"):
         spoiler.spoiled(maxout_network, "layer9", 1, 2.0)
 
 

@@ -14,6 +14,7 @@ from deploy_models import CLASSES, SHAPE, chain, chain_float32, chain_int8
 from hintlite.deploy.bundle.bundle import BundleError, check_bundle, read_manifest, write_bundle
 from hintlite.deploy.bundle.predict import classify
 from hintlite.deploy.tflite.graph import ModelError
+from hintlite.errors import HintliteError
 
 LABELS = ['say "hi"', "größer", "c", "a b"]
 NORMALIZATION = {
@@ -235,7 +236,7 @@ def test_contents_that_do_not_fit_are_refused_and_leave_nothing(tmp_path, change
 def test_damaged_models_and_bad_normalization_are_refused(tmp_path):
     with pytest.raises(ModelError, match="is damaged"):
         write(tmp_path / "device", models={"m.tflite": chain_int8()[:500]})
-    with pytest.raises(ValueError, match="one mean and one positive standard deviation"):
+    with pytest.raises(HintliteError, match="one mean and one positive standard deviation"):
         write(tmp_path / "device", normalization={**NORMALIZATION, "mean": [1.0]})
     assert list(tmp_path.iterdir()) == []
 
@@ -307,7 +308,7 @@ def test_classify_applies_no_second_softmax():
 
 
 def test_classify_refuses_in_sentences(bundle):
-    with pytest.raises(ValueError, match="says nothing about its normalization"):
+    with pytest.raises(HintliteError, match="says nothing about its normalization"):
         classify(chain_int8(), RAW)
     with pytest.raises(ModelError, match=r"shape \[n, 8, 8, 2\], got \[6, 4, 8, 2\]: resize"):
         classify(bundle, RAW[:, :4])

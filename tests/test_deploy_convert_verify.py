@@ -19,6 +19,7 @@ from deploy_models import (
 from hintlite.deploy.convert.convert import to_float32, to_int8
 from hintlite.deploy.convert.verify import Bounds, compare_logits, verify, wilson_interval
 from hintlite.deploy.interpret.runtime import Runner
+from hintlite.errors import HintliteError
 
 
 @functools.cache
@@ -195,9 +196,11 @@ def test_logits_that_are_no_numbers_break_their_bounds():
 
 def test_wrong_use_is_refused():
     samples, labels = validation()
-    with pytest.raises(ValueError, match=r"labels of shape \[99\]"):
+    with pytest.raises(HintliteError, match=r"labels of shape \[99\]"):
         verify(chain(), (chain_float32(), chain_int8()), samples, labels[1:])
-    with pytest.raises(ValueError, match="at least 1 sample"):
+    with pytest.raises(HintliteError, match="at least 1 sample"):
         verify(chain(), (b"", b""), np.zeros((0, *SHAPE), np.float32), labels[:0])
-    with pytest.raises(ValueError, match=r"max_accuracy_drop must lie between 0 and 1, got 2\.0"):
+    with pytest.raises(
+        HintliteError, match=r"max_accuracy_drop must lie between 0 and 1, got 2\.0"
+    ):
         Bounds(max_accuracy_drop=2.0)

@@ -22,6 +22,7 @@ from hintlite.deploy.interpret.apart import explain_apart
 from hintlite.deploy.interpret.runtime import Runner
 from hintlite.deploy.tflite.flatbuffer import read_model
 from hintlite.deploy.tflite.graph import Graph, ModelError, Operator, Quantization, Tensor
+from hintlite.errors import HintliteError
 
 SPOILED_CHANNEL = 2
 
@@ -437,13 +438,13 @@ def test_what_cannot_be_explained_is_refused():
     float_file, int8_file = files("chain")
     with pytest.raises(ModelError, match="rounds nothing"):
         explain(float_file, float_file, validation()[0])
-    with pytest.raises(ValueError, match="at least 1 sample"):
+    with pytest.raises(HintliteError, match="at least 1 sample"):
         explain(float_file, int8_file, np.zeros((0, *SHAPE), np.float32))
-    with pytest.raises(ValueError, match="labels of shape"):
+    with pytest.raises(HintliteError, match="labels of shape"):
         explain(float_file, int8_file, validation()[0], np.zeros(3, np.int64))
-    with pytest.raises(ValueError, match="keep_tensors"):
+    with pytest.raises(HintliteError, match="keep_tensors"):
         Runner(int8_file).read_tensors(np.zeros((1, *SHAPE), np.int8), [0])
-    with pytest.raises(ValueError, match="XNNPACK"):
+    with pytest.raises(HintliteError, match="XNNPACK"):
         Runner(int8_file, keep_tensors=True)
 
 

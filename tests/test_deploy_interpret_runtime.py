@@ -18,6 +18,7 @@ from deploy_models import (
 from hintlite.deploy.interpret.runtime import KERNELS, Runner
 from hintlite.deploy.tflite.graph import ModelError
 from hintlite.deploy.tflite.quantization import dequantize, normalize, quantize, softmax
+from hintlite.errors import HintliteError
 
 
 def test_quantize_rounds_halves_away_from_zero_and_clips():
@@ -36,9 +37,9 @@ def test_quantize_does_not_round_up_what_is_just_below_a_half():
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_quantize_refuses_what_is_no_number(bad):
-    with pytest.raises(ValueError, match="NaN or infinity"):
+    with pytest.raises(HintliteError, match="NaN or infinity"):
         quantize(np.array([bad]), 1.0, 0, np.int8)
-    with pytest.raises(ValueError, match="positive"):
+    with pytest.raises(HintliteError, match="positive"):
         quantize(np.array([1.0]), 0.0, 0, np.int8)
 
 
@@ -46,9 +47,9 @@ def test_dequantize_and_normalize_by_hand():
     assert dequantize(np.array([-128, 3, 5], np.int8), 0.5, 3).tolist() == [-65.5, 0.0, 1.0]
     raw = np.array([[[[10, 20]]]], np.uint8)
     assert normalize(raw, (4.0, 10.0), (2.0, 5.0)).tolist() == [[[[3.0, 2.0]]]]
-    with pytest.raises(ValueError, match="one mean and one positive"):
+    with pytest.raises(HintliteError, match="one mean and one positive"):
         normalize(raw, (4.0,), (2.0,))
-    with pytest.raises(ValueError, match="one mean and one positive"):
+    with pytest.raises(HintliteError, match="one mean and one positive"):
         normalize(raw, (4.0, 1.0), (2.0, 0.0))
 
 
@@ -144,11 +145,11 @@ def test_wrong_use_is_refused_in_a_sentence():
         runner.predict(np.zeros((3, 8, 8, 1)))
     with pytest.raises(ModelError, match=r"int8 samples.*got uint8"):
         runner.predict_raw(np.zeros((3, *SHAPE), np.uint8))
-    with pytest.raises(ValueError, match="NaN"):
+    with pytest.raises(HintliteError, match="NaN"):
         runner.predict(np.full((1, *SHAPE), np.nan))
-    with pytest.raises(ValueError, match="choose one of xnnpack, builtin, reference"):
+    with pytest.raises(HintliteError, match="choose one of xnnpack, builtin, reference"):
         Runner(chain_int8(), "cuda")
-    with pytest.raises(ValueError, match="at least 1 thread"):
+    with pytest.raises(HintliteError, match="at least 1 thread"):
         Runner(chain_int8(), threads=0)
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from hintlite.deploy.ptq.estimators import INT8_GRID, INT16_GRID, estimate
 from hintlite.deploy.ptq.histogram import Histogram
+from hintlite.errors import HintliteError
 
 RNG = np.random.default_rng(0)
 BIN = 1 / 128  # widest relative width of a bin
@@ -48,10 +49,10 @@ def test_bins_follow_the_values_over_many_orders_of_magnitude():
 
 
 def test_an_empty_histogram_and_a_value_that_is_not_finite_are_refused():
-    with pytest.raises(ValueError, match="empty histogram"):
+    with pytest.raises(HintliteError, match="empty histogram"):
         Histogram().quantile(0.5)
     for bad in (np.nan, np.inf, -np.inf):
-        with pytest.raises(ValueError, match="NaN or infinity"):
+        with pytest.raises(HintliteError, match="NaN or infinity"):
             seen([0.0, bad])
     seen(np.zeros((0, 3)))  # no values are no fault
 

@@ -4,6 +4,7 @@ import keras
 import pytest
 from keras import layers
 
+from hintlite.errors import HintliteError
 from hintlite.models.cost import cost, count_macs, count_parameters
 from hintlite.models.taps import with_taps
 
@@ -130,5 +131,5 @@ def test_the_taps_of_a_network_cost_nothing():
 
 
 def test_an_open_size_is_refused():
-    with pytest.raises(ValueError, match="fixed input_shape"):
+    with pytest.raises(HintliteError, match="fixed input_shape"):
         cost(of(layers.Conv2D(4, 3), None, None, 3))

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from hintlite.errors import HintliteError
 from hintlite.models.ensemble import ensemble
 from hintlite.models.settings import NetworkConfig
 from hintlite.models.taps import logits_only, middle_tap, subnetwork
@@ -35,9 +36,9 @@ def test_one_member_is_returned_as_it_is():
 
 
 def test_members_must_agree():
-    with pytest.raises(ValueError, match="must agree"):
+    with pytest.raises(HintliteError, match="must agree"):
         ensemble([*members(1), *members(1, classes=5)])
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(HintliteError, match="at least one"):
         ensemble([])
 
 

@@ -6,6 +6,7 @@ import pytest
 from deploy_models import calibration, randomize
 from ptq_networks import depthwise_chain, logits, noise, spoiled
 
+from hintlite.errors import HintliteError
 from hintlite.models.equalize import REPLACE, equalized
 from hintlite.models.fold import folded
 
@@ -111,5 +112,5 @@ def test_a_channel_of_small_weights_does_not_get_a_huge_bias():
 
 
 def test_another_word_for_relu6_is_refused():
-    with pytest.raises(ValueError, match="skip or replace"):
+    with pytest.raises(HintliteError, match="skip or replace"):
         equalized(depthwise_chain(), "ignore")

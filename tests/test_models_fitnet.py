@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from hintlite.errors import HintliteError
 from hintlite.models.cost import cost
 from hintlite.models.settings import MaxoutLayer, NetworkConfig, preset
 from hintlite.models.teacher import build_teacher
@@ -126,5 +127,5 @@ def test_dropout_and_l2_are_in_the_network():
 def test_a_kernel_larger_than_its_map_is_refused_with_both_sizes():
     config = NetworkConfig(family="fitnet", layers=(MaxoutLayer(3, kernel=7, padding=0),))
 
-    with pytest.raises(ValueError, match=r"7x7 kernel of 'layer1' does not fit its map of 6x5"):
+    with pytest.raises(HintliteError, match=r"7x7 kernel of 'layer1' does not fit its map of 6x5"):
         build_teacher(config, (6, 5, 1), 5)

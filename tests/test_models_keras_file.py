@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from hintlite.errors import HintliteError
 from hintlite.models.settings import NetworkConfig
 from hintlite.models.teacher import build_teacher
 
@@ -55,14 +56,14 @@ def test_a_saved_network_keeps_its_own_taps(tmp_path):
 def test_a_file_that_does_not_fit_the_data_is_refused_with_both(tmp_path, shape, classes, words):
     saved(tmp_path / "teacher.keras")
 
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(HintliteError, match=words):
         build_teacher(config(tmp_path / "teacher.keras"), shape, classes)
 
 
 def test_a_file_with_code_in_it_is_not_run(tmp_path):
     saved(tmp_path / "teacher.keras", layers.Lambda(lambda x: 2 * x))
 
-    with pytest.raises(ValueError, match="Lambda layers are not run"):
+    with pytest.raises(HintliteError, match="Lambda layers are not run"):
         build_teacher(config(tmp_path / "teacher.keras"), (8, 8, 1), 3)
 
 
@@ -71,5 +72,5 @@ def test_a_missing_or_broken_file_is_named(tmp_path):
 
     with pytest.raises(FileNotFoundError, match=r"missing\.keras"):
         build_teacher(config(tmp_path / "missing.keras"), (8, 8, 1), 3)
-    with pytest.raises(ValueError, match=r"broken\.keras could not be loaded"):
+    with pytest.raises(HintliteError, match=r"broken\.keras could not be loaded"):
         build_teacher(config(tmp_path / "broken.keras"), (8, 8, 1), 3)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from hintlite.errors import HintliteError
 from hintlite.models.taps import logits_only, with_taps
 
 RNG = np.random.default_rng(5)
@@ -104,7 +105,7 @@ def test_a_model_without_softmax_is_left_as_it_is(activation):
     ],
 )
 def test_outputs_that_are_no_class_scores_are_refused(head, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(HintliteError, match=words):
         with_taps(classifier(*head), {})
 
 
@@ -112,7 +113,9 @@ def test_a_fused_softmax_that_is_not_a_dense_is_refused():
     inputs = keras.Input((4, 4, 3))
     x = layers.EinsumDense("bhwc,cd->bd", (4,), activation="softmax")(inputs)
 
-    with pytest.raises(ValueError, match="EinsumDense with a softmax that cannot be taken apart"):
+    with pytest.raises(
+        HintliteError, match="EinsumDense with a softmax that cannot be taken apart"
+    ):
         with_taps(keras.Model(inputs, x), {})
 
 
@@ -120,9 +123,9 @@ def test_several_outputs_are_refused_unless_one_is_called_logits():
     model = classifier(layers.Dense(4))
     feature = model.get_layer("conv").output
 
-    with pytest.raises(ValueError, match="none of them called 'logits'"):
+    with pytest.raises(HintliteError, match="none of them called 'logits'"):
         with_taps(keras.Model(model.input, [model.output, feature]), {})
-    with pytest.raises(ValueError, match="none of them called 'logits'"):
+    with pytest.raises(HintliteError, match="none of them called 'logits'"):
         with_taps(keras.Model(model.input, {"a": model.output, "b": feature}), {})
     named = keras.Model(model.input, {"logits": model.output, "b": feature})
     assert set(with_taps(named, {}).output) == {"logits", "b"}

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from hintlite.errors import HintliteError
 from hintlite.models.pooling import partial_max_pool
 from hintlite.models.pooling_sizes import pool_chain, pooled_size
 
@@ -39,5 +40,5 @@ def test_pool_equals_the_loop(size, pool, stride):
 
 
 def test_a_window_that_cannot_be_had_is_refused_with_the_sizes():
-    with pytest.raises(ValueError, match=r"8x8 max pool of stride 8 on a map of 12x12"):
+    with pytest.raises(HintliteError, match=r"8x8 max pool of stride 8 on a map of 12x12"):
         layer(12, 8, 8)

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from hintlite.errors import HintliteError
 from hintlite.models.settings import MaxoutLayer, NetworkConfig, preset
 
 
@@ -69,7 +70,7 @@ def test_the_fitnets_have_the_depth_of_table_1(name, layers):
     ],
 )
 def test_impossible_settings_are_refused_with_a_sentence(settings, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(HintliteError, match=words):
         NetworkConfig(**settings)
 
 
@@ -77,7 +78,7 @@ def test_impossible_settings_are_refused_with_a_sentence(settings, words):
     "settings", [{"channels": 0}, {"channels": 4, "padding": -1}, {"channels": 4, "pool_stride": 2}]
 )
 def test_impossible_layers_are_refused(settings):
-    with pytest.raises(ValueError, match="layer"):
+    with pytest.raises(HintliteError, match="layer"):
         MaxoutLayer(**settings)
 
 

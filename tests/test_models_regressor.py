@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from hintlite.errors import HintliteError
 from hintlite.models.regressor import build_regressor
 from hintlite.models.resize import average_to
 
@@ -104,5 +105,5 @@ def test_two_layers_are_convolution_norm_relu_convolution():
     ],
 )
 def test_pairs_that_cannot_fit_are_refused(arguments, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(HintliteError, match=words):
         build_regressor(*arguments)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from hintlite.errors import HintliteError
 from hintlite.models.cost import count_parameters
 from hintlite.models.settings import NetworkConfig
 from hintlite.models.teacher import build_teacher
@@ -131,7 +132,9 @@ def test_dropout_and_l2_are_in_the_network():
 def test_more_pools_than_the_image_has_halves_are_refused_with_the_sizes():
     config = NetworkConfig(widths=(4,) * 5, depths=(1,) * 5)
 
-    with pytest.raises(ValueError, match=r"8x8 -> 4x4 -> 2x2 -> 1x1 -> 0x0; use at most 4 stages"):
+    with pytest.raises(
+        HintliteError, match=r"8x8 -> 4x4 -> 2x2 -> 1x1 -> 0x0; use at most 4 stages"
+    ):
         build_teacher(config, (8, 8, 1), 3)
 
     four = NetworkConfig(widths=(4,) * 4, depths=(1,) * 4)
@@ -143,10 +146,10 @@ def test_more_pools_than_the_image_has_halves_are_refused_with_the_sizes():
     [((8, 8), 10, "height, width"), ((8, 0, 1), 10, "at least 1"), ((8, 8, 1), 1, "2 classes")],
 )
 def test_impossible_data_is_refused(shape, classes, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(HintliteError, match=words):
         build_teacher(NetworkConfig(), shape, classes)
 
 
 def test_a_teacher_with_times_fewer_is_refused():
-    with pytest.raises(ValueError, match="student's setting"):
+    with pytest.raises(HintliteError, match="student's setting"):
         build_teacher(NetworkConfig(times_fewer=4.0), (8, 8, 1), 3)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from hintlite.errors import HintliteError
 from hintlite.models.cost import count_parameters
 from hintlite.models.scaling import parameters_of, scale_to
 from hintlite.models.settings import NetworkConfig, preset
@@ -84,7 +85,7 @@ def test_channels_come_in_multiples_and_the_nearest_below_is_taken(family):
 def test_eight_channels_a_stage_may_be_too_many():
     config = NetworkConfig(widths=(8, 8), depths=(2, 2), times_fewer=10.0, channel_multiple=8)
 
-    with pytest.raises(ValueError, match=r"with 8 channels in each stage .* channel_multiple"):
+    with pytest.raises(HintliteError, match=r"with 8 channels in each stage .* channel_multiple"):
         build_student(config, SHAPE, 10, teacher_parameters=10_000)
 
 
@@ -112,7 +113,7 @@ def test_without_times_fewer_the_teacher_does_not_matter():
 
 
 def test_times_fewer_without_a_teacher_is_refused():
-    with pytest.raises(ValueError, match="pass teacher_parameters"):
+    with pytest.raises(HintliteError, match="pass teacher_parameters"):
         build_student(NetworkConfig(times_fewer=4.0), SHAPE, 10)
 
 
@@ -120,10 +121,12 @@ def test_a_size_below_one_channel_a_stage_is_refused_with_the_smallest():
     config = NetworkConfig(widths=(8, 8), depths=(2, 2), batch_norm=False, times_fewer=50.0)
     # (9*3 + 1) + 3 (9 + 1) + 2*10 = 78 parameters at the least
 
-    with pytest.raises(ValueError, match=r"leaves 20, .* still has 78; use times_fewer of at most"):
+    with pytest.raises(
+        HintliteError, match=r"leaves 20, .* still has 78; use times_fewer of at most"
+    ):
         build_student(config, SHAPE, 10, teacher_parameters=1_000)
 
 
 def test_a_family_that_cannot_be_scaled_is_refused():
-    with pytest.raises(ValueError, match="family 'fitnet'"):
+    with pytest.raises(HintliteError, match="family 'fitnet'"):
         scale_to(preset("fitnet1"), (32, 32, 3), 10, 9_000_000)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from hintlite.errors import HintliteError
 from hintlite.models.settings import NetworkConfig, preset
 from hintlite.models.taps import (
     logits_only,
@@ -197,7 +198,7 @@ def test_the_default_hint_is_in_the_middle(stages, middle):
 
 
 def test_a_network_without_feature_taps_has_no_middle():
-    with pytest.raises(ValueError, match="no feature taps"):
+    with pytest.raises(HintliteError, match="no feature taps"):
         middle_tap(with_taps(nested(), {}))
 
 
@@ -258,14 +259,16 @@ def test_the_activation_of_maxout_taps_and_pools():
     ],
 )
 def test_paths_that_lead_to_no_feature_map_are_refused(path, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(HintliteError, match=words):
         with_taps(nested(), {"tap": path})
 
 
 def test_an_unknown_tap_is_refused_with_the_taps():
-    with pytest.raises(ValueError, match=r"'stage4'.*Its taps are logits, stage1, stage2, stage3"):
+    with pytest.raises(
+        HintliteError, match=r"'stage4'.*Its taps are logits, stage1, stage2, stage3"
+    ):
         subnetwork(small(), ["stage4"])
-    with pytest.raises(ValueError, match="no taps were asked for"):
+    with pytest.raises(HintliteError, match="no taps were asked for"):
         subnetwork(small(), [])
 
 
@@ -274,7 +277,7 @@ def test_a_signal_of_one_dimension_is_refused():
     x = layers.Conv1D(4, 3, name="conv")(inputs)
     model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling1D()(x)))
 
-    with pytest.raises(ValueError, match=r"\(None, 18, 4\); a tap needs a feature map"):
+    with pytest.raises(HintliteError, match=r"\(None, 18, 4\); a tap needs a feature map"):
         with_taps(model, {"tap": "conv"})
 
 
@@ -284,7 +287,7 @@ def test_a_layer_called_twice_is_refused():
     x = layers.ReLU(name="relu")(conv(conv(inputs)))
     model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
 
-    with pytest.raises(ValueError, match="called 2 times"):
+    with pytest.raises(HintliteError, match="called 2 times"):
         with_taps(model, {"tap": "conv"})
     assert stage_taps(with_taps(model, {"tap": "relu"})) == ["tap"]
 
@@ -305,13 +308,13 @@ def test_models_that_cannot_be_read_are_refused():
     image, other = keras.Input((4, 4, 3)), keras.Input((4, 4, 3))
     x = layers.Dense(2)(layers.GlobalAveragePooling2D()(image + other))
 
-    with pytest.raises(ValueError, match="not functional"):
+    with pytest.raises(HintliteError, match="not functional"):
         with_taps(Own(), {})
-    with pytest.raises(ValueError, match="not functional"):
+    with pytest.raises(HintliteError, match="not functional"):
         with_taps(keras.Sequential([layers.Dense(2)]), {})
-    with pytest.raises(ValueError, match="2 inputs"):
+    with pytest.raises(HintliteError, match="2 inputs"):
         with_taps(keras.Model([image, other], x), {})
-    with pytest.raises(ValueError, match="is not a network"):
+    with pytest.raises(HintliteError, match="is not a network"):
         subnetwork(nested(), ["conv"])
-    with pytest.raises(ValueError, match="cannot be called 'logits'"):
+    with pytest.raises(HintliteError, match="cannot be called 'logits'"):
         with_taps(nested(), {"logits": "conv"})

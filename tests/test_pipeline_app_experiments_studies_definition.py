@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import yaml
 
+from hintlite.errors import SettingsError
 from hintlite.models.settings import NetworkConfig
 from hintlite.pipeline.app.cli.main import main
 from hintlite.pipeline.app.experiments.studies.definition import merged, nested, read_study
 from hintlite.pipeline.app.experiments.studies.plan import make_plan
 from hintlite.pipeline.app.settings.text import config_from
-from hintlite.pipeline.settings.base import SettingsError
 from hintlite.pipeline.settings.run import RunConfig
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from hintlite.errors import HintliteError
 from hintlite.pipeline.app.experiments.studies.compare import (
     FEW,
     OPEN,
@@ -41,7 +42,7 @@ def test_one_or_two_seeds_have_no_interval():
     two = summary([0.9, 0.92])
     assert two.sd == pytest.approx(0.02 / math.sqrt(2))
     assert (two.low, two.high) == (None, None)
-    with pytest.raises(ValueError, match="at least one value"):
+    with pytest.raises(HintliteError, match="at least one value"):
         summary([])
 
 

@@ -8,11 +8,11 @@ import pytest
 import yaml
 from tune_command import finish, require_optuna, start, wait_for_trial, write_samples, write_tuning
 
+from hintlite.errors import DataError
 from hintlite.pipeline.app.cli.main import main
 from hintlite.pipeline.app.experiments.studies.definition import read_study
 from hintlite.pipeline.app.experiments.studies.plan import make_plan
 from hintlite.pipeline.app.settings.text import config_from
-from hintlite.pipeline.data.checks import DataError
 from hintlite.pipeline.data.held_out import load_test
 from hintlite.pipeline.data.load import load_training
 

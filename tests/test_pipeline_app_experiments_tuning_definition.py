@@ -3,9 +3,9 @@
 import pytest
 import yaml
 
+from hintlite.errors import SettingsError
 from hintlite.pipeline.app.experiments.tuning.definition import Pruning, read_tuning
 from hintlite.pipeline.app.experiments.tuning.search import Choices, Range, setting_types
-from hintlite.pipeline.settings.base import SettingsError
 
 RATE = {"training.learning_rate": {"low": "1e-3", "high": 0.01, "log": True}}
 

@@ -6,6 +6,7 @@ import pytest
 import yaml
 from tune_command import require_optuna
 
+from hintlite.errors import DataError, SettingsError
 from hintlite.pipeline.app.experiments.queue.pool import DONE, FAILED, Outcome
 from hintlite.pipeline.app.experiments.tuning.carry_out import (
     BlockedError,
@@ -27,9 +28,7 @@ from hintlite.pipeline.app.experiments.tuning.trials import TRIES, Trials, best_
 from hintlite.pipeline.app.experiments.tuning.worker import outcome_of
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.folder import RunError
-from hintlite.pipeline.data.checks import DataError
 from hintlite.pipeline.qat.launch import MissingPackagesError
-from hintlite.pipeline.settings.base import SettingsError
 from hintlite.pipeline.training.train import TrainingError
 
 optuna = require_optuna()

@@ -11,6 +11,7 @@ from hintlite.deploy.tflite.inspect import count_file_parameters
 from hintlite.deploy.tflite.lifetimes import model_lifetimes
 from hintlite.deploy.tflite.macs import count_operator_macs
 from hintlite.deploy.tflite.planner import greedy_plan
+from hintlite.errors import HintliteError
 from hintlite.models.settings import MaxoutLayer, NetworkConfig
 from hintlite.pipeline.app.fit.int8_shape import payload_bytes, sketch
 from hintlite.pipeline.app.fit.limits import arena_bytes
@@ -69,7 +70,7 @@ def test_a_sketch_is_the_converted_network(name):
 
 def test_what_cannot_be_drawn_says_so():
     file = NetworkConfig(family="keras_file", path="x.keras")
-    with pytest.raises(ValueError, match="cannot be drawn"):
+    with pytest.raises(HintliteError, match="cannot be drawn"):
         sketch(file, (8, 8, 1), 3)
-    with pytest.raises(ValueError, match="pools"):
+    with pytest.raises(HintliteError, match="pools"):
         sketch(NetworkConfig(widths=(4, 4, 4), depths=(1, 1, 1)), (3, 3, 1), 3)

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hintlite.errors import SettingsError
 from hintlite.pipeline.app.cli.main import main
 from hintlite.pipeline.app.run.teacher_taps import FOLDER, cache_folder, mode
 from hintlite.pipeline.cache.folder import CacheFolder, Entry
-from hintlite.pipeline.settings.base import SettingsError
 from hintlite.pipeline.settings.data import AugmentConfig, DataConfig
 from hintlite.pipeline.settings.run import RunConfig
 from hintlite.pipeline.settings.training import CacheConfig

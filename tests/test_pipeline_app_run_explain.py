@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from hintlite.errors import DataError
 from hintlite.pipeline.app.cli.grammar import parse
 from hintlite.pipeline.app.cli.main import main
 from hintlite.pipeline.app.errors import WrongUseError
@@ -14,7 +15,6 @@ from hintlite.pipeline.app.run.explain_files import read_samples
 from hintlite.pipeline.app.run.explanation import show, worst_first
 from hintlite.pipeline.app.run.folder import RunError
 from hintlite.pipeline.app.run.stages.explain import spread
-from hintlite.pipeline.data.checks import DataError
 
 MODELS = ("teacher", "hint+kd")
 

@@ -16,12 +16,12 @@ import pytest
 from qat_networks import tiny
 
 from hintlite.deploy.tflite.inspect import inspect
+from hintlite.errors import SettingsError
 from hintlite.pipeline.app.cli.main import main
 from hintlite.pipeline.app.run.qat.job import conversion_failures
 from hintlite.pipeline.app.run.qat.stage import has_soft_targets
 from hintlite.pipeline.qat.job import Outcome
 from hintlite.pipeline.qat.launch import NEEDED
-from hintlite.pipeline.settings.base import SettingsError
 from hintlite.pipeline.settings.quantize import QATConfig
 from hintlite.pipeline.settings.run import RunConfig
 

@@ -8,6 +8,7 @@ import pytest
 from ptq_networks import require_edge_quantizer
 
 from hintlite.deploy.tflite.inspect import inspect
+from hintlite.errors import SettingsError
 from hintlite.pipeline.app.cli.grammar import parse
 from hintlite.pipeline.app.cli.main import main
 from hintlite.pipeline.app.run.stages.post_training import (
@@ -17,7 +18,6 @@ from hintlite.pipeline.app.run.stages.post_training import (
     require_unchanged,
     settings,
 )
-from hintlite.pipeline.settings.base import SettingsError
 from hintlite.pipeline.settings.quantize import QuantizeConfig
 
 require_edge_quantizer()

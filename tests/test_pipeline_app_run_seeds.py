@@ -2,11 +2,11 @@
 
 import pytest
 
+from hintlite.errors import SettingsError
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import RunFolder
 from hintlite.pipeline.app.run.stages import distill, teacher
-from hintlite.pipeline.settings.base import SettingsError
 from hintlite.pipeline.settings.run import RunConfig
 
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from hintlite.errors import HintliteError
 from hintlite.models.ensemble import ensemble
 from hintlite.models.settings import NetworkConfig
 from hintlite.models.student import build_student
@@ -314,7 +315,7 @@ def losses(distiller, cached):
 
 def test_a_phase_with_a_tap_that_is_not_cached_runs_live(opened, tmp_path):
     part = {"stage1": opened[1].cached["stage1"]}  # the task phase reads the logits too
-    with pytest.raises(RuntimeError, match="not a finite number in epoch 1 of the task phase"):
+    with pytest.raises(HintliteError, match="not a finite number in epoch 1 of the task phase"):
         train(silenced(job(tmp_path, part)))
 
 

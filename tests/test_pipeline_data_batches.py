@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from hintlite.errors import DataError
 from hintlite.pipeline.data.batches import evaluation_batches, steps_per_epoch, training_batches
-from hintlite.pipeline.data.checks import DataError
 from hintlite.pipeline.data.load import load_training
 from hintlite.pipeline.data.normalization import Normalization
 from hintlite.pipeline.data.sources.arrays import from_arrays

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from hintlite.errors import DataError
 from hintlite.pipeline.data.calibration import check_apart, check_balanced, check_calibration
-from hintlite.pipeline.data.checks import DataError
 from hintlite.pipeline.data.load import load_training
 from hintlite.pipeline.settings.data import DataConfig
 

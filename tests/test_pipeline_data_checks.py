@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from hintlite.errors import DataError
 from hintlite.pipeline.data.checks import (
-    DataError,
     check_class_names,
     check_enough,
     check_images,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hintlite.pipeline.data.checks import DataError
+from hintlite.errors import DataError
 from hintlite.pipeline.data.held_out import load_test
 from hintlite.pipeline.data.load import load_training
 from hintlite.pipeline.settings.data import DataConfig

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from hintlite.pipeline.data.checks import DataError
+from hintlite.errors import DataError
 from hintlite.pipeline.data.held_out import load_test
 from hintlite.pipeline.data.load import load_training
 from hintlite.pipeline.data.sources.arrays import from_arrays

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from hintlite.errors import DataError
 from hintlite.pipeline.data import normalization as module
-from hintlite.pipeline.data.checks import DataError
 from hintlite.pipeline.data.normalization import Normalization, fit_normalization
 
 RNG = np.random.default_rng(0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hintlite.pipeline.data.checks import DataError
+from hintlite.errors import DataError
 from hintlite.pipeline.data.picture import load_picture, read_header, read_image
 
 RNG = np.random.default_rng(0)

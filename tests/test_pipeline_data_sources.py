@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from hintlite.pipeline.data.checks import DataError
+from hintlite.errors import DataError
 from hintlite.pipeline.data.held_out import load_test
 from hintlite.pipeline.data.load import load_training
 from hintlite.pipeline.data.sources import cifar, fashion_mnist, mnist

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hintlite.pipeline.data.checks import DataError
+from hintlite.errors import DataError
 from hintlite.pipeline.data.splits import Splits, balanced, random, stratified
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hintlite.pipeline.data.checks import DataError
+from hintlite.errors import DataError
 from hintlite.pipeline.data.held_out import load_test
 from hintlite.pipeline.data.load import load_training
 from hintlite.pipeline.data.sources.tf_dataset import from_tf_dataset

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+from hintlite.errors import SettingsError
 from hintlite.pipeline.methods import METHODS, method_names, settings_read
 from hintlite.pipeline.methods.base import (
     Batch,
@@ -20,7 +21,6 @@ from hintlite.pipeline.methods.base import (
 from hintlite.pipeline.methods.hint import Hint
 from hintlite.pipeline.methods.kd import KD
 from hintlite.pipeline.methods.scratch import Scratch
-from hintlite.pipeline.settings.base import SettingsError
 from hintlite.pipeline.settings.methods import HintConfig, JointHintConfig, KDConfig
 from hintlite.pipeline.settings.run import RunConfig
 

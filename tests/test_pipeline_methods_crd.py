@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from uneven_networks import X, Y, built, fitted, tensors, uneven_pair, weights
 
+from hintlite.errors import SettingsError
 from hintlite.pipeline.data.load import load_training
 from hintlite.pipeline.methods.base import Batch, tap_shapes
 from hintlite.pipeline.methods.crd import CRD
 from hintlite.pipeline.methods.memory_bank import MemoryBank, Rows
-from hintlite.pipeline.settings.base import SettingsError
 from hintlite.pipeline.settings.data import AugmentConfig, DataConfig
 from hintlite.pipeline.settings.methods import CRDConfig
 from hintlite.pipeline.settings.training import TrainingConfig

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from uneven_networks import built, fitted, tensors, uneven_pair, weights
 
+from hintlite.errors import SettingsError
 from hintlite.pipeline.methods.base import Batch, MethodError
 from hintlite.pipeline.methods.fsp import FSP
-from hintlite.pipeline.settings.base import SettingsError
 from hintlite.pipeline.settings.methods import FSPConfig
 from hintlite.pipeline.training.drop_regressor import drop_regressor
 

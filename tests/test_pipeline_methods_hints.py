@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from hintlite.errors import SettingsError
 from hintlite.pipeline.data.load import load_training
 from hintlite.pipeline.methods import build_method, method_names
 from hintlite.pipeline.methods.base import Batch, MethodError, tap_shapes
@@ -15,7 +16,6 @@ from hintlite.pipeline.methods.joint_hint import JointHint
 from hintlite.pipeline.methods.output_only import OutputOnly
 from hintlite.pipeline.methods.random_hint import RandomHint
 from hintlite.pipeline.methods.random_maps import RandomMaps
-from hintlite.pipeline.settings.base import SettingsError
 from hintlite.pipeline.settings.data import AugmentConfig, DataConfig
 from hintlite.pipeline.settings.methods import HintConfig, JointHintConfig, KDConfig
 from hintlite.pipeline.settings.run import RunConfig

@@ -5,12 +5,12 @@ from pathlib import Path
 import outside_method
 import pytest
 
+from hintlite.errors import SettingsError
 from hintlite.pipeline.app.cli.grammar import parse
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.methods import build_method, method_names
 from hintlite.pipeline.methods.base import Sum
 from hintlite.pipeline.methods.outside import fingerprint
-from hintlite.pipeline.settings.base import SettingsError
 from hintlite.pipeline.settings.run import RunConfig
 
 ARM = "outside_method:PooledMatching"

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from uneven_networks import built, fitted, tensors, uneven_pair, weights
 
+from hintlite.errors import SettingsError
 from hintlite.pipeline.methods.base import Batch, Warmup
 from hintlite.pipeline.methods.reviewkd import ReviewKD, context_loss
-from hintlite.pipeline.settings.base import SettingsError
 from hintlite.pipeline.settings.methods import ReviewKDConfig
 from hintlite.pipeline.settings.run import RunConfig
 from hintlite.pipeline.settings.training import TrainingConfig

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from hintlite.errors import HintliteError
 from hintlite.pipeline.methods.base import Linear, Phase, Sum, Term, Warmup, tap_shapes, with_labels
 from hintlite.pipeline.methods.hint import Hint
 from hintlite.pipeline.methods.kd import KD
@@ -183,7 +184,7 @@ def test_cached_teacher_outputs_stand_in_for_the_teacher(tiny_pair):
 
 
 def test_a_phase_that_needs_a_teacher_refuses_to_do_without(tiny_pair):
-    with pytest.raises(ValueError, match="no teacher was given"):
+    with pytest.raises(HintliteError, match="no teacher was given"):
         Distiller(tiny_pair[1], KD(KDConfig()).phases()["task"])
 
 

@@ -7,12 +7,12 @@ import keras
 import numpy as np
 import pytest
 
+from hintlite.errors import SettingsError
 from hintlite.pipeline.data.load import load_training
 from hintlite.pipeline.methods.base import Sum, tap_shapes
 from hintlite.pipeline.methods.hint import Hint
 from hintlite.pipeline.methods.kd import KD
 from hintlite.pipeline.methods.scratch import Scratch
-from hintlite.pipeline.settings.base import SettingsError
 from hintlite.pipeline.settings.data import AugmentConfig, DataConfig
 from hintlite.pipeline.settings.methods import HintConfig, KDConfig
 from hintlite.pipeline.settings.training import TrainingConfig

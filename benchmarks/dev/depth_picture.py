@@ -22,6 +22,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator, ScalarFormatter
 
+from hintlite.errors import HintliteError
 from hintlite.files import write_whole
 from hintlite.pipeline.app.experiments.studies.definition import Arm, merged, read_study
 from hintlite.pipeline.report.figure import WIDTH, Picture, drawing, to_picture
@@ -67,19 +68,19 @@ def series(arms: Sequence[Arm], base: Mapping[str, Any], facts: Mapping[str, Any
         facts: of its report.json.
 
     Raises:
-        ValueError: an arm whose student is not given by `depths`, or two arms for one place of the
-            picture.
+        HintliteError: an arm whose student is not given by `depths`, or two arms for one place
+            of the picture.
     """
     found: dict[tuple[str, bool], dict[int, tuple[float, ...]]] = {}
     for arm in arms:
         student = merged(base, arm.settings).get("student", {})
         if "depths" not in student:
-            raise ValueError(f"the arm {arm.name!r} does not say student.depths")
+            raise HintliteError(f"the arm {arm.name!r} does not say student.depths")
         runs = tuple(run[FLOAT] for run in facts["runs"] if run["arm"] == arm.name)
         if runs:
             depths = found.setdefault((arm.method, student.get("batch_norm", True)), {})
             if sum(student["depths"]) in depths:
-                raise ValueError(f"the arm {arm.name!r} has method and depth of another one")
+                raise HintliteError(f"the arm {arm.name!r} has method and depth of another one")
             depths[sum(student["depths"])] = runs
     return [Series(method, norm, depths) for (method, norm), depths in found.items()]
 
@@ -174,7 +175,7 @@ def main() -> None:
         found = series(study.arms, study.base, json.loads(args.report.read_text()))
     except OSError as error:
         raise SystemExit(f"{error.filename} cannot be read: {error.strerror}") from error
-    except (ValueError, LookupError, TypeError) as error:
+    except (HintliteError, ValueError, LookupError, TypeError) as error:
         raise SystemExit(f"{args.study}, {args.report}: {error}") from error
     if not found:
         raise SystemExit(f"{args.report}: no finished run of {args.study}: run the study first")

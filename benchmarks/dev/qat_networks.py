@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from hintlite.benchmarks.machine import processor
+from hintlite.errors import HintliteError
 from hintlite.files import write_whole
 from hintlite.pipeline.app.run.context import commit
 from hintlite.pipeline.app.run.folder import versions
@@ -40,7 +41,7 @@ LIBRARIES = ("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization",
 FAULT = "this is a fault of hintlite"  # what a command says of an error that nobody foresaw
 
 
-class NoOutcomeError(RuntimeError):
+class NoOutcomeError(HintliteError):
     """A command that ended neither with a file nor with a refusal."""
 
 

@@ -35,6 +35,7 @@ import yaml
 from hintlite.benchmarks.dev.quantization_cases import CASES, METHODS, PLAIN, QUICK, Case, merged
 from hintlite.benchmarks.dev.quantization_table import table
 from hintlite.benchmarks.machine import processor
+from hintlite.errors import HintliteError
 from hintlite.files import write_whole
 from hintlite.pipeline.app.experiments.queue.processes import environment
 from hintlite.pipeline.app.run.context import commit
@@ -56,7 +57,7 @@ REFUSALS = (
 )
 
 
-class CommandError(RuntimeError):
+class CommandError(HintliteError):
     """A command that ended with another code than 0; the text is what it said."""
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from hintlite.errors import NetworkError
 from hintlite.files import write_whole
 from hintlite.models.graph import model_nodes
 from hintlite.pipeline.app.cli.grammar import parse
@@ -46,10 +47,10 @@ def spoiled(network: keras.Model, layer: str, channel: int, factor: float) -> ke
         The copy; it computes what `network` does.
 
     Raises:
-        ValueError: something else writes or reads the layer, or the factor is not above 0.
+        NetworkError: something else writes or reads the layer, or the factor is not above 0.
     """
     if factor <= 0:
-        raise ValueError(f"a maximum passes on factors above 0 alone, got {factor}")
+        raise NetworkError(f"a maximum passes on factors above 0 alone, got {factor}")
     copy = keras.models.clone_model(network)
     copy.set_weights(network.get_weights())
     writers, readers = _neighbours(copy, layer)
@@ -89,7 +90,7 @@ def spoil(source: Path, target: Path, factor: float) -> dict[str, Any]:
         Arm -> what was done to its student.
 
     Raises:
-        ValueError: the student cannot be spoiled, or would compute something else.
+        NetworkError: the student cannot be spoiled, or would compute something else.
     """
     config = parse(["run", str(source)]).config
     assert config is not None
@@ -121,7 +122,7 @@ def _spoil_student(place: Path, images: np.ndarray, factor: float) -> dict[str, 
     changed = spoiled(network, LAYER, channel, factor)
     moved = difference(_logits(network, images), _logits(changed, images))
     if moved > UNCHANGED:
-        raise ValueError(
+        raise NetworkError(
             f"{place}: a logit moves by {moved:.2e} of the logits' range, expected at most "
             f"{UNCHANGED:g}: take a smaller factor than {factor:g}"
         )
@@ -154,12 +155,12 @@ def _neighbours(network: keras.Model, layer: str) -> tuple[list[Any], list[Any]]
     """The convolutions that write a maxout layer, and those that read it.
 
     Raises:
-        ValueError: there are others.
+        NetworkError: there are others.
     """
     nodes = model_nodes(network)
     found = [node for node in nodes if node.operation.name == layer]
     if len(found) != 1 or not isinstance(found[0].operation, keras.layers.Maximum):
-        raise ValueError(f"expected one Maximum called {layer!r} in {network.name!r}")
+        raise NetworkError(f"expected one Maximum called {layer!r} in {network.name!r}")
     writers = [node.operation for node in found[0].parent_nodes]
     readers: list[Any] = []
     open_ends = list(found)
@@ -167,7 +168,7 @@ def _neighbours(network: keras.Model, layer: str) -> tuple[list[Any], list[Any]]
         end = open_ends.pop()
         following = [n for n in nodes if any(p is end for p in n.parent_nodes)]
         if not following:
-            raise ValueError(f"{layer!r} is read by the network's output: it cannot be spoiled")
+            raise NetworkError(f"{layer!r} is read by the network's output: it cannot be spoiled")
         for node in following:
             (open_ends if isinstance(node.operation, _THROUGH) else readers).append(node)
     _require_linear([*writers, *(node.operation for node in readers)], layer)
@@ -178,7 +179,7 @@ def _require_linear(layers: list[Any], name: str) -> None:
     for layer in layers:
         plain = type(layer) is keras.layers.Conv2D and layer.groups == 1
         if not plain or layer.activation is not keras.activations.linear:
-            raise ValueError(
+            raise NetworkError(
                 f"{name!r} is written or read by {layer.name!r} ({type(layer).__name__}): expected "
                 "convolutions without activation alone"
             )

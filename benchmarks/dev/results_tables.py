@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from hintlite.benchmarks.dev import depth_picture
+from hintlite.errors import HintliteError
 from hintlite.files import write_whole
 from hintlite.pipeline.app.experiments.studies.definition import read_study
 from hintlite.pipeline.report.study.words import chance
@@ -46,7 +47,7 @@ MAIN = "hint+kd"  # the arm that the others are set against
 Facts = Mapping[str, Any]
 
 
-class TableError(ValueError):
+class TableError(HintliteError):
     """A block that cannot be filled."""
 
 

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol
 
+from hintlite.errors import HintliteError
+
 KINDS = ("measured", "simulated", "estimated")
 STATES = ("valid", "doubtful", "invalid")
 KERNELS = ("xnnpack", "builtin", "reference")
@@ -21,7 +23,7 @@ LATENCIES = (
 )
 
 
-class BenchmarkError(Exception):
+class BenchmarkError(HintliteError):
     """A benchmark failed; the text says what was expected, what came and what to do."""
 
 

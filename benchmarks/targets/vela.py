@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from hintlite.errors import HintliteError
+
 PACKAGE = "ethos-u-vela"
 ACCELERATORS = (
     *("ethos-u55-32", "ethos-u55-64", "ethos-u55-128", "ethos-u55-256"),
@@ -31,7 +33,7 @@ SYSTEM_CONFIG, MEMORY_MODE = "System_Config.", "Memory_Mode."  # sections of Vel
 NAME = "model"  # the file's name in Vela's folder, whatever it is called outside
 
 
-class VelaError(Exception):
+class VelaError(HintliteError):
     """Vela is missing, refused the model or its options, crashed, or took too long."""
 
 

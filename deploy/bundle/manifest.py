@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from hintlite.errors import HintliteError
+
 FORMAT = "hintlite-bundle"
 VERSION = 1
 MANIFEST = "manifest.json"
@@ -20,7 +22,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _TABLES = ("task", "normalization", "models", "samples", "files", "provenance")
 
 
-class BundleError(ValueError):
+class BundleError(HintliteError):
     """A folder that is no bundle, a damaged bundle, or contents that cannot become one."""
 
 

@@ -15,6 +15,7 @@ from hintlite.deploy.interpret.runtime import Progress, Runner
 from hintlite.deploy.tflite.flatbuffer import read_model
 from hintlite.deploy.tflite.graph import Array, ModelError
 from hintlite.deploy.tflite.quantization import normalize, softmax
+from hintlite.errors import SettingsError
 
 
 def classify(
@@ -46,14 +47,14 @@ def classify(
     Raises:
         BundleError: the folder is no sound bundle, or has no such model.
         ModelError: the file is damaged, or takes images of another shape.
-        ValueError: no normalization for a single file, or one of another number of channels.
+        SettingsError: no normalization for a single file, or one of another number of channels.
     """
     if not isinstance(source, bytes) and Path(source).is_dir():
         manifest = read_manifest(source)
         content = bundled_model(source, manifest, model)
         normalization = normalization or manifest["normalization"]
     elif normalization is None:
-        raise ValueError(
+        raise SettingsError(
             "A single .tflite file says nothing about its normalization: give mean and std, or "
             "the bundle's folder."
         )

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hintlite.deploy.tflite.graph import Options
+from hintlite.errors import HintliteError
 
 Array = npt.NDArray[Any]
 
@@ -16,7 +17,7 @@ Array = npt.NDArray[Any]
 _SHAPE_OPERANDS = {"RESHAPE": (1,)}
 
 
-class ExportError(ValueError):
+class ExportError(HintliteError):
     """A model that cannot become C; the message says what, where and what to do."""
 
 

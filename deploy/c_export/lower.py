@@ -7,6 +7,7 @@ from collections.abc import Callable
 from hintlite.deploy.c_export import lower_math, lower_move, lower_weighted
 from hintlite.deploy.c_export.calls import Step
 from hintlite.deploy.c_export.graph import ExportError, Graph, Operator
+from hintlite.errors import HintliteError
 
 LOWERINGS: dict[str, Callable[[Graph, Operator], Step]] = {
     "CONV_2D": lower_weighted.conv,
@@ -100,7 +101,7 @@ def _lower_one(graph: Graph, operator: Operator) -> Step:
         return LOWERINGS[operator.kind](graph, operator)
     except ExportError as error:
         raise ExportError(f"{where}: {error}") from error
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+    except (HintliteError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise ExportError(
             f"{where} has shapes, operands or scales that do not fit each other, the file is "
             f"damaged ({type(error).__name__}: {error}): convert or copy it again"

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from hintlite.deploy.tflite.flatbuffer import read_model
 from hintlite.deploy.tflite.full_integer import full_int8_faults
 from hintlite.deploy.tflite.graph import Model
+from hintlite.errors import HintliteError
 
 # The converter gives a tensor that was 0 on every calibration sample the range +-1e-6.
 _DEAD_SCALE = 1e-8
 
 
-class ConversionError(ValueError):
+class ConversionError(HintliteError):
     """A network or calibration data that give no file as asked for."""
 
 

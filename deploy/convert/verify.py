@@ -15,6 +15,7 @@ from hintlite.deploy.tflite.full_integer import full_integer_faults
 from hintlite.deploy.tflite.graph import Array
 from hintlite.deploy.tflite.inspect import inspect
 from hintlite.deploy.tflite.weights import check_weights
+from hintlite.errors import DataError, SettingsError
 
 # What the second file must be, as messages write it.
 WORDS = {"int8": "INT8", "int16x8": "INT16x8", "mixed": "Mixed"}
@@ -39,7 +40,7 @@ class Bounds:
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if not 0 <= value <= 1:
-                raise ValueError(f"Bounds.{name} must lie between 0 and 1, got {value}.")
+                raise SettingsError(f"Bounds.{name} must lie between 0 and 1, got {value}.")
 
 
 @dataclass(frozen=True)
@@ -120,11 +121,11 @@ def verify(  # noqa: PLR0913 - keyword arguments, one for each thing that may di
         clipped: see `check_weights`.
 
     Raises:
-        ValueError: no samples, or another number of labels than of samples.
+        DataError: no samples, or another number of labels than of samples.
         ModelError: a file is damaged, or the kernels cannot run it.
     """
     if len(samples) == 0 or labels.shape != (len(samples),):
-        raise ValueError(
+        raise DataError(
             f"Expected at least 1 sample and one label a sample, got {len(samples)} samples and "
             f"labels of shape {list(labels.shape)}."
         )

@@ -24,6 +24,7 @@ from hintlite.deploy.explain.weights import weight_figures
 from hintlite.deploy.interpret.runtime import Progress, Runner
 from hintlite.deploy.tflite.flatbuffer import read_model
 from hintlite.deploy.tflite.graph import Array, Model, ModelError
+from hintlite.errors import DataError
 
 BATCH_BYTES = 1 << 24  # of float activations that are held at a time
 LARGEST_REFERENCE_ERROR = 1e-3
@@ -48,10 +49,10 @@ def explain(
 
     Raises:
         ModelError: a file is damaged, is not quantized, or cannot be taken apart.
-        ValueError: no samples, or another number of labels.
+        DataError: no samples, or another number of labels.
     """
     if len(samples) == 0 or (labels is not None and labels.shape != (len(samples),)):
-        raise ValueError(
+        raise DataError(
             f"Expected at least 1 sample and one label a sample, got {len(samples)} samples"
             + ("." if labels is None else f" and labels of shape {list(labels.shape)}.")
         )

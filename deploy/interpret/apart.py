@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from hintlite.deploy.interpret.runtime import Progress
 from hintlite.deploy.tflite.graph import ModelError
+from hintlite.errors import HintliteError
 
 _EVERY = 50  # inferences between two lines about progress
 
@@ -90,7 +91,7 @@ def main(folder: Path) -> None:
             progress=_tell,
         )
         answer = result.to_dict()
-    except ValueError as error:  # ModelError among them
+    except HintliteError as error:
         answer = {"error": str(error)}
     (folder / "answer.json").write_text(json.dumps(answer, allow_nan=False))
 

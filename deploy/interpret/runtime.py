@@ -18,6 +18,7 @@ from hintlite.deploy.tflite.flatbuffer import read_model
 from hintlite.deploy.tflite.graph import NUMPY_DTYPES, Array, ModelError, Tensor
 from hintlite.deploy.tflite.kernel_limits import check_scales
 from hintlite.deploy.tflite.quantization import dequantize, quantize
+from hintlite.errors import SettingsError
 
 KERNELS = ("xnnpack", "builtin", "reference")
 Progress = Callable[[int, int], None]
@@ -73,15 +74,15 @@ class Runner:
         Raises:
             ModelError: no TFLite model, damaged, not one input and one output, or an operator
                 that these kernels cannot run.
-            ValueError: unknown kernels, less than one thread, or tensors to be kept by XNNPACK,
+            SettingsError: unknown kernels, less than one thread, or tensors to be kept by XNNPACK,
                 which keeps its own to itself.
         """
         if keep_tensors and kernels == "xnnpack":
-            raise ValueError("XNNPACK shows no tensors: take 'builtin' or 'reference' kernels.")
+            raise SettingsError("XNNPACK shows no tensors: take 'builtin' or 'reference' kernels.")
         if kernels not in KERNELS:
-            raise ValueError(f"Unknown kernels '{kernels}': choose one of {', '.join(KERNELS)}.")
+            raise SettingsError(f"Unknown kernels '{kernels}': choose one of {', '.join(KERNELS)}.")
         if threads < 1:
-            raise ValueError(f"Expected at least 1 thread, got {threads}.")
+            raise SettingsError(f"Expected at least 1 thread, got {threads}.")
         parts = read_model(model)
         graph = parts.main
         if len(graph.inputs) != 1 or len(graph.outputs) != 1:
@@ -112,7 +113,7 @@ class Runner:
 
         Raises:
             ModelError: the samples have another shape than the model's input.
-            ValueError: the samples hold NaN or infinity.
+            DataError: the samples hold NaN or infinity.
         """
         samples = np.asarray(samples, np.float32)
         return self.output.to_real(self.predict_raw(self.input.to_stored(samples), progress))
@@ -150,10 +151,10 @@ class Runner:
 
         Raises:
             ModelError: another shape or type than the model's input.
-            ValueError: the runner was not made with `keep_tensors`.
+            SettingsError: the runner was not made with `keep_tensors`.
         """
         if not self._keeps:
-            raise ValueError("This runner keeps no tensors: make it with keep_tensors=True.")
+            raise SettingsError("This runner keeps no tensors: make it with keep_tensors=True.")
         self._check_samples(samples)
         rows = []
         for i in range(len(samples)):

@@ -17,6 +17,7 @@ from hintlite.deploy.mcu.kernel_memory import KERNELS, KernelMemory, kernel_memo
 from hintlite.deploy.mcu.structures import ARENA_ALIGNMENT, TARGET, Build
 from hintlite.deploy.mcu.tflm_plan import plan_bytes, planned_buffers
 from hintlite.deploy.tflite.graph import Graph, Model, ModelError
+from hintlite.errors import SettingsError
 
 CATEGORIES = (
     "allocators",  # the interpreter's own
@@ -68,10 +69,10 @@ def estimate_arena(
 
     Raises:
         ModelError: several graphs, a plan made elsewhere, or an operator that TFLM does not have.
-        ValueError: unknown kernels.
+        SettingsError: unknown kernels.
     """
     if kernels not in KERNELS:
-        raise ValueError(f"Unknown kernels '{kernels}': choose one of {', '.join(KERNELS)}.")
+        raise SettingsError(f"Unknown kernels '{kernels}': choose one of {', '.join(KERNELS)}.")
     _check(model)
     graph = model.main
     memory = [kernel_memory(graph, each, build, kernels) for each in graph.operators]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hintlite.deploy.tflite.graph import Array
+from hintlite.errors import DataError
 
 _BINS = 1 << 16
 _HALF = 1 << 15
@@ -45,14 +46,14 @@ class Histogram:
             values: float32 of any shape.
 
         Raises:
-            ValueError: NaN or infinity is among them.
+            DataError: NaN or infinity is among them.
         """
         flat = np.ascontiguousarray(values, np.float32).reshape(-1)
         if not flat.size:
             return
         low, high = float(flat.min()), float(flat.max())
         if not np.isfinite([low, high]).all():
-            raise ValueError("NaN or infinity cannot be counted")
+            raise DataError("NaN or infinity cannot be counted")
         self.low, self.high = min(self.low, low), max(self.high, high)
         self.counts += np.bincount(_bins(flat), minlength=_BINS)
 
@@ -63,10 +64,10 @@ class Histogram:
             share: 0 to 1.
 
         Raises:
-            ValueError: nothing was counted.
+            DataError: nothing was counted.
         """
         if not self.total:
-            raise ValueError("an empty histogram has no quantiles")
+            raise DataError("an empty histogram has no quantiles")
         filled = np.flatnonzero(self.counts)
         cumulated = np.cumsum(self.counts[filled])
         wanted = share * cumulated[-1]

@@ -12,6 +12,7 @@ from hintlite.deploy.interpret.runtime import Progress
 from hintlite.deploy.ptq.histogram import Histogram
 from hintlite.deploy.tflite.flatbuffer import read_model
 from hintlite.deploy.tflite.graph import Graph, ModelError, Tensor
+from hintlite.errors import DataError
 
 _PROGRESS_EVERY = 20
 
@@ -42,7 +43,7 @@ def observe(
         for tensor in tensors:
             try:
                 seen[tensor.name].add(interpreter.get_tensor(tensor.index))
-            except ValueError as error:
+            except DataError as error:
                 raise ModelError(
                     f"Tensor {tensor.index} ({tensor.name}) of the float file is not finite on "
                     f"calibration sample {done - 1}: {error}. Check the weights and the samples."

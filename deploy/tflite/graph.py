@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hintlite.errors import HintliteError
+
 # Bits of one element; a type that is not here (STRING, RESOURCE, ...) has no fixed size.
 _TYPES_BY_BITS = {
     4: ("INT4",),
@@ -35,7 +37,7 @@ Array = NDArray[Any]
 Options = Mapping[str, int | float | bool | str | tuple[int, ...]]
 
 
-class ModelError(ValueError):
+class ModelError(HintliteError):
     """A file that is no TFLite model, or one that cannot be used as asked."""
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from hintlite.deploy.tflite.graph import Array
+from hintlite.errors import DataError
 
 
 def normalize(raw: Array, mean: Sequence[float], std: Sequence[float]) -> NDArray[np.float32]:
@@ -23,11 +24,11 @@ def normalize(raw: Array, mean: Sequence[float], std: Sequence[float]) -> NDArra
         std: c values in raw units, none of them 0.
 
     Raises:
-        ValueError: another number of channels than means or deviations, or a deviation of 0.
+        DataError: another number of channels than means or deviations, or a deviation of 0.
     """
     means, stds = np.asarray(mean, np.float32), np.asarray(std, np.float32)
     if raw.shape[-1:] != means.shape or means.shape != stds.shape or not np.all(stds > 0):
-        raise ValueError(
+        raise DataError(
             f"Expected one mean and one positive standard deviation for each of "
             f"{raw.shape[-1:]} channels, got means {list(mean)} and deviations {list(std)}."
         )
@@ -48,13 +49,13 @@ def quantize(values: Array, scale: float, zero_point: int, dtype: DTypeLike) -> 
         dtype: an integer type, e.g. `np.int8`.
 
     Raises:
-        ValueError: a value is NaN or infinite, or the scale is not positive.
+        DataError: a value is NaN or infinite, or the scale is not positive.
     """
     if not scale > 0:
-        raise ValueError(f"A quantization scale must be positive, got {scale}.")
+        raise DataError(f"A quantization scale must be positive, got {scale}.")
     steps = np.asarray(values, np.float32) / np.float32(scale)
     if not np.isfinite(steps).all():
-        raise ValueError("Cannot quantize NaN or infinity: check the data and its normalization.")
+        raise DataError("Cannot quantize NaN or infinity: check the data and its normalization.")
     # In float64, because 0.49999997 + 0.5 is 1.0 in float32.
     rounded = np.copysign(np.floor(np.abs(steps.astype(np.float64)) + 0.5), steps)
     limits = np.iinfo(np.dtype(dtype))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import errno
 
-OURS = ("hintlite",)
+from hintlite.errors import HintliteError
 
 
-class WrongUseError(Exception):
+class WrongUseError(HintliteError):
     """A command line that cannot be understood; the message says how to put it right."""
 
 
 def sentence(error: Exception) -> str:
     """What to tell the user; a run's log.txt has the traceback."""
-    if type(error).__module__.split(".")[0] in OURS:
+    if isinstance(error, HintliteError):
         return str(error)
     if isinstance(error, OSError):
         return _about_files(error)

@@ -22,6 +22,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from hintlite.errors import HintliteError
+
 SUFFIX, PARTIAL = ".npy", ".partial"
 # Ours alone are counted and removed, whatever else is in a folder that somebody names.
 OURS = re.compile(r".-[0-9a-f]{32}(\.npy|\.partial)$")
@@ -29,7 +31,7 @@ GB = 1e9
 DTYPE = np.dtype(np.float16)
 
 
-class CacheError(RuntimeError):
+class CacheError(HintliteError):
     """A cache that cannot be filled."""
 
 

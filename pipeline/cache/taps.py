@@ -25,6 +25,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from hintlite.errors import HintliteError
 from hintlite.models.fold import folded
 from hintlite.models.taps import subnetwork
 from hintlite.pipeline.cache.folder import DTYPE, CacheFolder, Entry
@@ -38,7 +39,7 @@ LIBRARIES = ("keras", "tensorflow", "numpy")
 Progress = Callable[[int, int, str], None]
 
 
-class OutOfRangeError(ValueError):
+class OutOfRangeError(HintliteError):
     """Outputs of a teacher that float16 cannot hold."""
 
 

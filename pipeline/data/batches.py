@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
+from hintlite.errors import DataError
 from hintlite.pipeline.data.augment import GENERATOR, PLAIN, augment, drawn_views
-from hintlite.pipeline.data.checks import DataError
 from hintlite.pipeline.data.normalization import Normalization
 from hintlite.pipeline.data.training_data import TrainingData
 from hintlite.pipeline.settings.data import AugmentConfig

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hintlite.pipeline.data.checks import DataError
+from hintlite.errors import DataError
 from hintlite.pipeline.data.training_data import TrainingData
 
 

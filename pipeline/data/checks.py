@@ -1,4 +1,4 @@
-"""What samples must be like, and the one error that says otherwise.
+"""What samples must be like.
 
 Every message names the place (a file, a folder, a data set), the row or class, and what to do.
 """
@@ -10,9 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-
-class DataError(ValueError):
-    """Samples that cannot be used, in one sentence: where, which, and the way out."""
+from hintlite.errors import DataError
 
 
 def check_images(images: np.ndarray, place: str) -> np.ndarray:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hintlite.pipeline.data.checks import DataError
+from hintlite.errors import DataError
 from hintlite.pipeline.data.normalization import fit_normalization
 from hintlite.pipeline.data.training_data import TrainingData
 from hintlite.pipeline.settings.data import NORMALIZATIONS

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hintlite.pipeline.data.checks import DataError, check_range
+from hintlite.errors import DataError
+from hintlite.pipeline.data.checks import check_range
 from hintlite.pipeline.data.load import test_part
 from hintlite.pipeline.data.sources.dispatch import open_source
 from hintlite.pipeline.data.sources.source import Labelled, Pool, Source

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hintlite.pipeline.data.checks import DataError, check_enough
+from hintlite.errors import DataError
+from hintlite.pipeline.data.checks import check_enough
 from hintlite.pipeline.data.normalization import fit_normalization
 from hintlite.pipeline.data.sources.dispatch import open_source
 from hintlite.pipeline.data.sources.source import Pool, Shape, Source

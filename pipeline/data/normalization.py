@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hintlite.pipeline.data.checks import DataError
+from hintlite.errors import DataError
 
 CHUNK = 1024  # images that are turned to float64 at a time
 

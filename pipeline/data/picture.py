@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hintlite.pipeline.data.checks import DataError
+from hintlite.errors import DataError
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 COLORS = {"grayscale": 1, "rgb": 3, "rgba": 4}

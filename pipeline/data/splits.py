@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hintlite.pipeline.data.checks import DataError
+from hintlite.errors import DataError
 
 # One random stream a purpose, so that a changed limit does not move anybody into the test part.
 STREAMS = {"test": 0, "limit": 1, "validation": 2, "calibration": 3}

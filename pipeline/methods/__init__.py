@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from hintlite.pipeline.settings.base import SettingsError
+from hintlite.errors import SettingsError
 from hintlite.pipeline.settings.run import RunConfig
 
 # Keras is imported where a method is built: the command line checks names before that.

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import keras
 
+from hintlite.errors import HintliteError
 from hintlite.models.taps import subnetwork
 
 Tensor = Any
@@ -25,7 +26,7 @@ TeacherOutputs = Callable[[Collection[str]], Iterable[Mapping[str, Tensor]]]
 PHASES = ("pretrain", "task")
 
 
-class MethodError(ValueError):
+class MethodError(HintliteError):
     """A method that does not fit the pair of networks it was given."""
 
 

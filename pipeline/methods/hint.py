@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import keras
 from keras import ops
 
+from hintlite.errors import HintliteError
 from hintlite.models.regressor import build_regressor
 from hintlite.models.resize import average_to
 from hintlite.pipeline.methods.base import Batch, Method, MethodError, Phase, Shapes, Tensor, Term
@@ -53,7 +54,7 @@ class Hint(Method):
                 self.regressors[guided] = build_regressor(
                     kind, features_shape, hint_shape, self.activations[hint]
                 )
-            except ValueError as error:
+            except HintliteError as error:
                 raise MethodError(str(error)) from error
 
     def target(self, guided: str, batch: Batch) -> Tensor:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from hintlite.pipeline.settings.base import SettingsError
+from hintlite.errors import SettingsError
 from hintlite.pipeline.settings.run import RunConfig
 
 if TYPE_CHECKING:

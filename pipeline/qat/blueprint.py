@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hintlite.errors import HintliteError
+
 Array = NDArray[Any]
 GRAPH, WEIGHTS = "network.json", "network.npz"
 
 
-class CarryError(ValueError):
+class CarryError(HintliteError):
     """A network that cannot be carried over; the text names the layer and a way round."""
 
 

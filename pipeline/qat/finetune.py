@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from hintlite.errors import HintliteError
 from hintlite.pipeline.qat.fast_norm import with_fast_norm
 from hintlite.pipeline.qat.job import Job
 from hintlite.pipeline.qat.trained import inner
@@ -18,7 +19,7 @@ Teach = Callable[[Tensor], Tensor]
 SEEDS = 1_000  # epochs' random seeds lie in a row of this length
 
 
-class TuningError(RuntimeError):
+class TuningError(HintliteError):
     """A fine-tuning that cannot go on."""
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+from hintlite.errors import HintliteError
 from hintlite.pipeline.qat.blueprint import CarryError
 from hintlite.pipeline.qat.job import RESULT, Outcome, read_outcome
 
@@ -25,7 +26,7 @@ _LAST_LINES = 15
 _GRACE_S = 5.0
 
 
-class QatError(RuntimeError):
+class QatError(HintliteError):
     """The quantizer's process cannot start, or failed."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from hintlite.errors import NetworkError
 from hintlite.models.graph import check_functional, is_functional, model_nodes
 from hintlite.pipeline.qat.blueprint import Array, Blueprint, CarryError, Step
 
@@ -73,7 +74,7 @@ def read(model: keras.Model) -> Blueprint:
     """
     try:
         check_functional(model)
-    except ValueError as error:
+    except NetworkError as error:
         raise CarryError(str(error)) from error
     if len(model.outputs) != 1:
         raise CarryError(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-
-class SettingsError(ValueError):
-    """A setting, or a combination of settings, that cannot work."""
+from hintlite.errors import SettingsError
 
 
 def require(condition: bool, message: str) -> None:

@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from hintlite.errors import HintliteError
+
 Row = dict[str, float | int | str]
 CHECKPOINT = "checkpoint.npz"  # in the folder of the training
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(HintliteError):
     """A checkpoint that does not belong to the training that wants to read it."""
 
 

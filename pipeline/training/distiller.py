@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from hintlite.errors import SettingsError
 from hintlite.models.fold import folded
 from hintlite.models.taps import subnetwork
 from hintlite.pipeline.methods.base import Batch, Phase, Schedule, Tensor
@@ -38,7 +39,7 @@ class Distiller(keras.Model):
         teacher: network with a dict of outputs; may be None if the phase asks for no tap of it.
 
     Raises:
-        ValueError: the phase reads teacher taps and there is no teacher.
+        SettingsError: the phase reads teacher taps and there is no teacher.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Distiller(keras.Model):
     ) -> None:
         super().__init__(**kwargs)
         if phase.teacher_taps and teacher is None:
-            raise ValueError(
+            raise SettingsError(
                 f"this phase reads the teacher's taps {sorted(phase.teacher_taps)}, "
                 "but no teacher was given: pass teacher=..."
             )

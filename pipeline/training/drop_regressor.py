@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 import keras
 
+from hintlite.errors import HintliteError
 from hintlite.models.taps import logits_only
 
 
-class LeftoverError(RuntimeError):
+class LeftoverError(HintliteError):
     """Something of the teacher or of the method is still in the student."""
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from hintlite.errors import HintliteError
 from hintlite.pipeline.cache.teacher_pass import teacher_pass
 from hintlite.pipeline.data.batches import (
     Lookup,
@@ -33,7 +34,7 @@ from hintlite.pipeline.training.optimizers import build_optimizer
 EVALUATION_BATCH = 512
 
 
-class TrainingError(RuntimeError):
+class TrainingError(HintliteError):
     """A training that cannot go on."""
 
 

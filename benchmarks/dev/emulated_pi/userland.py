@@ -23,11 +23,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from hintlite.errors import HintliteError
+
 INSTALL = "apt-get install --no-install-recommends qemu-user-static qemu-user mmdebstrap arch-test"
 LIMIT_S = 900
 
 
-class UserlandError(RuntimeError):
+class UserlandError(HintliteError):
     """It cannot be made; the text says what is missing and what to do."""
 
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hintlite.errors import HintliteError
+
 FIRMWARE = Path(__file__).parent
 COMPILER = "arm-none-eabi-gcc"
 EMULATOR = "qemu-system-arm"
@@ -20,7 +22,7 @@ _WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
 _STACK_BYTES = 8192
 
 
-class ToolchainError(RuntimeError):
+class ToolchainError(HintliteError):
     """A tool is missing or failed; the message says which and what to do."""
 
 

@@ -56,8 +56,8 @@ def _run(command: Command) -> int:
 
 
 def _study(command: Command) -> int:
+    from hintlite.errors import SettingsError
     from hintlite.pipeline.app.experiments.study import study
-    from hintlite.pipeline.settings.base import SettingsError
 
     try:
         return study(command.options)
@@ -67,8 +67,8 @@ def _study(command: Command) -> int:
 
 
 def _tune(command: Command) -> int:
+    from hintlite.errors import SettingsError
     from hintlite.pipeline.app.experiments.tune import tune
-    from hintlite.pipeline.settings.base import SettingsError
 
     try:
         return tune(command.options)

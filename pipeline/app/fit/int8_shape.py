@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hintlite.deploy.tflite.graph import BITS, Graph, Model, Operator, Options, Quantization, Tensor
+from hintlite.errors import NetworkError
 from hintlite.models.plan import Step, stages, stem_kernel, stem_stride
 from hintlite.models.pooling_sizes import pool_chain
 from hintlite.models.settings import MaxoutLayer, NetworkConfig
@@ -123,11 +124,11 @@ def sketch(config: NetworkConfig, input_shape: tuple[int, int, int], classes: in
         classes: number of classes.
 
     Raises:
-        ValueError: another family, or the network does not fit the images.
+        NetworkError: another family, or the network does not fit the images.
     """
     config = config.resolved()
     if config.family not in FAMILIES:
-        raise ValueError(
+        raise NetworkError(
             f"a network of the family {config.family!r} is not described by its settings: it "
             f"cannot be drawn; this can: {', '.join(FAMILIES)}"
         )
@@ -144,7 +145,7 @@ def _staged(config: NetworkConfig, input_shape: Shape, classes: int) -> Model:
         if number > 1 and config.family == "thin_deep":
             batch, height, width, channels = drawing.shape(x)
             if min(height, width) < 2:
-                raise ValueError("more pools of 2x2 than the images can be halved")
+                raise NetworkError("more pools of 2x2 than the images can be halved")
             shape = (batch, height // 2, width // 2, channels)
             x = drawing.operator("MAX_POOL_2D", (x,), shape, VALID)
         for step in steps:
@@ -185,7 +186,7 @@ def _maxout_layer(drawing: _Drawing, x: int, layer: MaxoutLayer) -> int:
     same = 2 * layer.padding == layer.kernel - 1
     batch, height, width, channels = drawing.shape(x)
     if layer.kernel > min(height, width) + 2 * layer.padding:
-        raise ValueError(f"a {layer.kernel}x{layer.kernel} kernel does not fit its map")
+        raise NetworkError(f"a {layer.kernel}x{layer.kernel} kernel does not fit its map")
     if layer.padding and not same:
         grown = (batch, height + 2 * layer.padding, width + 2 * layer.padding, channels)
         x = drawing.constant_operand("PAD", x, (4, 2), grown)

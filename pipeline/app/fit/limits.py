@@ -14,6 +14,7 @@ from hintlite.deploy.mcu.kernel_memory import KERNELS
 from hintlite.deploy.tflite.graph import Model
 from hintlite.deploy.tflite.inspect import count_file_parameters
 from hintlite.deploy.tflite.macs import count_operator_macs
+from hintlite.errors import HintliteError
 
 UNITS = {
     **dict.fromkeys(("", "b"), 1),
@@ -39,7 +40,7 @@ ARENA_SOURCE = (
 )
 
 
-class LimitError(ValueError):
+class LimitError(HintliteError):
     """An option that cannot be understood, or a missing one."""
 
 

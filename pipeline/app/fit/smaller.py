@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from hintlite.errors import HintliteError
 from hintlite.models.settings import NetworkConfig
 from hintlite.pipeline.app.fit.limits import Costs
 
@@ -47,7 +48,7 @@ def smallest_changes(config: NetworkConfig, measure: Measure, fits: Fits) -> lis
 
     Args:
         config: a resolved config without times_fewer.
-        measure: what a student takes; a ValueError says that it cannot be built.
+        measure: what a student takes; a HintliteError says that it cannot be built.
         fits: whether that is little enough.
     """
     old = measure(config)
@@ -72,7 +73,7 @@ def _first(
     for config in row:
         try:
             costs = measure(config)
-        except ValueError:  # the network does not fit its images, or a setting refuses another
+        except HintliteError:  # the network does not fit its images, or a setting refuses another
             continue
         if fits(costs):
             lost = 1 - costs.parameters / old.parameters, 1 - costs.macs / max(old.macs, 1)

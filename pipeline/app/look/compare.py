@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hintlite.errors import SettingsError
+
 if TYPE_CHECKING:
     from hintlite.benchmarks.compare import Comparison
 
@@ -44,11 +46,11 @@ def percent(text: str | float) -> float:
     """A bound such as 5% or 5: the number before the sign; the parser asks twice.
 
     Raises:
-        ValueError: it is no number from 0 on.
+        SettingsError: it is no number from 0 on.
     """
     value = float(str(text).strip().removesuffix("%"))
     if not (math.isfinite(value) and value >= 0):
-        raise ValueError(f"expected a number from 0 on, such as 5%, got {text!r}")
+        raise SettingsError(f"expected a number from 0 on, such as 5%, got {text!r}")
     return value
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hintlite.errors import HintliteError
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.folder import RunFolder
 from hintlite.pipeline.runs.layout import TEACHER, teacher_stages
@@ -26,7 +27,7 @@ TRAINING_LIBRARIES = ("keras", "tensorflow", "numpy")
 CONVERSION_LIBRARIES = ("keras", "tensorflow", "ai-edge-litert", "numpy")
 
 
-class StageError(RuntimeError):
+class StageError(HintliteError):
     """A stage whose outcome is not good enough to go on with."""
 
 

@@ -21,6 +21,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from hintlite.errors import HintliteError
 from hintlite.files import sweep, write_whole
 from hintlite.pipeline.runs.layout import RECORD
 from hintlite.pipeline.runs.record import stage_key
@@ -28,7 +29,7 @@ from hintlite.pipeline.runs.record import stage_key
 KEY = "key.txt"
 
 
-class RunError(RuntimeError):
+class RunError(HintliteError):
     """A run folder that cannot be used as asked."""
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from hintlite.errors import HintliteError
 from hintlite.models.settings import NetworkConfig
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.settings.parser import Parser
@@ -66,7 +67,7 @@ def config_of(parser: Parser, arguments: Any) -> RunConfig:
         instance = parser.instantiate(arguments)
         config = RunConfig(**{key: instance[key] for key in asdict(RunConfig())})
         _check_arms(config)
-    except (ValueError, TypeError) as error:
+    except (HintliteError, ValueError, TypeError) as error:
         raise WrongUseError(str(error)) from error
     return config
 

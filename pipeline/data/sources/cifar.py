@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from hintlite.pipeline.data.checks import DataError
+from hintlite.errors import DataError
 from hintlite.pipeline.data.sources.arrays import pool_of_arrays
 from hintlite.pipeline.data.sources.keras_cache import Download, cache_folder, locate, own_folder
 from hintlite.pipeline.data.sources.source import Pool

@@ -11,7 +11,8 @@ from statistics import median
 
 import numpy as np
 
-from hintlite.pipeline.data.checks import DataError, check_class_names
+from hintlite.errors import DataError
+from hintlite.pipeline.data.checks import check_class_names
 from hintlite.pipeline.data.picture import COLORS, PICTURE_MAX, Header, read_header, read_image
 from hintlite.pipeline.data.sources.source import Labelled, Pool, Shape
 from hintlite.pipeline.settings.data import DataConfig

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hintlite.pipeline.data.checks import DataError
+from hintlite.errors import DataError
 
 UNSIGNED_BYTE = 8
 PARTS = {"training": "train", "test": "t10k"}

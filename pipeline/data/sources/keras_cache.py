@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from hintlite.pipeline.data.checks import DataError
+from hintlite.errors import DataError
 
 Found = TypeVar("Found")
 

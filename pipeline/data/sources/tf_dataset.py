@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hintlite.pipeline.data.checks import DataError
+from hintlite.errors import DataError
 from hintlite.pipeline.data.sources.arrays import pool_of_arrays
 from hintlite.pipeline.data.sources.source import Pool, Source
 from hintlite.pipeline.settings.data import DataConfig

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from hintlite.pipeline.settings.base import SettingsError, require
+from hintlite.errors import SettingsError
+from hintlite.pipeline.settings.base import require
 
 FIELDS = ("base", "arms", "seeds", "teacher_seeds", "compare_with")
 ARM_FIELDS = ("arm", "settings", "seeds")

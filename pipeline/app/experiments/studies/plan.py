@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hintlite.errors import SettingsError
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.experiments.studies.definition import Arm, Study, merged
 from hintlite.pipeline.app.run.console import Terminal
@@ -17,7 +18,6 @@ from hintlite.pipeline.app.run.stages import data as data_stage
 from hintlite.pipeline.app.run.stages import distill, evaluate, quantize, teacher
 from hintlite.pipeline.app.settings.text import config_from
 from hintlite.pipeline.runs.record import digest
-from hintlite.pipeline.settings.base import SettingsError
 from hintlite.pipeline.settings.quantize import QuantizeConfig
 from hintlite.pipeline.settings.run import RunConfig
 

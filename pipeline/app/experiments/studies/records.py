@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hintlite.errors import SettingsError
 from hintlite.pipeline.app.experiments.studies.plan import short
-from hintlite.pipeline.settings.base import SettingsError
 
 SCHEMA = "hintlite-study-run/1"
 STUDENT, TEACHER = "student", "teacher"

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from hintlite.errors import DataError
+
 CONFIDENCE = 0.95
 LEAST = (
     3  # repetitions: with two, the t interval is 12.7 standard errors wide, with one there is none
@@ -59,10 +61,10 @@ def summary(values: Sequence[float]) -> Summary:
         values: one a repetition, at least one.
 
     Raises:
-        ValueError: there is none.
+        DataError: there is none.
     """
     if not values:
-        raise ValueError("expected at least one value, got none")
+        raise DataError("expected at least one value, got none")
     n, mean = len(values), math.fsum(values) / len(values)
     if n == 1:
         return Summary(n, mean, None, None, None)

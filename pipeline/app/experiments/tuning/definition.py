@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hintlite.errors import SettingsError
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.experiments.studies.definition import (
     known,
@@ -21,7 +22,7 @@ from hintlite.pipeline.app.experiments.studies.definition import (
 )
 from hintlite.pipeline.app.experiments.tuning.search import Choices, Space, read_search
 from hintlite.pipeline.app.settings.text import config_from
-from hintlite.pipeline.settings.base import SettingsError, require
+from hintlite.pipeline.settings.base import require
 from hintlite.pipeline.settings.run import RunConfig
 
 FIELDS = ("base", "arm", "trials", "timeout_minutes", "objective", "seeds", "search", "pruning")

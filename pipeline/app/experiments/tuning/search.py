@@ -10,10 +10,11 @@ from functools import cache
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from hintlite.errors import SettingsError
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.experiments.studies.definition import known, mapping, nested
 from hintlite.pipeline.app.settings.text import check_types
-from hintlite.pipeline.settings.base import SettingsError, require
+from hintlite.pipeline.settings.base import require
 from hintlite.pipeline.settings.run import RunConfig
 
 RANGE_FIELDS = ("low", "high", "log", "step")

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hintlite.errors import HintliteError
 from hintlite.pipeline.app.experiments.queue.progress import Reporter
 from hintlite.pipeline.app.experiments.tuning.definition import INT8
 from hintlite.pipeline.app.experiments.tuning.task import TEACHER, TrialTask
@@ -32,7 +33,7 @@ PAUSE_S = 0.5
 Facts = dict[str, Any]
 
 
-class HopelessError(Exception):
+class HopelessError(HintliteError):
     """A trial that is given up, since others were better at the same epoch."""
 
 

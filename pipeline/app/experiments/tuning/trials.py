@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import IO, TYPE_CHECKING, Any
 
+from hintlite.errors import SettingsError
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.experiments.queue.pool import DONE, Outcome
 from hintlite.pipeline.app.experiments.queue.progress import read_progress
@@ -22,7 +23,6 @@ from hintlite.pipeline.app.experiments.tuning.keep import keep_best
 from hintlite.pipeline.app.experiments.tuning.layout import Layout
 from hintlite.pipeline.app.experiments.tuning.task import PRUNED, REFUSED, TEACHER, TrialTask
 from hintlite.pipeline.app.run.folder import RunError
-from hintlite.pipeline.settings.base import SettingsError
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from hintlite.errors import HintliteError
 from hintlite.pipeline.app.experiments.queue.pool import DONE, FAILED, Outcome
 from hintlite.pipeline.app.experiments.queue.worker import serve
 from hintlite.pipeline.app.experiments.tuning.task import (
@@ -39,19 +40,16 @@ def outcome_of(task: TrialTask) -> Outcome:
 
 
 def _state(error: Exception) -> str:
-    from hintlite.pipeline.app.errors import OURS
-
     if isinstance(error, _surroundings()):
         return BLOCKED
-    ours = type(error).__module__.split(".")[0] in OURS
-    return REFUSED if ours or isinstance(error, ValueError) else FAILED
+    return REFUSED if isinstance(error, (HintliteError, ValueError)) else FAILED
 
 
 def _surroundings() -> tuple[type[Exception], ...]:
     """What no setting that is searched causes: disks, samples, missing packages, files."""
+    from hintlite.errors import DataError
     from hintlite.pipeline.app.run.folder import RunError
     from hintlite.pipeline.cache.folder import CacheError
-    from hintlite.pipeline.data.checks import DataError
     from hintlite.pipeline.qat.launch import MissingPackagesError
     from hintlite.pipeline.training.checkpoint import CheckpointError
 
