@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 
 from hintlite.errors import NetworkError
+from hintlite.models.keras_archive import load_failure
 from hintlite.models.settings import NetworkConfig
 from hintlite.models.taps import with_taps
 
@@ -56,8 +57,4 @@ def read_keras_file(path: str) -> keras.Model:
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever the file's layers raise
-        reason = str(error).strip().split("\n")[0]
-        raise NetworkError(
-            f"{path} could not be loaded as a Keras model: {reason} Custom layers and Lambda "
-            "layers are not run from a file; save the model with Keras' own layers."
-        ) from error
+        raise NetworkError(load_failure(Path(path), error)) from error

@@ -1,11 +1,13 @@
 """A user's own .keras file as a teacher."""
 
+import zipfile
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
-from hintlite.errors import HintliteError
+from hintlite.errors import HintliteError, NetworkError
 from hintlite.models.settings import NetworkConfig
 from hintlite.models.teacher import build_teacher
 
@@ -60,17 +62,102 @@ def test_a_file_that_does_not_fit_the_data_is_refused_with_both(tmp_path, shape,
         build_teacher(config(tmp_path / "teacher.keras"), shape, classes)
 
 
-def test_a_file_with_code_in_it_is_not_run(tmp_path):
-    saved(tmp_path / "teacher.keras", layers.Lambda(lambda x: 2 * x))
+def changed(source, target, **members):
+    """A copy of a .keras file in which some members are others; None leaves one out."""
+    with zipfile.ZipFile(source) as before, zipfile.ZipFile(target, "w") as after:
+        for name in before.namelist():
+            content = members.get(name.split(".")[0], before.read(name))
+            if content is not None:
+                after.writestr(name, content)
 
-    with pytest.raises(HintliteError, match="Lambda layers are not run"):
-        build_teacher(config(tmp_path / "teacher.keras"), (8, 8, 1), 3)
+
+@keras.saving.register_keras_serializable("tests")
+class Twice(layers.Layer):
+    def call(self, x):
+        return 2 * x
 
 
-def test_a_missing_or_broken_file_is_named(tmp_path):
-    (tmp_path / "broken.keras").write_bytes(b"not a model")
+class Stranger(layers.Layer):
+    def call(self, x):
+        return 2 * x
 
+
+class Subclassed(keras.Model):
+    def __init__(self, **names):
+        super().__init__(**names)
+        self.dense = layers.Dense(3)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def refused(path):
+    with pytest.raises(NetworkError) as caught:
+        build_teacher(config(path), (8, 8, 1), 3)
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_file_with_code_in_it_is_not_run_and_its_layer_is_named(tmp_path):
+    saved(tmp_path / "teacher.keras", layers.Lambda(lambda x: 2 * x, name="double"))
+
+    said = refused(tmp_path / "teacher.keras")
+
+    assert "Python code, which is never run from a file: 'double'." in said
+
+
+def test_a_layer_that_keras_does_not_have_is_named_with_its_class(tmp_path):
+    saved(tmp_path / "teacher.keras", layers.ReLU(), Stranger(name="gate"))
+
+    said = refused(tmp_path / "teacher.keras")
+
+    assert f"'gate' of the class Stranger ({Stranger.__module__})." in said
+    assert "register_keras_serializable" in said
+
+
+def test_a_registered_class_is_loaded(tmp_path):
+    saved(tmp_path / "teacher.keras", Twice())
+
+    assert build_teacher(config(tmp_path / "teacher.keras"), (8, 8, 1), 3)
+
+
+def test_a_subclassed_model_is_named(tmp_path):
+    model = Subclassed()
+    model(np.zeros((1, 8), "float32"))
+    model.save(tmp_path / "teacher.keras")
+
+    assert "of the class Subclassed" in refused(tmp_path / "teacher.keras")
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({"metadata": '{"keras_version": "2.15.0"}', "config": "{}"}, "saved by Keras 2.15.0"),
+        ({"config": None}, "is damaged, or no .keras file"),
+        ({"config": "{"}, "is damaged, or no .keras file"),
+        ({"model": b"\x89HDF"}, "could not be loaded by Keras"),
+    ],
+)
+def test_a_foreign_or_damaged_archive_is_told_from_the_others(tmp_path, members, words):
+    saved(tmp_path / "whole.keras")
+    changed(tmp_path / "whole.keras", tmp_path / "teacher.keras", **members)
+
+    assert words in refused(tmp_path / "teacher.keras")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"not a model", "is not a .keras file, or was cut off (11 bytes"),
+        (b"\x89HDF\r\n\x1a\n", "is an HDF5 file"),
+    ],
+)
+def test_what_is_no_archive_is_told(tmp_path, content, words):
+    (tmp_path / "teacher.keras").write_bytes(content)
+
+    assert words in refused(tmp_path / "teacher.keras")
+
+
+def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"missing\.keras"):
         build_teacher(config(tmp_path / "missing.keras"), (8, 8, 1), 3)
-    with pytest.raises(HintliteError, match=r"broken\.keras could not be loaded"):
-        build_teacher(config(tmp_path / "broken.keras"), (8, 8, 1), 3)

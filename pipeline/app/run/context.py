@@ -101,9 +101,9 @@ class Context:
 
 def load_network(path: Path) -> keras.Model:
     """Reads a `.keras` file, without running code that it may carry."""
-    import keras
+    from hintlite.models.keras_file import read_keras_file
 
-    return keras.saving.load_model(path, compile=False, safe_mode=True)
+    return read_keras_file(str(path))
 
 
 @contextmanager
