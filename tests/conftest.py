@@ -29,6 +29,17 @@ benchmark: {window_s: 0.02, warmup_s: 0.02, min_runs: 5}
 """
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--kill-seeds", type=int, default=1, help="draws of the slow test that kills a run"
+    )
+
+
+def pytest_generate_tests(metafunc):
+    if "kill_seed" in metafunc.fixturenames:
+        metafunc.parametrize("kill_seed", range(metafunc.config.getoption("--kill-seeds")))
+
+
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory):
     """The settings file and the folder of a small run that the real command has completed.

@@ -22,38 +22,39 @@ def killed():
 def after(real, due):
     """A function that dies after its work."""
 
-    def patched(*args, **named):
+    def dying(*args, **named):
         result = real(*args, **named)
         if due():
             killed()
         return result
 
-    return patched
+    return dying
 
 
 def before(real, due):
     """A function that dies instead of its work."""
 
-    def patched(*args, **named):
+    def dying(*args, **named):
         if due():
             killed()
         return real(*args, **named)
 
-    return patched
+    return dying
 
 
-def half_written(text):
-    """Makes a function that dies with part of its first argument, an open file, written."""
+def half_written(name):
+    """Makes a function that dies with part of its first argument written, an open file so named."""
 
     def wrap(real, due):
-        def patched(file, *args, **named):
-            if due():
-                file.write(text)
+        def dying(file, *args, **named):
+            found = os.path.basename(str(getattr(file, "name", file)))
+            if name in found and due():
+                file.write(b"half a file")
                 file.flush()
                 killed()
             return real(file, *args, **named)
 
-        return patched
+        return dying
 
     return wrap
 
@@ -61,13 +62,13 @@ def half_written(text):
 def half_a_record(real, due):
     """A writer of whole files that dies with half of a stage's record written."""
 
-    def patched(path, text):
+    def dying(path, text):
         if Path(path).name == "stage.json" and due():
             path.with_name(f".{path.name}.1-0.tmp").write_text(text[: len(text) // 2])
             killed()
         return real(path, text)
 
-    return patched
+    return dying
 
 
 # Moment -> (module, function of it or of a class of it, what is made of the function).
@@ -76,9 +77,9 @@ MOMENTS = {
     "checkpoint": (
         "hintlite.pipeline.training.checkpoint",
         "np.savez",
-        half_written(b"PK half a checkpoint"),
+        half_written("checkpoint"),
     ),
-    "cache": ("hintlite.pipeline.cache.folder", "_write", half_written(b"NUMPY half a file")),
+    "cache": ("hintlite.pipeline.cache.folder", "_write", half_written("")),
     "conversion": ("hintlite.deploy.convert.convert", "run_converter", after),
     "record": ("hintlite.pipeline.app.run.folder", "write_whole", half_a_record),
     "rename": ("hintlite.pipeline.app.run.folder", "os.rename", after),
@@ -96,13 +97,21 @@ class Countdown:
         return self.count == 0
 
 
-def install(moment, count):
-    """Puts the kill in the place of the moment's function; AttributeError if there is none."""
-    module, path, wrap = MOMENTS[moment]
+def patched(moment):
+    """The module or class that holds the moment's function, and its name there."""
+    module, path, _ = MOMENTS[moment]
     *owners, name = path.split(".")
     owner = import_module(module)
     for each in owners:
         owner = getattr(owner, each)
+    getattr(owner, name)  # AttributeError where there is none
+    return owner, name
+
+
+def install(moment, count):
+    """Puts the kill in the place of the moment's function."""
+    owner, name = patched(moment)
+    wrap = MOMENTS[moment][-1]
     setattr(owner, name, wrap(getattr(owner, name), Countdown(count)))
 
 

@@ -7,12 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import kill_driver
 import numpy as np
 import pytest
 
 DRIVER = Path(__file__).with_name("kill_driver.py")
-# How often each moment comes in an finished_run run of these settings.
-OCCURRENCES = {"step": 21, "checkpoint": 10, "cache": 4, "conversion": 4, "record": 8, "rename": 8}
+# How often each moment comes in an undisturbed run of the small settings, with a cache of its own.
+OCCURRENCES = {"step": 21, "checkpoint": 10, "cache": 4, "conversion": 8, "record": 8, "rename": 8}
+KILLS = 20
 
 
 def launch(settings, run, *prefix):
@@ -46,55 +48,91 @@ def assert_same_outcome(first, second):
             np.testing.assert_array_equal(content, second[name], err_msg=name)
 
 
-def kill_and_finish(finished_run, run, moments):
-    settings, expected = finished_run
+def kill(settings, run, moment, count):
+    """Starts or goes on with a run; whether it was killed, or else came to its end."""
+    done = launch(settings, run, str(DRIVER), moment, str(count))
+    assert done.returncode in (-signal.SIGKILL, kill_driver.NEVER), done.stderr
+    return done.returncode == -signal.SIGKILL
+
+
+def kill_again_and_again(settings, run, draw, most):
+    """Kills a fresh run, and what goes on with it, until it is complete; how often it died.
+
+    Args:
+        draw: random.Random, which says when.
+        most: kills after which it may go on undisturbed.
+    """
     killed = 0
-    for moment, count in moments:
-        done = launch(settings, run, str(DRIVER), moment, str(count))
-        if done.returncode == -signal.SIGKILL:
-            killed += 1
-        else:
-            assert done.returncode == 0, done.stderr  # this moment had passed already
+    while killed < most:
+        moment = draw.choice(list(OCCURRENCES))
+        # A process that goes on has less before it than the first.
+        last = OCCURRENCES[moment] if killed == 0 else OCCURRENCES[moment] // 3
+        if not kill(settings, run, moment, draw.randint(1, max(last, 1))):
+            assert killed, f"{moment} does not come as often as OCCURRENCES says"
+            return killed
+        killed += 1
     done = launch(settings, run, "-m", "hintlite")
     assert done.returncode == 0, done.stderr
-    left = [path for path in run.rglob("*") if path.suffix in (".partial", ".old", ".tmp")]
-    assert not left
-    assert_same_outcome(expected, run)
     return killed
 
 
-def test_three_kills_change_nothing(finished_run, tmp_path):
-    # In the first third of the line, so that each of the three finds something left to interrupt.
-    moments = [("step", 5), ("checkpoint", 3), ("rename", 3)]
-    assert kill_and_finish(finished_run, tmp_path / "run", moments) == 3
+def assert_as_if_undisturbed(run, expected):
+    left = [path for path in run.rglob("*") if path.suffix in (".partial", ".old", ".tmp")]
+    assert not left
+    assert_same_outcome(expected, run)
 
 
-def test_a_kill_at_the_end_of_a_training_repeats_none_of_it(finished_run, tmp_path):
+def test_three_kills_change_nothing_and_a_complete_training_is_not_repeated(finished_run, tmp_path):
     settings, expected = finished_run
     run = tmp_path / "run"
-    done = launch(settings, run, str(DRIVER), "record", "2")  # the samples', then the teacher's
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    # Of a training in the first epochs; at its end; of the next training.
+    assert kill(settings, run, "step", 5)
+    assert kill(settings, run, "record", 1)  # the samples' is there: the teacher's
     partial = run / "teacher" / "0.partial"
     assert (partial / "network.keras").exists()
     trained = (partial / "history.csv").stat().st_mtime_ns  # written anew after each epoch
+    assert kill(settings, run, "checkpoint", 3)
     done = launch(settings, run, "-m", "hintlite")
     assert done.returncode == 0, done.stderr
     assert (run / "teacher" / "0" / "history.csv").stat().st_mtime_ns == trained
     names = [{path.name for path in (each / "teacher" / "0").iterdir()} for each in (run, expected)]
     assert names[0] == names[1]
-    assert_same_outcome(expected, run)
+    assert_as_if_undisturbed(run, expected)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
-def test_twenty_kills_change_nothing(finished_run, tmp_path):
-    draw = random.Random(20)
-    killed = 0
-    for seed in range(20):
-        moment = draw.choice(list(OCCURRENCES))
-        count = draw.randint(1, OCCURRENCES[moment])
-        killed += kill_and_finish(finished_run, tmp_path / f"run{seed}", [(moment, count)])
-    assert killed == 20
+@pytest.mark.timeout(7200)
+def test_twenty_kills_change_nothing(finished_run, tmp_path, kill_seed):
+    """One seed, or as many as `pytest --kill-seeds 10` names."""
+    settings, expected = finished_run
+    draw, killed, number = random.Random(kill_seed), 0, 0
+    while killed < KILLS:
+        # A folder of its own: neighbours share the teacher's cached outputs.
+        run = tmp_path / str(number) / "run"
+        killed += kill_again_and_again(settings, run, draw, KILLS - killed)
+        assert_as_if_undisturbed(run, expected)
+        number += 1
+    assert killed == KILLS
+
+
+@pytest.mark.parametrize("moment", kill_driver.MOMENTS)
+def test_the_driver_finds_what_it_patches(moment):
+    owner, name = kill_driver.patched(moment)
+    assert callable(getattr(owner, name))
+
+
+def test_the_driver_fails_where_there_is_nothing_to_patch(monkeypatch, capsys):
+    gone = ("hintlite.deploy.convert.convert", "no_such_function", kill_driver.after)
+    monkeypatch.setitem(kill_driver.MOMENTS, "conversion", gone)
+    assert kill_driver.run("conversion", 1, ["--help"]) == kill_driver.NEVER
+    assert "nothing to patch for conversion" in capsys.readouterr().err
+
+
+def test_the_driver_fails_where_its_moment_never_came():
+    words = [sys.executable, str(DRIVER), "conversion", "1", "--help"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == kill_driver.NEVER
+    assert "conversion 1 never came" in done.stderr
 
 
 def test_one_changed_bit_is_noticed(finished_run, tmp_path):
