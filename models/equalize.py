@@ -27,6 +27,7 @@ import keras
 import numpy as np
 
 from hintlite.errors import SettingsError
+from hintlite.models.copying import copy_weights
 from hintlite.models.equalize_chains import Chain, chains, written_channels
 from hintlite.models.fold import folded
 
@@ -103,9 +104,7 @@ def _copied(network: keras.Model, unclipped: Collection[str]) -> keras.Model:
             config["max_value"] = None
         return type(layer).from_config(config)
 
-    copy = keras.models.clone_model(network, clone_function=clone)
-    copy.set_weights(network.get_weights())
-    return copy
+    return copy_weights(network, keras.models.clone_model(network, clone_function=clone))
 
 
 def _ranges(chain: Chain) -> tuple[np.ndarray, np.ndarray]:

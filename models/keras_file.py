@@ -5,7 +5,9 @@ from pathlib import Path
 import keras
 
 from hintlite.errors import NetworkError
+from hintlite.models.bind import bound
 from hintlite.models.keras_archive import load_failure
+from hintlite.models.keras_formats import other_format
 from hintlite.models.settings import NetworkConfig
 from hintlite.models.taps import with_taps
 
@@ -27,7 +29,7 @@ def load_keras_file(
         FileNotFoundError: there is no such file.
         NetworkError: it cannot be loaded, or does not fit the data.
     """
-    network = with_taps(read_keras_file(str(config.path)), config.taps)
+    network = with_taps(bound(read_keras_file(str(config.path)), input_shape), config.taps)
     shape, units = tuple(network.inputs[0].shape[1:]), network.output["logits"].shape[-1]
     if shape != tuple(input_shape):
         raise NetworkError(
@@ -50,10 +52,13 @@ def read_keras_file(path: str) -> keras.Model:
 
     Raises:
         FileNotFoundError: there is no such file.
-        NetworkError: it cannot be loaded.
+        NetworkError: it is in another format, or cannot be loaded; the text says what to do.
     """
-    if not Path(path).is_file():
+    if not Path(path).exists():
         raise FileNotFoundError(f"there is no file {path}; expected a model saved as .keras.")
+    other = other_format(Path(path))
+    if other is not None:
+        raise NetworkError(other)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever the file's layers raise

@@ -8,6 +8,8 @@ import pytest
 from keras import layers
 
 from hintlite.errors import HintliteError, NetworkError
+from hintlite.models.bind import bound
+from hintlite.models.keras_file import read_keras_file
 from hintlite.models.settings import NetworkConfig
 from hintlite.models.teacher import build_teacher
 
@@ -161,3 +163,55 @@ def test_what_is_no_archive_is_told(tmp_path, content, words):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"missing\.keras"):
         build_teacher(config(tmp_path / "missing.keras"), (8, 8, 1), 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mine.h5", r"load_model\('.*mine.h5', compile=False\).save\('mine.keras'\)"),
+        ("mine.tflite", "converted already"),
+        ("mine.onnx", r"model.save\('mine.keras'\)"),
+        ("saved/saved_model.pb", "holds operations and no layers"),
+        ("saved/keras_metadata.pb", "SavedModel of Keras 2.*save_weights"),
+        ("folder/readme", "is a folder"),
+    ],
+)
+def test_another_format_is_refused_with_the_way_to_the_right_one(name, words, tmp_path):
+    place = tmp_path / name
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(b"?")
+    if name == "saved/keras_metadata.pb":
+        (tmp_path / "saved" / "saved_model.pb").write_bytes(b"?")
+    path = place.parent if place.parent != tmp_path else place
+    with pytest.raises(NetworkError, match=words):
+        read_keras_file(str(path))
+
+
+@pytest.mark.parametrize("shape", [(None, None, 1), (8, None, 1)])
+def test_sizes_that_a_model_leaves_open_are_those_of_the_data(shape, tmp_path):
+    image = keras.Input(shape)
+    x = layers.GlobalMaxPooling2D()(layers.Conv2D(4, 3, name="conv")(image))
+    keras.Model(image, layers.Dense(3)(x)).save(tmp_path / "any.keras")
+    network = build_teacher(config(tmp_path / "any.keras", stage1="conv"), (8, 6, 1), 3)
+    assert network.inputs[0].shape == (None, 8, 6, 1)
+    assert network.output["stage1"].shape == (None, 6, 4, 4)
+
+
+def test_a_fixed_batch_becomes_an_open_one_over_the_same_weights(tmp_path):
+    image = keras.Input(batch_shape=(1, 8, 8, 1))
+    x = layers.Flatten()(layers.Conv2D(2, 3)(image))
+    model = keras.Model(image, layers.Dense(3)(x))
+    model.save(tmp_path / "one.keras")
+    network = build_teacher(config(tmp_path / "one.keras"), (8, 8, 1), 3)
+    images = np.random.default_rng(0).random((5, 8, 8, 1)).astype("float32")
+    each = np.concatenate([model(images[i : i + 1]) for i in range(5)])
+    np.testing.assert_allclose(network(images)["logits"], each, atol=1e-6)
+
+
+def test_a_sequential_of_open_sizes_is_bound_too():
+    model = keras.Sequential(
+        [keras.Input((None, None, 1)), layers.Conv2D(2, 3), layers.GlobalAveragePooling2D()]
+    )
+    assert bound(model, (8, 8, 1)).output.shape == (None, 2)
+    assert bound(model, (8, 8, 1)).inputs[0].shape == (None, 8, 8, 1)
+    assert bound(model, (8, 8, 3)).inputs[0].shape == (None, None, None, 1)  # does not fit

@@ -30,3 +30,14 @@ def test_operators_are_carried_into_double_precision_as_layers_are():
     expected = x.mean(axis=(1, 2)) @ weights + offset
     assert found.dtype == np.float64
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_an_adapted_normalization_keeps_its_statistics_in_double_precision():
+    norm = keras.layers.Normalization()
+    norm.adapt(np.random.default_rng(0).normal(100, 20, (50, 6, 6, 1)).astype(np.float32))
+    image = keras.Input((6, 6, 1))
+    model = keras.Sequential([image, norm, keras.layers.Flatten()])
+    images = np.random.default_rng(5).normal(100, 20, (5, 6, 6, 1)).astype(np.float32)
+    mean, variance = (np.asarray(value, np.float64) for value in (norm.mean, norm.variance))
+    expected = ((images - mean) / np.sqrt(variance)).reshape(5, -1)
+    np.testing.assert_allclose(exact_outputs(model, images), expected, rtol=1e-9, atol=1e-9)

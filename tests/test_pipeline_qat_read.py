@@ -88,6 +88,80 @@ def test_a_refused_layer_is_named_with_its_type_and_what_to_do(layer, words):
     assert all(word in str(caught.value) for word in words)
 
 
+COLOURS = np.array([1.0, 2.0, 4.0], np.float32)
+OPERATORS = [
+    (lambda x: x / 127.5 - 1.0, lambda x: x / 127.5 - 1),
+    (lambda x: keras.ops.subtract(keras.ops.divide(x, 127.5), 1.0), lambda x: x / 127.5 - 1),
+    (lambda x: 2.0 * x + 1.0, lambda x: 2 * x + 1),
+    (lambda x: 1.0 - x, lambda x: 1 - x),
+    (lambda x: 1.0 + 3 * x, lambda x: 1 + 3 * x),
+    (lambda x: (x - COLOURS) / (2 * COLOURS), lambda x: (x - COLOURS) / (2 * COLOURS)),
+    (lambda x: keras.ops.multiply(x1=x, x2=0.5), lambda x: 0.5 * x),
+    (keras.layers.Rescaling([1.0, 2.0, 4.0], -1.0), lambda x: x * COLOURS - 1),
+]
+
+
+@pytest.mark.parametrize(("front", "expected"), OPERATORS)
+def test_preprocessing_in_operators_and_constants_is_carried_over(front, expected, tmp_path):
+    image = keras.Input((2, 2, 3))
+    keras.Model(image, keras.layers.Flatten()(front(image))).save(tmp_path / "mine.keras")
+    model = keras.saving.load_model(tmp_path / "mine.keras")
+    pixels = np.arange(24, dtype=np.float32).reshape(2, 2, 2, 3)
+    found = restore(read(model))(pixels)
+    np.testing.assert_allclose(found, expected(pixels).reshape(2, -1), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("front", "words"),
+    [
+        (lambda x: 1.0 / x, "TrueDivide.*a number, or one a channel"),
+        (lambda x: x - np.ones((2, 2, 1), np.float32), r"Subtract.*\[2, 2, 1\]"),
+        (lambda x: x[..., ::-1], "GetItem.*reorder or cut channels in the data"),
+        (lambda x: keras.layers.Subtract()([x, x]), "Subtract"),
+    ],
+)
+def test_operators_that_are_no_line_of_each_channel_are_refused(front, words):
+    image = keras.Input((2, 2, 3))
+    with pytest.raises(CarryError, match=words):
+        read(keras.Model(image, keras.layers.Flatten()(front(image))))
+
+
+def test_layers_that_change_training_images_alone_are_left_out_and_named():
+    image = keras.Input(SHAPE)
+    augment = keras.Sequential(
+        [
+            keras.Input(SHAPE),
+            keras.layers.RandomFlip("horizontal"),
+            keras.layers.RandomRotation(0.1),
+        ]
+    )
+    augment.name = "augment"
+    x = keras.layers.GaussianNoise(0.1, name="noise")(augment(image))
+    model = keras.Model(image, keras.layers.Flatten()(keras.layers.Conv2D(2, 3)(x)))
+    plan = read(model)
+    assert [step.kind for step in plan.steps] == ["Conv2D", "Flatten"]
+    assert [each.rpartition("(")[2] for each in plan.left_out] == [
+        *("RandomFlip)", "RandomRotation)", "GaussianNoise)"),
+    ]
+    assert plan.left_out[0].startswith("'augment/")
+    assert np.max(np.abs(outputs(restore(plan)) - outputs(model))) <= 1e-6
+
+
+def test_an_adapted_normalization_is_the_line_of_its_statistics():
+    norm = keras.layers.Normalization()
+    norm.adapt(np.random.default_rng(1).normal(3, 2, (40, *SHAPE)).astype(np.float32))
+    image = keras.Input(SHAPE)
+    model = keras.Model(image, keras.layers.Flatten()(norm(image)))
+    assert np.max(np.abs(outputs(restore(read(model))) - outputs(model))) <= 1e-6
+
+
+def test_a_sequential_is_read_as_a_functional_model_is():
+    model = keras.Sequential(
+        [keras.Input(SHAPE), keras.layers.Conv2D(2, 3), keras.layers.Flatten()]
+    )
+    assert [step.kind for step in read(model).steps] == ["Conv2D", "Flatten"]
+
+
 def test_a_refused_layer_in_a_nested_model_is_named_with_its_place():
     image = keras.Input(SHAPE)
     inside = keras.Sequential([keras.Input(SHAPE), keras.layers.UnitNormalization(name="unit")])

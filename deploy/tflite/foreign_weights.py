@@ -23,8 +23,9 @@ def find_forbidden(
 
     Args:
         model: the file.
-        forbidden: Keras arrays of two and four dimensions, by name; vectors (biases, batch
-            normalization) are passed over, because many of them are near constant.
+        forbidden: Keras arrays of two and four dimensions, by name; numbers (Normalization counts
+            its samples) and vectors (biases, batch normalization) are passed over, because many of
+            them are near constant.
 
     Returns:
         One sentence a tensor.
@@ -32,7 +33,7 @@ def find_forbidden(
     kernels = [
         (name, rows)
         for name, arrays in forbidden.items()
-        for array in ([arrays] if isinstance(arrays, np.ndarray) else arrays)
+        for array in ([arrays] if isinstance(arrays, np.ndarray | np.generic) else arrays)
         for rows in _keras_rows(np.asarray(array, np.float64))
     ]
     problems = []

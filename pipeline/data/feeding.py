@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from hintlite.errors import DataError
-from hintlite.pipeline.data.normalization import fit_normalization
+from hintlite.pipeline.data.normalization import Normalization, fit_normalization
 from hintlite.pipeline.data.training_data import TrainingData
 from hintlite.pipeline.settings.data import NORMALIZATIONS
+from hintlite.pipeline.tasks.classification import scores
 
 Predict = Callable[[np.ndarray], np.ndarray]
 MOST_SAMPLES = 2000  # of the validation part
@@ -78,7 +79,12 @@ def feeding(predict: Predict, data: TrainingData, kind: str) -> Feeding:
     if len(rows) > MOST_SAMPLES:
         rows = rows[np.linspace(0, len(rows) - 1, MOST_SAMPLES).astype(int)]
     labels, raw = data.labels[rows], data.images[rows]
-    accuracy = {kind: balanced_accuracy(predict(data.normalized(rows)), labels)}
+
+    def reached(fed: Normalization) -> float:
+        chosen = np.argmax(predict(fed.apply(raw)), axis=1)
+        return scores(labels, chosen, len(data.class_names)).balanced_accuracy
+
+    accuracy = {kind: reached(data.normalization)}
     for other in NORMALIZATIONS:
         if other == kind:
             continue
@@ -86,20 +92,9 @@ def feeding(predict: Predict, data: TrainingData, kind: str) -> Feeding:
             fed = fit_normalization(other, data.images[data.train], data.raw_max, "the data")
         except DataError:  # values without a maximum have no "signed"
             continue
-        accuracy[other] = balanced_accuracy(predict(fed.apply(raw)), labels)
+        accuracy[other] = reached(fed)
     chance = 1 / len(data.class_names)
     return Feeding(kind, accuracy, len(rows), chance, _noise(labels, chance))
-
-
-def balanced_accuracy(scores: np.ndarray, labels: np.ndarray) -> float:
-    """Mean over the classes that occur of the share of their samples that are told right.
-
-    Args:
-        scores: [n, classes].
-        labels: int [n].
-    """
-    right = np.argmax(scores, axis=1) == labels
-    return float(np.mean([np.mean(right[labels == label]) for label in np.unique(labels)]))
 
 
 def problem(found: Feeding, name: str, setting: str) -> str | None:

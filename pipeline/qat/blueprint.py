@@ -53,12 +53,14 @@ class Blueprint:
         input_shape: (h, w, c).
         steps: in an order in which they can be called.
         output: name of the tensor that comes out.
+        left_out: layers of the network that do nothing in inference, as 'flip' (RandomFlip).
     """
 
     input: str
     input_shape: tuple[int, ...]
     steps: tuple[Step, ...]
     output: str
+    left_out: tuple[str, ...] = ()
 
     def consumers(self, name: str) -> list[Step]:
         """The steps that read a tensor."""
@@ -92,5 +94,6 @@ def load(folder: Path) -> Blueprint:
         weights = tuple(arrays[f"{step['name']}/{i}"] for i in range(count))
         step["inputs"] = tuple(step["inputs"])
         steps.append(Step(**step, weights=weights))
-    plain["input_shape"] = tuple(plain["input_shape"])
+    for name in ("input_shape", "left_out"):
+        plain[name] = tuple(plain[name])
     return Blueprint(**plain, steps=tuple(steps))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from hintlite.pipeline.qat.blueprint import Array, Blueprint, CarryError, Step
-from hintlite.pipeline.qat.read import affine
+from hintlite.pipeline.qat.read_affine import affine
 
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D")
 

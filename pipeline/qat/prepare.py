@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from hintlite.models.copying import copy_weights
 from hintlite.models.fold import folded
 from hintlite.models.taps import LOGITS, subnetwork
 from hintlite.pipeline.data.training_data import TrainingData
@@ -67,8 +68,7 @@ def exact_outputs(network: keras.Model, inputs: Array) -> Array:
         return type(layer).from_config(layer.get_config() | typed)
 
     copy = keras.models.clone_model(network, clone_function=double, recursive=True)
-    copy.set_weights(network.get_weights())
-    return np.asarray(copy(inputs, training=False))
+    return np.asarray(copy_weights(network, copy)(inputs, training=False))
 
 
 def save_teacher(teacher: keras.Model, folder: Path) -> None:

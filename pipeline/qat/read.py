@@ -10,7 +10,14 @@ import numpy as np
 
 from hintlite.errors import NetworkError
 from hintlite.models.graph import check_functional, is_functional, model_nodes
-from hintlite.pipeline.qat.blueprint import Array, Blueprint, CarryError, Step
+from hintlite.pipeline.qat.blueprint import Blueprint, CarryError, Step
+from hintlite.pipeline.qat.read_affine import (
+    normalization,
+    refusal,
+    rescaling,
+    two_maps_or_constant,
+    with_constant,
+)
 
 Names = dict[int, str]  # id of a symbolic tensor -> name of the step that makes it
 INPUT = "input"
@@ -51,12 +58,19 @@ ACTIVATIONS = {
     **dict.fromkeys(("silu", "swish"), "swish"),
     **dict.fromkeys(("hard_silu", "hard_swish"), "hard_swish"),
 }
+# Layers that do nothing in inference, and which the file has not: training images are changed
+# outside of the network, and the weights have been trained with them already.
+TRAINING_ONLY = (
+    *("GaussianNoise", "GaussianDropout", "AlphaDropout", "ActivityRegularization", "Identity"),
+    *("AutoContrast", "AugMix", "CutMix", "Equalization", "MixUp", "RandAugment"),
+)
 HINTS = {
     "LayerNormalization": "use BatchNormalization, which becomes part of a convolution",
     "GroupNormalization": "use BatchNormalization, which becomes part of a convolution",
     "Conv1D": "use Conv2D with a kernel of height 1 on maps [batch, 1, length, channels]",
     "Lambda": "use a layer of Keras' own instead of a function",
     "PReLU": "use ReLU or LeakyReLU",
+    "GetItem": "reorder or cut channels in the data, before the network",
     "ELU": "use ReLU, ReLU6 or LeakyReLU",
 }
 
@@ -89,7 +103,8 @@ def read(model: keras.Model) -> Blueprint:
         )
     reader = _Reader()
     names = reader.walk(model, {id(model.inputs[0]): INPUT}, place="")
-    return Blueprint(INPUT, tuple(shape), tuple(reader.steps), names[id(model.outputs[0])])
+    output = names[id(model.outputs[0])]
+    return Blueprint(INPUT, tuple(shape), tuple(reader.steps), output, tuple(reader.left_out))
 
 
 class _Reader:
@@ -97,6 +112,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
+        self.left_out: list[str] = []
         self.layers: set[int] = set()
 
     def walk(self, model: keras.Model, names: Names, place: str) -> Names:
@@ -127,6 +143,9 @@ class _Reader:
                     "weights, which the quantizer cannot follow: give each place its own layer"
                 )
             self.layers.add(id(layer))
+            if _is_training_only(layer):
+                self.left_out.append(f"{path!r} ({type(layer).__name__})")
+                return inputs[0]
         made = _steps(node, layer, inputs, path)
         names = {INPUT, *(step.name for step in self.steps)}
         for step in made:
@@ -136,6 +155,12 @@ class _Reader:
         return made[-1].name
 
 
+def _is_training_only(layer: Any) -> bool:
+    kind = type(layer).__name__
+    own = type(layer).__module__.startswith("keras.")
+    return own and (kind in TRAINING_ONLY or kind.startswith("Random"))
+
+
 def _steps(node: Any, layer: Any, inputs: list[str], path: str) -> list[Step]:
     """What one call becomes: one step, or several that compute the same."""
     name, kind = path.replace("/", "."), type(layer).__name__
@@ -143,12 +168,12 @@ def _steps(node: Any, layer: Any, inputs: list[str], path: str) -> list[Step]:
     if special is not None:
         return special(node, name, inputs)
     if kind not in SAME or not type(layer).__module__.startswith("keras."):
-        raise _refusal(
+        raise refusal(
             kind, path, HINTS.get(kind, "replace it by layers that can be, which docs/qat.md lists")
         )
     config = layer.get_config()
     if config.get("data_format", "channels_last") != "channels_last":
-        raise _refusal(kind, path, "build it with data_format='channels_last'")
+        raise refusal(kind, path, "build it with data_format='channels_last'")
     settings = {key: config[key] for key in SAME[kind] if config.get(key) is not None}
     weights = tuple(np.asarray(weight, np.float32) for weight in layer.get_weights())
     if kind in ("Dropout", "SpatialDropout2D"):
@@ -163,7 +188,7 @@ def _activation(activation: Any, before: str, path: str) -> list[Step]:
         return []
     known = ACTIVATIONS.get(activation) if isinstance(activation, str) else None
     if known is None:
-        raise _refusal(
+        raise refusal(
             f"activation {activation!r}", path, f"use one of {', '.join(sorted(ACTIVATIONS))}"
         )
     return [_activation_step(f"{before}.{known}", known, before)]
@@ -185,7 +210,7 @@ def _activation_layer(node: Any, name: str, inputs: list[str]) -> list[Step]:
     known = ACTIVATIONS.get(activation) if isinstance(activation, str) else None
     if known is None:
         choice = ", ".join(sorted(ACTIVATIONS))
-        raise _refusal(f"Activation({activation!r})", name, f"use one of {choice}")
+        raise refusal(f"Activation({activation!r})", name, f"use one of {choice}")
     if known == "linear":
         return [Step(name, "Activation", (inputs[0],), {"activation": "linear"})]
     return [_activation_step(name, known, inputs[0])]
@@ -212,74 +237,13 @@ def _separable(node: Any, name: str, inputs: list[str]) -> list[Step]:
     ]
 
 
-def _rescaling(node: Any, name: str, inputs: list[str]) -> list[Step]:
-    layer, channels = node.operation, node.input_tensors[0].shape[-1]
-    scale = np.broadcast_to(np.asarray(layer.scale, np.float32), (channels,))
-    offset = np.broadcast_to(np.asarray(layer.offset, np.float32), (channels,))
-    return [affine(name, inputs[0], scale, offset)]
-
-
-def _normalization(node: Any, name: str, inputs: list[str]) -> list[Step]:
-    layer, channels = node.operation, node.input_tensors[0].shape[-1]
-    mean, variance = (
-        np.broadcast_to(np.asarray(value, np.float32).reshape(-1), (channels,))
-        for value in (layer.mean, layer.variance)
-    )
-    scale = 1.0 / np.maximum(np.sqrt(variance), keras.config.epsilon())
-    if layer.invert:
-        raise _refusal("Normalization(invert=True)", name, "undo the normalization outside")
-    return [affine(name, inputs[0], scale, -mean * scale)]
-
-
-def _sum(node: Any, name: str, inputs: list[str]) -> list[Step]:
-    """The layer Add or the operator +, of two maps or of a map and a number."""
-    if len(inputs) > 1:
-        return [Step(name, "Add", tuple(inputs))]
-    return [_with_constant(node, name, inputs[0], "Add")]
-
-
-def _product(node: Any, name: str, inputs: list[str]) -> list[Step]:
-    if len(inputs) > 1:
-        return [Step(name, "Multiply", tuple(inputs))]
-    return [_with_constant(node, name, inputs[0], "Multiply")]
-
-
-def _with_constant(node: Any, name: str, before: str, kind: str) -> Step:
-    numbers = [arg for arg in node.arguments.args if isinstance(arg, int | float)]
-    channels = node.input_tensors[0].shape[-1]
-    if len(numbers) != 1 or len(node.input_tensors[0].shape) != 4:
-        raise _refusal(kind, name, "use it on maps [batch, h, w, c] with one plain number")
-    number = np.full(channels, numbers[0], np.float32)
-    if kind == "Add":
-        return affine(name, before, np.ones_like(number), number)
-    return affine(name, before, number, np.zeros_like(number))
-
-
-def affine(name: str, before: str, scale: Array, offset: Array) -> Step:
-    """`x * scale + offset` per channel as a 1x1 depthwise convolution.
-
-    Args:
-        scale: [channels].
-        offset: [channels].
-    """
-    kernel = np.asarray(scale, np.float32).reshape(1, 1, -1, 1)
-    settings = {"kernel_size": 1, "use_bias": True}
-    weights = (kernel, np.asarray(offset, np.float32))
-    return Step(name, "DepthwiseConv2D", (before,), settings, weights)
-
-
-def _refusal(kind: str, path: str, advice: str) -> CarryError:
-    return CarryError(
-        f"layer {path!r} ({kind}) cannot be fine-tuned with quantization in the loop: {advice}"
-    )
-
-
 SPECIAL: Mapping[str, Callable[[Any, str, list[str]], list[Step]]] = {
     "Activation": _activation_layer,
     "LeakyReLU": _leaky_relu,
     "SeparableConv2D": _separable,
-    "Rescaling": _rescaling,
-    "Normalization": _normalization,
-    "Add": _sum,
-    "Multiply": _product,
+    "Rescaling": rescaling,
+    "Normalization": normalization,
+    "Add": two_maps_or_constant("Add"),
+    "Multiply": two_maps_or_constant("Multiply"),
+    **dict.fromkeys(("Subtract", "Divide", "TrueDivide"), with_constant),
 }

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import keras
 
 from hintlite.errors import HintliteError
+from hintlite.models.copying import copy_weights
 from hintlite.models.taps import logits_only
 
 
@@ -60,8 +61,7 @@ def in_float32(network: keras.Model) -> keras.Model:
         copy = keras.models.clone_model(network, clone_function=_float32_layer)
     finally:
         keras.config.set_dtype_policy(before)
-    copy.set_weights(network.get_weights())
-    return copy
+    return copy_weights(network, copy)
 
 
 def _float32_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
