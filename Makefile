@@ -3,12 +3,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 # What is installed as hintlite.models, hintlite.pipeline, ... (package_dir in setup.cfg).
-HOUSE := models pipeline deploy benchmarks
+FOLDERS := models pipeline deploy benchmarks
 # Two at a time on two cores, four at most: each loads TensorFlow; a file's tests stay together.
 AT_ONCE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: demo test test-slow emulated lint format figures results clean help
+.PHONY: demo test test-system test-ci test-slow emulated lint format figures results clean help
 
 help:  ## the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,19 +31,26 @@ demo: $(READY)  ## the whole line on the embedded digits, about two minutes
 test: $(READY)  ## the default tests
 	$(BIN)/python -m pytest $(AT_ONCE)
 
+test-system: $(READY)  ## the tests that need Chromium or an OpenSSH server, and those of the wheel
+	$(BIN)/python -m pytest -m "(browser or ssh or packaging) and not slow"
+
+test-ci: $(READY)  ## all but the slow ones
+	$(BIN)/python -m pytest $(AT_ONCE) -m "not slow and not hardware"
+
 test-slow: $(READY)  ## the tests that compute for minutes
 	$(BIN)/python -m pytest -m slow
 
-emulated: $(READY)  ## the tests that need QEMU, about seven minutes
+emulated: $(READY)  ## the tests that need QEMU or a cross compiler, about seven minutes
 	$(BIN)/python -m pytest -m "emulated and not slow"
 
-lint: $(READY)  ## style, types, import rules
+lint: $(READY)  ## style, types, import rules; the slow tests that are older than their modules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	mkdir -p .types/hintlite
-	ln -sfn $(addprefix ../../,$(wildcard hintlite/*.py) hintlite/py.typed $(HOUSE)) .types/hintlite/
+	ln -sfn $(addprefix ../../,$(wildcard hintlite/*.py) hintlite/py.typed $(FOLDERS)) .types/hintlite/
 	$(BIN)/mypy
 	cd .types && ../$(BIN)/lint-imports ../setup.cfg
+	$(BIN)/python -m pytest --stale list -m "slow or emulated" $$(grep -lE 'mark\.(slow|emulated)' tests/test_*.py)
 
 format: $(READY)  ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix .

@@ -1,4 +1,4 @@
-"""`python -m pipeline` is `hintlite`."""
+"""`python -m hintlite` is `hintlite`."""
 
 from hintlite.pipeline.app.cli.main import main
 

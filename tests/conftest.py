@@ -11,6 +11,8 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import pytest
 
+pytest_plugins = ["last_passes"]
+
 # A shell that runs the tests in the background hands down an ignored Ctrl-C, which every command
 # under test would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)

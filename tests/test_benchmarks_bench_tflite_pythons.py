@@ -39,7 +39,7 @@ def interpreter(version):
     pytest.skip(f"no Python {version} here: pyenv install {version}")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(modules=["hintlite.benchmarks.bench_tflite"])
 @pytest.mark.parametrize(("version", "runtime", "numpy"), PYTHONS)
 def test_a_bundle_is_measured(tmp_path, version, runtime, numpy):
     bundle = write_bundle(tmp_path / "bundle")

@@ -77,7 +77,13 @@ def over_ssh(server, pi, said=None, **settings):
     return SshTarget(device, None if said is None else said.append, ())
 
 
-@pytest.mark.emulated
+@pytest.mark.emulated(
+    modules=[
+        "hintlite.benchmarks.bench_tflite",
+        "hintlite.benchmarks.dev.emulated_pi",
+        "hintlite.benchmarks.targets.ssh",
+    ]
+)
 @pytest.mark.parametrize(
     ("name", "runtime"),
     [
@@ -113,7 +119,13 @@ DEBIAN_12 = r"Debian GNU/Linux 12 \(bookworm\)"
 DEBIAN_13 = r"Debian GNU/Linux 13 \(trixie\)"
 
 
-@pytest.mark.emulated
+@pytest.mark.emulated(
+    modules=[
+        "hintlite.benchmarks.bench_tflite",
+        "hintlite.benchmarks.dev.emulated_pi",
+        "hintlite.benchmarks.targets.ssh",
+    ]
+)
 @pytest.mark.parametrize(
     ("name", "release", "system", "runtime", "packages"),
     [
@@ -151,7 +163,14 @@ def result_of(run, name):
     return json.loads((run / "targets" / name / "result.json").read_text())
 
 
-@pytest.mark.emulated
+@pytest.mark.emulated(
+    modules=[
+        "hintlite.benchmarks.bench_tflite",
+        "hintlite.benchmarks.dev.emulated_pi",
+        "hintlite.benchmarks.targets.ssh",
+        "hintlite.pipeline.app.run.devices",
+    ]
+)
 def test_the_whole_command(server, run, tmp_path, capfd):
     """`hintlite benchmark RUN --target ...`: the table has no times, the result says simulated."""
     pi = emulated_pi("pi5", LITERT, tmp_path / "pi")
@@ -173,7 +192,14 @@ def test_the_whole_command(server, run, tmp_path, capfd):
     assert [row["delegate_applied"] for row in rows] == [True] * 3 + [False] * 3 + [True]
 
 
-@pytest.mark.emulated
+@pytest.mark.emulated(
+    modules=[
+        "hintlite.benchmarks.bench_tflite",
+        "hintlite.benchmarks.dev.emulated_pi",
+        "hintlite.benchmarks.targets.ssh",
+        "hintlite.pipeline.app.run.devices",
+    ]
+)
 def test_a_fleet(server, run, tmp_path, capfd):
     """`hintlite benchmark RUN --targets ...`: each board with its own Python, one table."""
     entries = []
@@ -194,7 +220,9 @@ def test_a_fleet(server, run, tmp_path, capfd):
         assert result["raw"]["exactness"]["bit_exact"] is True
 
 
-@pytest.mark.emulated
+@pytest.mark.emulated(
+    modules=["hintlite.benchmarks.bench_tflite", "hintlite.benchmarks.dev.emulated_pi"]
+)
 def test_the_instruction_set_is_that_of_the_core(tools, tmp_path):
     """A Pi 3 that claims a Pi 5's instructions is told of by the runtime's end, not by a result."""
     pi = emulated_pi("pi3", LITERT, tmp_path)

@@ -46,8 +46,20 @@ def test_the_commands_are_those_of_the_page():
         assert f"    {line}\n" in DOC
 
 
-@pytest.mark.emulated
-@pytest.mark.slow  # pip under emulation: one to two minutes
+@pytest.mark.emulated(
+    modules=[
+        "hintlite.benchmarks.bench_tflite",
+        "hintlite.benchmarks.dev.emulated_pi",
+        "hintlite.pipeline.app.run.stages.by_hand",
+    ]
+)
+@pytest.mark.slow(
+    modules=[
+        "hintlite.benchmarks.bench_tflite",
+        "hintlite.benchmarks.dev.emulated_pi",
+        "hintlite.pipeline.app.run.stages.by_hand",
+    ]
+)  # pip under emulation: one to two minutes
 def test_a_zip_on_a_fresh_pi(tools, archive, tmp_path):
     # Not on Trixie: Python 3.13's venv reads extended attributes, and QEMU gives that system call
     # the path of the host's file.

@@ -52,7 +52,9 @@ def test_a_missing_tool_is_named(monkeypatch, tmp_path):
         counting.build_plugin(tmp_path)
 
 
-@pytest.mark.emulated
+@pytest.mark.emulated(
+    modules=["hintlite.benchmarks.bench_tflite", "hintlite.benchmarks.dev.emulated_pi"]
+)
 def test_a_loop_of_known_length_is_counted(tools, tmp_path):
     """Of a program for this machine: three times the rounds, three times the instructions."""
     (tmp_path / "loop.c").write_text(COUNT_IN_C)
@@ -73,7 +75,9 @@ def test_a_loop_of_known_length_is_counted(tools, tmp_path):
     assert [end - begin] == [found[1][2] - found[1][0]]  # the same again
 
 
-@pytest.mark.emulated
+@pytest.mark.emulated(
+    modules=["hintlite.benchmarks.bench_tflite", "hintlite.benchmarks.dev.emulated_pi"]
+)
 def test_a_plugin_without_its_options_says_what_it_wants(tools, tmp_path):
     plugin = counting.build_plugin(tmp_path)
     words = [f"qemu-{os.uname().machine}", "-plugin", str(plugin), "/bin/true"]
@@ -82,7 +86,9 @@ def test_a_plugin_without_its_options_says_what_it_wants(tools, tmp_path):
     assert "expected mark=NUMBER and out=PATH" in done.stderr
 
 
-@pytest.mark.emulated
+@pytest.mark.emulated(
+    modules=["hintlite.benchmarks.bench_tflite", "hintlite.benchmarks.dev.emulated_pi"]
+)
 def test_kernels_of_an_inference_are_told_apart_and_repeat(tools, tmp_path):
     pi = emulated_pi("pi4", "ai-edge-litert", tmp_path)
     subjects = [(TINY, "xnnpack"), (TINY, "reference")]

@@ -11,7 +11,8 @@ from hintlite.benchmarks.dev.quantization_table import table, won_back
 from hintlite.errors import HintliteError
 from hintlite.pipeline.app.cli.grammar import parse
 from hintlite.pipeline.app.run.stages.post_training import UNCHANGED
-from hintlite.pipeline.app.settings.text import SETTINGS, config_from, settings_text
+from hintlite.pipeline.app.settings.text import config_from, settings_text
+from hintlite.pipeline.runs.layout import SETTINGS
 
 
 def entry(percent, size):

@@ -97,7 +97,9 @@ def test_a_count_of_which_nothing_is_kept_is_noticed():
     assert changes({"a": 1000, "b": 7}, {"a": 1000}) == ["b: 7, nothing is kept"]
 
 
-@pytest.mark.emulated
+@pytest.mark.emulated(
+    modules=["hintlite.benchmarks.targets.cortex_m_firmware", "hintlite.deploy.c_export"]
+)
 @pytest.mark.parametrize("core", ["cortex-m4", "cortex-m55"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_instructions_of_the_families_are_the_kept_ones(family, core, tmp_path):

@@ -24,6 +24,8 @@ from hintlite.benchmarks.targets.ssh.session import Session
 from hintlite.benchmarks.targets.ssh.target import SshTarget
 from hintlite.deploy.bundle.bundle import write_bundle
 
+pytestmark = pytest.mark.ssh
+
 FAST = BenchmarkRequest(warmup_s=0.02, window_s=0.02, windows=2, min_runs=3, timeout_s=60)
 STUB = Path(__file__).with_name("ssh_stub.py")
 MODEL = "student_int8.tflite"

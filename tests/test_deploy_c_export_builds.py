@@ -42,7 +42,7 @@ def test_cmake_builds_the_example_and_it_prints_what_tflm_says(tmp_path):
     assert printed([f"{build}/reference_example"]) == expected()
 
 
-@pytest.mark.emulated
+@pytest.mark.emulated(modules=["hintlite.deploy.c_export"])
 def test_a_big_endian_machine_gives_the_same_bits(tmp_path):
     packages = "gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user-static"
     need(*BIG_ENDIAN, packages=packages)

@@ -82,7 +82,9 @@ def test_all_networks_give_the_bits_of_tflm_on_dsp_and_mve(tmp_path):
         assert differences(run_emulated(tmp_path, core), expected, list(found)) == [], core
 
 
-@pytest.mark.emulated
+@pytest.mark.emulated(
+    modules=["hintlite.benchmarks.targets.cortex_m_firmware", "hintlite.deploy.c_export"]
+)
 @pytest.mark.parametrize("core", toolchain.BOARDS)
 @pytest.mark.parametrize("name", [*FAMILIES, "reference"])
 def test_every_layer_on_every_core(name, core, tmp_path):

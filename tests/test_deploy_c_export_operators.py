@@ -99,7 +99,9 @@ def test_cases_are_not_trivial(cases):
         assert sum(varied) >= len(varied) // 3, kind
 
 
-@pytest.mark.slow
+@pytest.mark.slow(
+    modules=["hintlite.benchmarks.targets.cortex_m_firmware", "hintlite.deploy.c_export"]
+)
 @pytest.mark.parametrize("part", range(10))
 def test_hundreds_of_models_of_every_operator(part, tmp_path):
     """300 seeded models an operator, on this machine and in each set of kernels."""
@@ -112,7 +114,9 @@ def test_hundreds_of_models_of_every_operator(part, tmp_path):
         assert wrong(run_emulated(tmp_path, core), cases) == [], core
 
 
-@pytest.mark.emulated
+@pytest.mark.emulated(
+    modules=["hintlite.benchmarks.targets.cortex_m_firmware", "hintlite.deploy.c_export"]
+)
 @pytest.mark.parametrize("part", range(3))
 def test_dozens_of_models_of_every_operator(part, tmp_path):
     """60 other seeded models an operator, on this machine and on the cores between the rest."""
@@ -125,7 +129,7 @@ def test_dozens_of_models_of_every_operator(part, tmp_path):
         assert wrong(run_emulated(tmp_path, core), cases) == [], core
 
 
-@pytest.mark.emulated
+@pytest.mark.emulated(modules=["hintlite.deploy.c_export"])
 def test_valgrind_finds_nothing(tmp_path):
     need("valgrind", "apt-get install --no-install-recommends valgrind")
     cases = make_cases(6)

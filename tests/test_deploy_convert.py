@@ -88,7 +88,7 @@ def test_the_same_weights_and_samples_give_the_same_bytes():
     assert to_int8(chain(), calibration(200, seed=5)) != chain_int8()
 
 
-@pytest.mark.slow
+@pytest.mark.slow(modules=["hintlite.deploy.convert"])
 def test_two_processes_give_the_same_bytes():
     script = "import sys, deploy_models; sys.stdout.buffer.write(deploy_models.chain_int8())"
     here = os.path.dirname(__file__)

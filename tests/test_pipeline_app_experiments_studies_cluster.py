@@ -28,7 +28,9 @@ def test_without_ray_the_cure_is_named(monkeypatch):
         Cluster("auto", None)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(
+    modules=["hintlite.pipeline.app.experiments.queue", "hintlite.pipeline.app.experiments.studies"]
+)
 def test_a_worker_that_is_killed_loses_nothing(ray, tmp_path):
     study, folder = write_study(tmp_path, ["scratch", "kd"], seeds=[0]), tmp_path / "study"
     process = start(study, folder, "--ray", "local", "--jobs", "2")

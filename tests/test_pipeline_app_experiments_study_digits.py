@@ -12,7 +12,14 @@ from hintlite.pipeline.app.experiments.studies.definition import read_study
 STUDY = Path(__file__).resolve().parents[1] / "configs" / "study_digits.yaml"
 
 
-@pytest.mark.slow
+@pytest.mark.slow(
+    modules=[
+        "hintlite.pipeline.app.experiments.studies",
+        "hintlite.pipeline.app.run.stages",
+        "hintlite.pipeline.methods",
+        "hintlite.pipeline.training",
+    ]
+)
 @pytest.mark.timeout(3600)
 def test_every_arm_has_an_interval_and_the_students_have_learned(tmp_path):
     began = time.monotonic()

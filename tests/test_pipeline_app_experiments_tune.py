@@ -136,7 +136,9 @@ def test_wrong_use_is_explained_and_leaves_nothing(tmp_path, capfd):
     assert not folder.exists()
 
 
-@pytest.mark.slow
+@pytest.mark.slow(
+    modules=["hintlite.pipeline.app.experiments.queue", "hintlite.pipeline.app.experiments.tuning"]
+)
 @pytest.mark.timeout(1800)
 def test_two_commands_share_the_trials_and_a_killed_one_loses_nothing(tmp_path):
     tuning = write_tuning(tmp_path, trials=8, pruning=False, objective="int8", seeds=[0, 1])

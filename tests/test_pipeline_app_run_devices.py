@@ -193,6 +193,7 @@ def test_a_row_leaves_empty_what_is_unknown():
 # ---------------------------------------------------------------------------- the command itself
 
 
+@pytest.mark.ssh
 def test_one_device_is_measured_and_its_result_kept(server, run, capfd):
     words = ["benchmark", str(run), "--target", f"ssh:{ALIAS}", "--ssh_config", server.config]
     assert main(words) == 0
@@ -215,6 +216,7 @@ def test_one_device_is_measured_and_its_result_kept(server, run, capfd):
     assert f"hintlite benchmark {run} --target ssh:{ALIAS}" in commands
 
 
+@pytest.mark.ssh
 def test_a_fleet_gives_one_table_though_one_device_is_away(server, run, capfd, tmp_path):
     assert main(["benchmark", str(run), "--targets", str(fleet(server, tmp_path))]) == 1
     printed = capfd.readouterr()
@@ -249,6 +251,7 @@ exec(less)
 """
 
 
+@pytest.mark.ssh
 def test_a_device_that_answers_out_of_form_does_not_stop_the_others(server, run, capfd, tmp_path):
     odd = server.bin / "odd"
     odd.write_text(MALFORMED.format(python=sys.executable))
@@ -265,6 +268,7 @@ def test_a_device_that_answers_out_of_form_does_not_stop_the_others(server, run,
     assert server.clean_within(), (server.left(), server.processes())
 
 
+@pytest.mark.ssh
 def test_ctrl_c_leaves_no_process_and_no_file(server, run):
     words = [sys.executable, "-m", "hintlite", "benchmark", str(run)]
     words += ["--target", f"ssh:{ALIAS}", "--ssh_config", server.config]

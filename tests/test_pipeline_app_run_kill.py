@@ -100,7 +100,15 @@ def test_three_kills_change_nothing_and_a_complete_training_is_not_repeated(fini
     assert_as_if_undisturbed(run, expected)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(
+    modules=[
+        "hintlite.files",
+        "hintlite.pipeline.app.run.folder",
+        "hintlite.pipeline.app.run.stages",
+        "hintlite.pipeline.cache",
+        "hintlite.pipeline.training",
+    ]
+)
 @pytest.mark.timeout(7200)
 def test_twenty_kills_change_nothing(finished_run, tmp_path, kill_seed):
     """One seed, or as many as `pytest --kill-seeds 10` names."""

@@ -65,7 +65,9 @@ def test_a_dataset_in_memory_goes_through_the_whole_line(tmp_path):
     assert metrics["teacher:int8"]["total"] == 30
 
 
-@pytest.mark.slow
+@pytest.mark.slow(
+    modules=["hintlite.pipeline.app.run", "hintlite.pipeline.data", "hintlite.models"]
+)
 def test_a_transfer_learning_teacher_goes_through_the_whole_line(tmp_path, capfd):
     base = keras.applications.MobileNetV2(
         input_shape=(32, 32, 3), alpha=0.35, include_top=False, weights=None

@@ -109,7 +109,9 @@ def test_calibration_alone_is_what_it_was_before_there_was_a_choice(finished_run
     assert "qat" not in record["settings"]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(
+    modules=["hintlite.pipeline.app.qat", "hintlite.pipeline.app.run.qat", "hintlite.pipeline.qat"]
+)
 def test_a_bound_on_the_conversion_fails_the_stage(finished_run, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(finished_run[1], run)
@@ -188,7 +190,9 @@ def tuned_model(model, tmp_path_factory):
     return out, json.loads(done.stdout)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(
+    modules=["hintlite.pipeline.app.qat", "hintlite.pipeline.app.run.qat", "hintlite.pipeline.qat"]
+)
 def test_a_model_of_ones_own_becomes_a_full_int8_file_and_a_record(tuned_model):
     out, printed = tuned_model
     record = json.loads((out / "model" / "qat.json").read_text())
@@ -204,7 +208,9 @@ def test_a_model_of_ones_own_becomes_a_full_int8_file_and_a_record(tuned_model):
     assert names == {*record["files"].values(), "fine_tuned.keras", "qat.json", "stage.json"}
 
 
-@pytest.mark.slow
+@pytest.mark.slow(
+    modules=["hintlite.pipeline.app.qat", "hintlite.pipeline.app.run.qat", "hintlite.pipeline.qat"]
+)
 def test_a_killed_command_leaves_no_process_and_goes_on_to_the_same_file(
     model, tuned_model, tmp_path
 ):

@@ -21,7 +21,17 @@ from hintlite.pipeline.data.sources import cifar
 from hintlite.pipeline.data.sources.dispatch import SOURCES
 
 # Each trains, converts, evaluates and benchmarks four files.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [
+    pytest.mark.slow(
+        modules=[
+            "hintlite.pipeline.app.run",
+            "hintlite.pipeline.data",
+            "hintlite.deploy.bundle",
+            "hintlite.deploy.convert",
+        ]
+    ),
+    pytest.mark.timeout(1800),
+]
 
 TINY = {
     "arms": ["hint+kd"],

@@ -7,7 +7,8 @@ from hintlite.models.settings import NetworkConfig
 from hintlite.pipeline.app.cli.grammar import parse
 from hintlite.pipeline.app.cli.main import main
 from hintlite.pipeline.app.errors import WrongUseError
-from hintlite.pipeline.app.settings.text import SETTINGS, settings_text
+from hintlite.pipeline.app.settings.text import settings_text
+from hintlite.pipeline.runs.layout import SETTINGS
 from hintlite.pipeline.settings.run import RunConfig
 
 

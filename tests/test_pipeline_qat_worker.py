@@ -146,7 +146,7 @@ def test_a_stopped_process_ends_and_goes_on_to_the_same_file(tuned, data, tmp_pa
     assert [{**row, "seconds": 0} for row in outcome.history] == whole
 
 
-@pytest.mark.slow
+@pytest.mark.slow(modules=["hintlite.pipeline.qat"])
 def test_a_maxout_network_takes_a_teacher_that_is_run_in_each_step(data, tmp_path):
     from hintlite.models.taps import with_taps
 
@@ -159,7 +159,7 @@ def test_a_maxout_network_takes_a_teacher_that_is_run_in_each_step(data, tmp_pat
     assert outcome.max_difference_steps <= 4
 
 
-@pytest.mark.slow
+@pytest.mark.slow(modules=["hintlite.pipeline.qat"])
 def test_the_control_is_a_float_file_without_fake_quantization(data, tmp_path):
     settings = job(quantized=False, epochs=3, learning_rate=1e-2)
     folder = prepared(tmp_path / "shared", tiny(), data, settings)

@@ -165,6 +165,7 @@ def findings(browser):
     return {each["id"]: [node["html"][:120] for node in each["nodes"]] for each in grave}
 
 
+@pytest.mark.browser
 @pytest.mark.parametrize("name", PAGES)
 def test_no_error_no_request_nothing_cut_off(browser, pages, name):
     for width, scheme in SHOWN:
@@ -175,6 +176,7 @@ def test_no_error_no_request_nothing_cut_off(browser, pages, name):
         assert "hintlite" in browser.title  # no label has run as a script
 
 
+@pytest.mark.browser
 @pytest.mark.parametrize(("name", "width", "scheme"), ASKED)
 def test_axe_has_no_serious_finding(browser, pages, name, width, scheme):
     show(browser, pages[name], width, scheme)
@@ -182,6 +184,7 @@ def test_axe_has_no_serious_finding(browser, pages, name, width, scheme):
     assert findings(browser) == {}
 
 
+@pytest.mark.browser
 def test_these_checks_can_fail(browser, pages):
     show(browser, pages["bad"])
     wide, out = overflow(browser)
@@ -192,6 +195,7 @@ def test_these_checks_can_fail(browser, pages):
     assert {"image-alt", "color-contrast"} <= set(findings(browser))
 
 
+@pytest.mark.browser
 def test_the_policy_blocks_what_is_from_outside(browser, pages):
     show(browser, pages["complete"])
     browser.execute_script(
@@ -203,6 +207,7 @@ def test_the_policy_blocks_what_is_from_outside(browser, pages):
     assert all("Content Security Policy" in message for message in errors(browser))
 
 
+@pytest.mark.browser
 def test_the_page_of_what_was_measured_has_its_sections(browser, pages):
     """Else the checks above would not have seen them."""
     show(browser, pages["measured"])
@@ -210,6 +215,7 @@ def test_the_page_of_what_was_measured_has_its_sections(browser, pages):
     assert {"phones", "explanation"} <= set(found)
 
 
+@pytest.mark.browser
 def test_light_and_dark_differ(browser, pages):
     colours = set()
     for scheme in SCHEMES:
@@ -228,6 +234,7 @@ def column(browser, number):
     return browser.execute_script(script)
 
 
+@pytest.mark.browser
 def test_tables_are_sorted_by_keyboard(browser, pages):
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
@@ -251,6 +258,7 @@ def test_tables_are_sorted_by_keyboard(browser, pages):
     assert browser.execute_script("return document.querySelectorAll('th[aria-sort]').length") == 1
 
 
+@pytest.mark.browser
 def test_unknown_values_come_last(browser, pages):
     show(browser, pages["several"])
     click = "document.querySelectorAll('#table th button')[6].click()"
@@ -259,6 +267,7 @@ def test_unknown_values_come_last(browser, pages):
     assert values == sorted(values, key=lambda text: text == "–")  # noqa: RUF001
 
 
+@pytest.mark.browser
 @pytest.mark.parametrize("name", PAGES)
 def test_the_column_that_stays_leaves_room_for_the_others(browser, pages, name):
     show(browser, pages[name], width=400)
@@ -270,6 +279,7 @@ def test_the_column_that_stays_leaves_room_for_the_others(browser, pages, name):
     assert name == "empty" or widths
 
 
+@pytest.mark.browser
 def test_print_is_whole(browser, pages):
     """Nothing is folded away, and a landscape sheet of the narrower of A4 and letter is enough."""
     show(browser, pages["several"])
