@@ -10,6 +10,8 @@ leaves open is filled in so that its own figures come out:
 * The MNIST pair has 2 pieces everywhere: 361,066 and 30,130 parameters ("~361 K", "~30 K"). The
   authors' file says 4 pieces for the teacher's last layer and the student's last two: 418,714 and
   36,226 parameters.
+* The students' fully connected layers have 2 pieces, which gives the table's counts; the authors'
+  settings file says 5.
 * FitNet 3, as its layers are printed, has 1.50 M weights and 324 M multiplications, not the 1.6 M
   and 392 M of the table; with 64 channels in all four layers of its first group it would have
   1.57 M and 391.8 M. The preset is the printed list.

@@ -10,6 +10,7 @@ from hintlite.pipeline.methods import METHODS, method_names, settings_read
 from hintlite.pipeline.methods.base import (
     Batch,
     Linear,
+    Method,
     MethodError,
     Phase,
     Sum,
@@ -96,8 +97,13 @@ def test_hintons_form_is_reached_by_settings():
 
 
 def test_a_warm_up_rises_from_0_and_stays():
-    assert [Warmup(8.0, 4).at(epoch, 6) for epoch in range(6)] == [0.0, 2.0, 4.0, 6.0, 8.0, 8.0]
-    assert Warmup(8.0, 0).at(0, 6) == 8.0
+    assert [Warmup(8.0, 4).at(epoch, 6) for epoch in range(6)] == [2.0, 4.0, 6.0, 8.0, 8.0, 8.0]
+    assert Warmup(8.0, 0).at(0, 6) == Warmup(8.0, 1).at(0, 6) == 8.0
+
+
+def test_a_warm_up_is_at_its_end_by_the_last_epoch():
+    assert [Warmup(8.0, 20).at(epoch, 2) for epoch in range(2)] == [4.0, 8.0]
+    assert Warmup(8.0, 2).at(0, 1) == 8.0  # a single epoch distils
 
 
 def test_labels_are_added_to_a_task_phase_once():
@@ -179,6 +185,29 @@ def test_sum_merges_phases_by_key():
     assert list(merged) == ["pretrain", "task"]
     assert [term.name for term in merged["task"].terms] == ["ce", "kd"]
     assert merged["pretrain"].epochs == HintConfig().epochs
+
+
+class Plain(Method):
+    def __init__(self, name, epochs=None, rate=None):
+        self.phase = Phase((Term(name, None),), frozenset(), epochs=epochs, learning_rate=rate)
+
+    def phases(self):
+        return {"pretrain": self.phase, "task": Phase((), frozenset({"logits"}))}
+
+
+def test_a_sum_takes_the_most_epochs_and_the_lowest_rate_in_any_order_and_says_so():
+    methods = [Plain("a", 4, 5e-3), Plain("b", 5, 2e-3), Plain("c")]
+    for some in (methods, methods[::-1]):
+        summed = Sum(some)
+        phase = summed.phases()["pretrain"]
+        assert (phase.epochs, phase.learning_rate) == (5, 2e-3)
+        assert summed.remarks() == [
+            "the pretrain phase takes 5 epochs, the most of what the summed methods ask for "
+            "(4 and 5)",
+            "the pretrain phase has the learning rate 0.002, the lowest of what the summed methods "
+            "ask for (0.002 and 0.005)",
+        ]
+    assert Sum([Plain("a", 4, 5e-3), Plain("b")]).remarks() == []
 
 
 def test_sum_refuses_one_loss_twice():

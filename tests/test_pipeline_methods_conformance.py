@@ -29,7 +29,7 @@ from hintlite.pipeline.training.train import Job, Watcher, train
 # Sections of RunConfig by method: what keeps its extra layers and memories small.
 SETTINGS = {
     "crd": {"crd": CRDConfig(negatives=16, dim=8)},
-    "fsp": {"fsp": FSPConfig(epochs=2, learning_rate=1e-2)},
+    "fsp": {"fsp": FSPConfig(epochs=2, learning_rate=5e-3)},
     "reviewkd": {"reviewkd": ReviewKDConfig(warmup_epochs=1)},
 }
 OUTSIDE = "outside_method:PooledMatching"
@@ -238,3 +238,16 @@ def test_mixed_precision_trains_and_the_file_holds_the_student_alone(arm, data, 
         np.testing.assert_array_equal(one, other)
     assert isinstance(stored.output, keras.KerasTensor)
     assert stored.output.shape == (None, 10)
+
+
+@pytest.mark.parametrize("arm", ["hint+fsp", "kd+crd+joint_hint"])
+def test_the_order_of_a_sum_changes_nothing(arm, data, tmp_path, eager):
+    found = []
+    for i, names in enumerate((arm, "+".join(reversed(arm.split("+"))))):
+        case = Case(names, data)
+        history = train(case.job(tmp_path / str(i)))
+        found.append((values(case.student.variables), history))
+    (first, rows), (second, others) = found
+    assert rows == others
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -10,6 +10,7 @@ from hintlite.pipeline.app.cli.grammar import parse
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.methods import build_method, method_names
 from hintlite.pipeline.methods.base import Sum
+from hintlite.pipeline.methods.kd import KD
 from hintlite.pipeline.methods.outside import fingerprint
 from hintlite.pipeline.settings.run import RunConfig
 
@@ -36,7 +37,7 @@ def test_an_arm_names_a_method_by_its_place(tiny_pair):
     assert method_names(ARM + "+kd") == [ARM, "kd"]
     method = build_method(ARM + "+kd", RunConfig(), *tiny_pair)
     assert isinstance(method, Sum)
-    assert type(method.methods[0]) is outside_method.PooledMatching
+    assert {type(each) for each in method.methods} == {outside_method.PooledMatching, KD}
 
 
 def test_the_command_line_takes_it():
@@ -44,6 +45,12 @@ def test_the_command_line_takes_it():
     assert command.config.arms == (f"{ARM}+kd", "scratch")
     with pytest.raises(WrongUseError, match="has no 'Pooled'"):
         parse(["run", "runs/x", "--arms", "[outside_method:Pooled]"])
+
+
+def test_a_class_is_given_the_settings_by_its_own_of(module, tiny_pair):
+    module("own_kd", "from hintlite.pipeline.methods.kd import KD\nclass Mine(KD):\n    pass\n")
+    config = RunConfig()
+    assert build_method("own_kd:Mine", config, *tiny_pair).config is config.kd
 
 
 def test_a_function_is_given_the_settings(module, tiny_pair):
@@ -68,7 +75,7 @@ def test_a_function_is_given_the_settings(module, tiny_pair):
         ("outside_method:keras", "is a module"),
         ("pathlib:Path", "no complete subclass"),
         ("hintlite.pipeline.methods.base:Method", "no complete subclass"),
-        ("hintlite.pipeline.methods.kd:KD", "missing a required argument: 'config'"),
+        ("hintlite.pipeline.methods.base:Sum", "missing a required argument: 'methods'"),
         ("own_broken:Method", "its module fails: ZeroDivisionError"),
     ],
 )

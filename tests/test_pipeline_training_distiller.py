@@ -109,7 +109,8 @@ def test_the_total_is_the_weighted_sum_and_the_regularizers():
     logits = keras.layers.Dense(4, kernel_regularizer=keras.regularizers.L2(0.5))(flat)
     student = keras.Model(inputs, {"logits": logits})
     distiller = compiled(student, with_labels(Scratch().phases()["task"]))
-    loss, cross_entropy, _ = distiller.evaluate(X, Y, batch_size=12, verbose=0)
+    found = distiller.evaluate(X, Y, batch_size=12, verbose=0, return_dict=True)
+    loss, cross_entropy = found["loss"], found["ce"]
     penalty = 0.5 * np.square(student.get_weights()[0].astype(np.float64)).sum()
     assert penalty > 0.1
     assert loss == pytest.approx(cross_entropy + penalty, rel=1e-5)
@@ -145,7 +146,7 @@ class Halving:
     ("schedule", "expected"),
     [
         (Linear(4.0, 1.0), [4.0, 3.0, 2.0, 1.0]),
-        (Warmup(3.0, 2), [0.0, 1.5, 3.0, 3.0]),
+        (Warmup(3.0, 2), [1.5, 3.0, 3.0, 3.0]),
         (Halving(), [16.0, 8.0, 4.0, 2.0]),
     ],
 )
@@ -253,3 +254,32 @@ def test_a_student_that_still_holds_the_regressor_is_refused(tiny_pair):
     spoiled = keras.Model(student.input, {**student.output, "logits": logits})
     with pytest.raises(LeftoverError, match="still in the student"):
         drop_regressor(spoiled, [regressor])
+
+
+def test_half_precision_layers_have_their_loss_scaled_whatever_the_policy_is_now(tiny_pair):
+    from hintlite.models.settings import NetworkConfig
+    from hintlite.models.student import build_student
+
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        student = build_student(NetworkConfig(widths=(3, 4), depths=(1, 1)), (8, 8, 1), 10)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    phase = with_labels(Phase((), frozenset({"logits"})))
+    half, full = (Distiller(each, phase) for each in (student, tiny_pair[1]))
+    for distiller in (half, full):
+        distiller.compile(optimizer="adam")
+    assert float(half.optimizer.scale_loss(1.0)) == 2.0**15
+    assert float(full.optimizer.scale_loss(1.0)) == 1.0
+
+
+def test_validation_tells_balanced_accuracy_and_f1_and_training_does_not(tiny_pair):
+    from sklearn.metrics import balanced_accuracy_score, f1_score
+
+    student = tiny_pair[1]
+    distiller = compiled(student, with_labels(Phase((), frozenset({"logits"}))))
+    assert "macro_f1" not in distiller.train_on_batch(X, Y, return_dict=True)
+    found = distiller.evaluate(X, Y, batch_size=3, verbose=0, return_dict=True)
+    chosen = student.predict(X, verbose=0)["logits"].argmax(axis=1)
+    assert found["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(Y, chosen))
+    assert found["macro_f1"] == pytest.approx(f1_score(Y, chosen, average="macro"))

@@ -6,6 +6,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+from sklearn.metrics import balanced_accuracy_score
 
 from hintlite.errors import SettingsError
 from hintlite.pipeline.data.load import load_training
@@ -19,7 +20,14 @@ from hintlite.pipeline.settings.training import TrainingConfig
 from hintlite.pipeline.training import checkpoint
 from hintlite.pipeline.training.checkpoint import CheckpointError, Progress
 from hintlite.pipeline.training.optimizers import build_optimizer
-from hintlite.pipeline.training.train import Job, TrainingError, Watcher, class_weights, train
+from hintlite.pipeline.training.train import (
+    Job,
+    TrainingError,
+    Watcher,
+    class_weights,
+    ranked,
+    train,
+)
 
 
 @pytest.fixture(scope="module")
@@ -143,14 +151,61 @@ def test_class_weights_balance_the_classes(data):
 
 
 def test_schedules_are_the_published_curves():
-    cosine = build_optimizer(TrainingConfig(learning_rate=0.2), steps=100, steps_per_epoch=10)
+    cosine = build_optimizer(TrainingConfig(epochs=10, learning_rate=0.2), steps=100)
     rate = [float(cosine._learning_rate(step)) for step in (0, 50, 100)]
     assert rate == pytest.approx([0.2, 0.1, 0.0], abs=1e-6)
-    warm = build_optimizer(TrainingConfig(learning_rate=0.2, warmup_epochs=2), 100, 10)
+    warm = build_optimizer(TrainingConfig(epochs=10, learning_rate=0.2, warmup_epochs=2), 100)
     rate = [float(warm._learning_rate(step)) for step in (0, 10, 20, 60, 100)]
     assert rate == pytest.approx([0.0, 0.1, 0.2, 0.1, 0.0], abs=1e-6)
-    constant = build_optimizer(TrainingConfig(schedule="constant", optimizer="sgd"), 100, 10)
+    constant = build_optimizer(TrainingConfig(schedule="constant", optimizer="sgd"), 100)
     assert float(constant.learning_rate) == pytest.approx(2e-3)
+
+
+def test_a_short_phase_warms_up_over_the_same_share_of_it():
+    config = TrainingConfig(epochs=10, learning_rate=0.2, warmup_epochs=5)
+    short = build_optimizer(config, steps=20)  # 2 of the 10 epochs, fewer than the warm-up's 5
+    rate = [float(short._learning_rate(step)) for step in (0, 5, 10, 15, 20)]
+    assert rate == pytest.approx([0.0, 0.1, 0.2, 0.1, 0.0], abs=1e-6)
+
+
+ROWS = [
+    {"val_accuracy": 0.96, "val_balanced_accuracy": 0.5, "val_macro_f1": 0.49, "val_ce": 0.3},
+    {"val_accuracy": 0.90, "val_balanced_accuracy": 0.8, "val_macro_f1": 0.6, "val_ce": 0.4},
+    {"val_accuracy": 0.93, "val_balanced_accuracy": 0.7, "val_macro_f1": 0.7, "val_ce": 0.2},
+]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, 0),
+        ({"class_weights": "balanced"}, 1),
+        ({"class_weights": "balanced", "choose_by": "accuracy"}, 0),
+        ({"choose_by": "balanced_accuracy"}, 1),
+        ({"choose_by": "f1"}, 2),
+        ({"choose_by": "loss"}, 2),
+    ],
+)
+def test_the_epoch_is_kept_by_what_is_named(settings, expected):
+    chosen_by = TrainingConfig(**settings).chosen_by
+    rows = [{**row, "val_loss": 9.0 - i} for i, row in enumerate(ROWS)]
+    ranks = [ranked(row, chosen_by) for row in rows]
+    assert ranks.index(min(ranks)) == expected
+
+
+def test_an_unknown_figure_to_choose_by_is_refused():
+    with pytest.raises(SettingsError, match="choose_by"):
+        TrainingConfig(choose_by="recall")
+
+
+def test_the_kept_weights_are_those_of_the_best_balanced_accuracy(data, tmp_path):
+    made = job(data, tmp_path / "a", choose_by="balanced_accuracy")
+    history = train(made)
+    best = max(row["val_balanced_accuracy"] for row in history)
+    logits = made.student.predict(data.normalized(data.validation), verbose=0)["logits"]
+    labels = data.labels[data.validation]
+    found = balanced_accuracy_score(labels, logits.argmax(axis=1))
+    assert found == pytest.approx(best, abs=1e-6)
 
 
 def test_warmup_and_schedule_must_fit():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from hintlite.errors import SettingsError
@@ -20,135 +21,59 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """What the line has to know of a method before it is built.
+    """What has to be known of a method before it is built.
 
     Attributes:
-        build: makes it from the settings, the teacher and the student.
+        place: "module:Class" in this folder; the class makes itself with `of`.
         reads: the settings that decide its outcome beside those of every student: sections of
             RunConfig ("kd") or single ones ("hint.epochs"). A change elsewhere retrains nothing.
         kin: methods of one kin take each other's place: an arm has one of them.
         alone: why an arm with this method has no other; empty if it may.
+        first: what its phase before the task phase is called, if it has one.
     """
 
-    build: Build
+    place: str
     reads: tuple[str, ...] = ()
     kin: str = ""
     alone: str = ""
+    first: str = ""
 
-
-def _scratch(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
-    from hintlite.pipeline.methods.scratch import Scratch
-
-    del config, teacher, student
-    return Scratch()
-
-
-def _kd(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
-    from hintlite.pipeline.methods.kd import KD
-
-    del teacher, student
-    return KD(config.kd, config.training.label_smoothing)
-
-
-def _hint(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
-    from hintlite.pipeline.methods.hint import Hint
-
-    return Hint(config.hint, *_pairs(config, teacher, student))
-
-
-def _joint_hint(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
-    from hintlite.pipeline.methods.joint_hint import JointHint
-
-    return JointHint(config.joint_hint, config.hint, *_pairs(config, teacher, student))
-
-
-def _random_hint(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
-    from hintlite.pipeline.methods.random_hint import RandomHint
-
-    return RandomHint(config.hint, *_pairs(config, teacher, student), config.seed)
-
-
-def _output_only(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
-    from hintlite.pipeline.methods.output_only import OutputOnly
-
-    del teacher, student
-    epochs = config.hint.epochs + config.training.epochs
-    return OutputOnly(config.kd, epochs, config.training.label_smoothing)
-
-
-def _hint_labels(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
-    from hintlite.models.taps import middle_tap
-    from hintlite.pipeline.methods.hint_labels import HintLabels
-
-    del teacher
-    guided = list(config.hint.pairs) or [middle_tap(student)]
-    return HintLabels(config.hint, guided, int(student.output["logits"].shape[-1]))
-
-
-def _pairs(
-    config: RunConfig, teacher: keras.Model, student: keras.Model
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Guided tap -> hint tap, and hint tap -> its non-linearity."""
-    from hintlite.models.taps import middle_tap, tap_activation
-
-    pairs = config.hint.pairs or {middle_tap(student): middle_tap(teacher)}
-    return pairs, {hint: tap_activation(teacher, hint) for hint in pairs.values()}
-
-
-def _attention(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
-    from hintlite.pipeline.methods.attention import Attention
-
-    return Attention(config.attention, _stage_pairs(teacher, student))
-
-
-def _fsp(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
-    from hintlite.pipeline.methods.fsp import FSP
-
-    return FSP(config.fsp, _stage_pairs(teacher, student))
-
-
-def _crd(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
-    from hintlite.pipeline.methods.crd import CRD
-
-    deepest = list(_stage_pairs(teacher, student).items())[-1]
-    return CRD(config.crd, *deepest, seed=config.seed)
-
-
-def _reviewkd(config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
-    from hintlite.pipeline.methods.reviewkd import ReviewKD
-
-    return ReviewKD(config.reviewkd, _stage_pairs(teacher, student))
-
-
-def _stage_pairs(teacher: keras.Model, student: keras.Model) -> dict[str, str]:
-    from hintlite.models.taps import stage_taps
-    from hintlite.pipeline.methods.pairing import pair_stages
-
-    return pair_stages(stage_taps(student), stage_taps(teacher))
+    def build(self, config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
+        """Makes the method from the settings and both networks."""
+        module, name = self.place.split(":")
+        method: Method = getattr(import_module(f"{__name__}.{module}"), name).of(
+            config, teacher, student
+        )
+        return method
 
 
 METHODS: dict[str, Entry] = {
-    "scratch": Entry(_scratch, alone="it is the student on labels alone"),
-    "kd": Entry(_kd, reads=("kd",)),
-    "hint": Entry(_hint, reads=("hint",), kin="hints"),
+    "scratch": Entry("scratch:Scratch", alone="it is the student on labels alone"),
+    "kd": Entry("kd:KD", reads=("kd",)),
+    "hint": Entry("hint:Hint", reads=("hint",), kin="hints", first="hint phase"),
     "joint_hint": Entry(
-        _joint_hint, reads=("joint_hint", "hint.pairs", "hint.regressor"), kin="hints"
-    ),
-    "random_hint": Entry(_random_hint, reads=("hint",), kin="hints"),
-    "hint_labels": Entry(
-        _hint_labels,
-        reads=("hint.epochs", "hint.learning_rate", "hint.pairs", "hint.keep_weight"),
+        "joint_hint:JointHint",
+        reads=("joint_hint", "hint.pairs", "hint.regressor"),
         kin="hints",
     ),
+    "random_hint": Entry(
+        "random_hint:RandomHint", reads=("hint",), kin="hints", first="random hint phase"
+    ),
+    "hint_labels": Entry(
+        "hint_labels:HintLabels",
+        reads=("hint.epochs", "hint.learning_rate", "hint.pairs", "hint.keep_weight"),
+        kin="hints",
+        first="label phase of the guided layers",
+    ),
     "output_only": Entry(
-        _output_only,
+        "output_only:OutputOnly",
         reads=("kd", "hint.epochs"),
         alone="it is kd for as many steps as hint+kd takes",
     ),
-    "attention": Entry(_attention, reads=("attention",)),
-    "fsp": Entry(_fsp, reads=("fsp",)),
-    "crd": Entry(_crd, reads=("crd",)),
-    "reviewkd": Entry(_reviewkd, reads=("reviewkd",)),
+    "attention": Entry("attention:Attention", reads=("attention",)),
+    "fsp": Entry("fsp:FSP", reads=("fsp",), first="Gram phase"),
+    "crd": Entry("crd:CRD", reads=("crd",)),
+    "reviewkd": Entry("reviewkd:ReviewKD", reads=("reviewkd",)),
 }
 
 
@@ -166,7 +91,7 @@ def build_method(arm: str, config: RunConfig, teacher: keras.Model, student: ker
     """
     from hintlite.pipeline.methods.base import Sum
 
-    methods = [_entry(name).build(config, teacher, student) for name in method_names(arm)]
+    methods = [_build(name)(config, teacher, student) for name in method_names(arm)]
     return methods[0] if len(methods) == 1 else Sum(methods)
 
 
@@ -204,14 +129,29 @@ def settings_read(arm: str, config: RunConfig) -> dict[str, Any]:
     return read
 
 
+def phase_title(arm: str, phase: str) -> str:
+    """What a phase of an arm is called: "hint phase", "Gram phase", "task phase"."""
+    if phase == "task":
+        return "task phase"
+    titles = [title for name in method_names(arm) if (title := _entry(name).first)]
+    return " and ".join(titles) or "first phase"
+
+
+def _build(name: str) -> Build:
+    from hintlite.pipeline.methods.outside import find
+
+    return METHODS[name].build if name in METHODS else find(name)
+
+
 def _entry(name: str) -> Entry:
     from hintlite.pipeline.methods.outside import find
 
     if name in METHODS:
         return METHODS[name]
-    # Nobody knows what a stranger reads of the settings of the methods.
+    find(name)
+    # A method from outside is given all settings, and may read any of those of the methods.
     sections = {setting.split(".")[0] for entry in METHODS.values() for setting in entry.reads}
-    return Entry(find(name), reads=tuple(sorted(sections)))
+    return Entry(name, reads=tuple(sorted(sections)))
 
 
 def _check_sum(arm: str, entries: dict[str, Entry]) -> None:

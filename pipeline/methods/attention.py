@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Self
 
 from keras import ops
 
 from hintlite.models.resize import Size, average_to, common_size
 from hintlite.pipeline.methods.base import Batch, Method, MethodError, Phase, Shapes, Tensor, Term
-from hintlite.pipeline.methods.pairing import map_shape
+from hintlite.pipeline.methods.pairing import map_shape, stage_pairs
 from hintlite.pipeline.settings.methods import AttentionConfig
 
-EPSILON = 1e-12  # of a squared norm: a map of zeros has no attention, and gives no NaN
+if TYPE_CHECKING:
+    import keras
+
+    from hintlite.pipeline.settings.run import RunConfig
+
+EPSILON = 1e-12  # of a squared norm
 
 
 class Attention(Method):
@@ -22,8 +28,9 @@ class Attention(Method):
     pairs, and added to the labels' cross-entropy with the weight beta (1000). The paper writes a
     norm in place of the mean of squares; the mean is that of the authors' code, to which their
     beta belongs. Channels may differ: Q averages over them. Where the sizes differ, the larger
-    feature map is average-pooled to the smaller before Q. Nothing is learnable but the student;
-    nothing is left behind.
+    feature map is average-pooled to the smaller before Q. A bound of 1e-12 keeps Q finite on a map
+    of zeros; it is one of the squared norm here, and of the norm in the authors' code. Nothing is
+    learnable but the student; nothing is left behind.
 
     Args:
         config: the weight.
@@ -34,6 +41,11 @@ class Attention(Method):
         self.config = config
         self.pairs = dict(pairs)
         self.sizes: dict[str, Size] = {}
+
+    @classmethod
+    def of(cls, config: RunConfig, teacher: keras.Model, student: keras.Model) -> Self:
+        """The method for two networks with taps, from a run's settings."""
+        return cls(config.attention, stage_pairs(teacher, student))
 
     def build(self, teacher_taps: Shapes, student_taps: Shapes, n_samples: int) -> None:
         """Finds the size at which each pair is compared.

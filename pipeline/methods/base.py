@@ -10,12 +10,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, runtime_checkable
 
 import keras
 
 from hintlite.errors import HintliteError
 from hintlite.models.taps import subnetwork
+
+if TYPE_CHECKING:
+    from hintlite.pipeline.settings.run import RunConfig
 
 Tensor = Any
 Shapes = Mapping[str, tuple[int | None, ...]]
@@ -71,20 +74,24 @@ class Linear:
 
 @dataclass(frozen=True)
 class Warmup:
-    """A weight that rises in a straight line from 0 over the first epochs, then stays.
+    """A weight that rises in a straight line over the first epochs, then stays.
+
+    The first epoch has the first step of the rise, as in ReviewKD's reference code, which counts
+    epochs from 1 in `min(epoch / warmup, 1)`: from 0 on, a short training would learn nothing.
 
     Args:
         weight: what it rises to.
-        epochs: the epoch (from 0) that is the first with the full weight; 0: all are.
+        epochs: how many epochs the rise takes, the last of them with the full weight; at most over
+            all epochs of the phase. 0 and 1: no rise.
     """
 
     weight: float
     epochs: int
 
     def at(self, epoch: int, epochs: int) -> float:
-        """The weight in `epoch` (from 0), however many `epochs` there are."""
-        del epochs
-        return self.weight if epoch >= self.epochs else self.weight * epoch / self.epochs
+        """The weight in `epoch` (from 0) of `epochs`."""
+        rise = max(min(self.epochs, epochs), 1)
+        return self.weight * min((epoch + 1) / rise, 1.0)
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,18 @@ class Method(ABC):
     `prepare` is called once, when a training starts; one that goes on has its outcome back.
     """
 
+    @classmethod
+    def of(cls, config: RunConfig, teacher: keras.Model, student: keras.Model) -> Self:
+        """Makes the method; as it stands here, one that needs no settings.
+
+        Args:
+            config: the run's settings.
+            teacher: network with taps.
+            student: network with taps.
+        """
+        del config, teacher, student
+        return cls()
+
     def build(self, teacher_taps: Shapes, student_taps: Shapes, n_samples: int) -> None:  # noqa: B027
         """Creates what the method needs beside the student.
 
@@ -162,6 +181,10 @@ class Method(ABC):
     def phases(self) -> dict[str, Phase]:
         """The phases, by key: "pretrain" comes before "task"; "task" is always there."""
 
+    def remarks(self) -> list[str]:
+        """What the user should know before the training, a sentence each."""
+        return []
+
     def compared_maps(self, batch: Batch) -> dict[str, tuple[Tensor, Tensor]]:
         """What the pretrain phase compares, to be looked at: name -> (target, prediction).
 
@@ -178,12 +201,17 @@ class Method(ABC):
 class Sum(Method):
     """Several methods at once: phases are merged by key, their losses added.
 
+    The order in which they are named changes nothing. Where two methods give a phase its own number
+    of epochs, the larger one holds, and of two learning rates the lower one, which both can bear;
+    `remarks` says so. A phase ends with its last epoch if one of them asks for it.
+
     Args:
         methods: two or more; each keeps its own extra layers.
     """
 
     def __init__(self, methods: Sequence[Method]) -> None:
-        self.methods = tuple(methods)
+        # One order, since initial weights are drawn and losses added in it.
+        self.methods = tuple(sorted(methods, key=lambda method: type(method).__qualname__))
 
     def build(self, teacher_taps: Shapes, student_taps: Shapes, n_samples: int) -> None:
         """Builds each method on the same pair."""
@@ -207,6 +235,25 @@ class Sum(Method):
                 merged[key] = _merge(merged[key], phase) if key in merged else phase
         return {key: merged[key] for key in PHASES if key in merged}
 
+    def remarks(self) -> list[str]:
+        """Which epochs and learning rate hold where two methods differ."""
+        found = [remark for method in self.methods for remark in method.remarks()]
+        for key, merged in self.phases().items():
+            own = [m.phases()[key] for m in self.methods if key in m.phases()]
+            epochs = sorted({phase.epochs for phase in own if phase.epochs})
+            rates = sorted({phase.learning_rate for phase in own if phase.learning_rate})
+            if len(epochs) > 1:
+                found.append(
+                    f"the {key} phase takes {merged.epochs} epochs, the most of what the summed "
+                    f"methods ask for ({_listed(epochs)})"
+                )
+            if len(rates) > 1:
+                found.append(
+                    f"the {key} phase has the learning rate {merged.learning_rate:g}, the lowest "
+                    f"of what the summed methods ask for ({_listed(rates)})"
+                )
+        return found
+
     def compared_maps(self, batch: Batch) -> dict[str, tuple[Tensor, Tensor]]:
         """Those of all methods."""
         return {
@@ -229,20 +276,21 @@ def _merge(first: Phase, second: Phase) -> Phase:
             f"two of the summed methods bring the loss {', '.join(sorted(twice))}: "
             "sum methods that differ, for example hint+kd"
         )
+    rates = (first.learning_rate, second.learning_rate)
     return replace(
         first,
         terms=first.terms + second.terms,
         student_taps=first.student_taps | second.student_taps,
         teacher_taps=first.teacher_taps | second.teacher_taps,
         extras=first.extras + second.extras,
-        epochs=_longer(first.epochs, second.epochs),
-        learning_rate=first.learning_rate or second.learning_rate,
+        epochs=max((n for n in (first.epochs, second.epochs) if n), default=None),
+        learning_rate=min((rate for rate in rates if rate), default=None),
         keep="last" if "last" in (first.keep, second.keep) else "best",
     )
 
 
-def _longer(first: int | None, second: int | None) -> int | None:
-    return max(first, second) if first and second else first or second
+def _listed(numbers: Iterable[float]) -> str:
+    return " and ".join(f"{number:g}" for number in numbers)
 
 
 def cross_entropy(batch: Batch, label_smoothing: float = 0.0) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Self
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -9,8 +11,11 @@ from keras import ops
 
 from hintlite.pipeline.methods.base import Batch, Method, Phase, Shapes, Tensor, Term
 from hintlite.pipeline.methods.memory_bank import MemoryBank, Rows
-from hintlite.pipeline.methods.pairing import map_shape
+from hintlite.pipeline.methods.pairing import map_shape, stage_pairs
 from hintlite.pipeline.settings.methods import CRDConfig
+
+if TYPE_CHECKING:
+    from hintlite.pipeline.settings.run import RunConfig
 
 
 class CRD(Method):
@@ -48,6 +53,12 @@ class CRD(Method):
         self.config = config
         self.student_tap, self.teacher_tap = student_tap, teacher_tap
         self.seed = seed
+
+    @classmethod
+    def of(cls, config: RunConfig, teacher: keras.Model, student: keras.Model) -> Self:
+        """The method for two networks with taps, from a run's settings."""
+        deepest = list(stage_pairs(teacher, student).items())[-1]
+        return cls(config.crd, *deepest, seed=config.seed)
 
     def build(self, teacher_taps: Shapes, student_taps: Shapes, n_samples: int) -> None:
         """Creates the two linear maps and the bank.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING, Self
 
 import keras
 from keras import ops
@@ -11,8 +12,11 @@ from keras import ops
 from hintlite.models.resize import average_to, common_size
 from hintlite.pipeline.methods.base import Batch, Method, MethodError, Phase, Shapes, Tensor
 from hintlite.pipeline.methods.hint import hint_phases
-from hintlite.pipeline.methods.pairing import map_shape
+from hintlite.pipeline.methods.pairing import map_shape, stage_pairs
 from hintlite.pipeline.settings.methods import FSPConfig
+
+if TYPE_CHECKING:
+    from hintlite.pipeline.settings.run import RunConfig
 
 
 class FSP(Method):
@@ -21,11 +25,11 @@ class FSP(Method):
     `G = F1^T F2 / (h w)` of two consecutive maps `[batch, h, w, m]` and `[batch, h, w, n]` is
     `[batch, m, n]` (eq. 1); the loss is `mean((G_s - G_t)^2)` over its entries, summed over the
     consecutive pairs (eq. 2 with the mean in place of the sum, so that wide layers weigh no more).
-    Of two maps of unequal size the larger is average-pooled to the smaller first. A student whose
-    stage has other channels than the teacher's is brought to them by a 1x1 convolution without
-    bias (the paper takes networks of equal channels). The first phase trains the student's stages
-    on this loss alone, the second the whole student on the task (algorithm 1). Learnable: the
-    student and the projections. Left behind: the projections.
+    Of two maps of unequal size the larger is average-pooled to the smaller first (torchdistill
+    pools by the maximum). A student whose stage has other channels than the teacher's is brought
+    to them by a 1x1 convolution without bias (the paper takes networks of equal channels). The
+    first phase trains the student's stages on this loss alone, the second the whole student on the
+    task (algorithm 1). Learnable: the student and the projections. Left behind: the projections.
 
     Args:
         config: epochs and rate of the first phase, and whether its loss stays on in the second.
@@ -36,6 +40,11 @@ class FSP(Method):
         self.config = config
         self.pairs = dict(pairs)
         self.projections: dict[str, keras.layers.Layer] = {}
+
+    @classmethod
+    def of(cls, config: RunConfig, teacher: keras.Model, student: keras.Model) -> Self:
+        """The method for two networks with taps, from a run's settings."""
+        return cls(config.fsp, stage_pairs(teacher, student))
 
     def build(self, teacher_taps: Shapes, student_taps: Shapes, n_samples: int) -> None:
         """Creates a projection for each stage whose channels differ.

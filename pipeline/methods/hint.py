@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Self
 
 import keras
 from keras import ops
@@ -10,8 +11,12 @@ from keras import ops
 from hintlite.errors import HintliteError
 from hintlite.models.regressor import build_regressor
 from hintlite.models.resize import average_to
+from hintlite.models.taps import middle_tap, tap_activation
 from hintlite.pipeline.methods.base import Batch, Method, MethodError, Phase, Shapes, Tensor, Term
 from hintlite.pipeline.settings.methods import FSPConfig, HintConfig
+
+if TYPE_CHECKING:
+    from hintlite.pipeline.settings.run import RunConfig
 
 
 class Hint(Method):
@@ -20,6 +25,12 @@ class Hint(Method):
     `L_HT = 1/2 * || u_h(x) - r(v_g(x)) ||^2` (Romero et al. 2015, eq. 3), summed over
     `[h, w, c]` and averaged over the batch. `r` is the regressor, a convolution of the guided
     features `[batch, h_g, w_g, c_g]` to the hint's shape, with the hint's own non-linearity.
+
+    The authors' code differs from their equation, and this follows the equation. Their code
+    averages over the map where eq. 3 sums, which a factor of the map's size on the learning rate
+    makes up for; it puts no regressor where the shapes agree already; and it bounds the norms of
+    the kernels, which nothing here does.
+
     Learnable: the student up to the deepest guided tap, and the regressors. Left behind: the
     regressors.
 
@@ -38,6 +49,11 @@ class Hint(Method):
         self.pairs = dict(pairs)
         self.activations = dict(activations)
         self.regressors: dict[str, keras.Model] = {}
+
+    @classmethod
+    def of(cls, config: RunConfig, teacher: keras.Model, student: keras.Model) -> Self:
+        """The method for two networks with taps, from a run's settings."""
+        return cls(config.hint, *hint_pairs(config, teacher, student))
 
     def build(self, teacher_taps: Shapes, student_taps: Shapes, n_samples: int) -> None:
         """Creates one regressor a pair.
@@ -96,6 +112,14 @@ class Hint(Method):
         """The hint phase; and the task phase, with the hint loss in it if it is kept on."""
         guided = frozenset(self.pairs)
         return hint_phases(self.config, self.term, self.hint_loss, guided, self.hints, self.extras)
+
+
+def hint_pairs(
+    config: RunConfig, teacher: keras.Model, student: keras.Model
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Guided tap -> hint tap as the settings name them, and hint tap -> its non-linearity."""
+    pairs = config.hint.pairs or {middle_tap(student): middle_tap(teacher)}
+    return pairs, {hint: tap_activation(teacher, hint) for hint in pairs.values()}
 
 
 def _fitting(kind: str, guided: tuple[int, ...], hint: tuple[int, ...]) -> str:

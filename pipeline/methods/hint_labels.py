@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING, Self
 
 import keras
 from keras import ops
 
+from hintlite.models.taps import middle_tap
 from hintlite.pipeline.methods.base import Batch, Method, Phase, Shapes, Tensor
 from hintlite.pipeline.methods.hint import guided_shape, hint_phases
 from hintlite.pipeline.settings.methods import HintConfig
+
+if TYPE_CHECKING:
+    from hintlite.pipeline.settings.run import RunConfig
 
 
 class HintLabels(Method):
@@ -36,6 +41,13 @@ class HintLabels(Method):
         self.guided = tuple(guided)
         self.classes = classes
         self.classifiers: dict[str, keras.Model] = {}
+
+    @classmethod
+    def of(cls, config: RunConfig, teacher: keras.Model, student: keras.Model) -> Self:
+        """The method for two networks with taps, from a run's settings."""
+        del teacher
+        guided = list(config.hint.pairs) or [middle_tap(student)]
+        return cls(config.hint, guided, int(student.output["logits"].shape[-1]))
 
     def build(self, teacher_taps: Shapes, student_taps: Shapes, n_samples: int) -> None:
         """Creates one classifier a guided tap.

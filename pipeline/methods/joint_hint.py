@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Self
 
 from keras import ops
 
 from hintlite.pipeline.methods.base import Batch, Phase, Tensor, Term
-from hintlite.pipeline.methods.hint import Hint
+from hintlite.pipeline.methods.hint import Hint, hint_pairs
 from hintlite.pipeline.settings.methods import HintConfig, JointHintConfig
+
+if TYPE_CHECKING:
+    import keras
+
+    from hintlite.pipeline.settings.run import RunConfig
 
 
 class JointHint(Hint):
@@ -18,6 +24,12 @@ class JointHint(Hint):
     summed over the pairs. That is the "FitNet" of the comparison in Tian et al. 2020 (Contrastive
     Representation Distillation, section 4) and of most benchmarks after it, with the weight 100;
     Romero et al. 2015 train in two phases (see Hint), and on the sum of squares.
+
+    One thing differs from the code of that comparison (RepDistiller): its regressor ends in batch
+    normalization and ReLU, and is a 3x3 convolution of stride 2 where the hint has half the size
+    and a transposed one where it has double. Here it is the regressor of the hint phase, with the
+    hint's own non-linearity and without normalization, and a larger hint is average-pooled.
+
     Learnable: the student and the regressors. Left behind: the regressors.
 
     Args:
@@ -36,6 +48,11 @@ class JointHint(Hint):
     ) -> None:
         super().__init__(hint, pairs, activations)
         self.weight = config.weight
+
+    @classmethod
+    def of(cls, config: RunConfig, teacher: keras.Model, student: keras.Model) -> Self:
+        """The method for two networks with taps, from a run's settings."""
+        return cls(config.joint_hint, config.hint, *hint_pairs(config, teacher, student))
 
     def joint_loss(self, batch: Batch) -> Tensor:
         """`mean((r(v_g) - u_h)^2)`, summed over the pairs, `[batch]`."""

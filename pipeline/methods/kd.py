@@ -1,9 +1,18 @@
 """Knowledge distillation with softened logits."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
 from keras import ops
 
 from hintlite.pipeline.methods.base import Batch, Linear, Method, Phase, Tensor, Term, cross_entropy
 from hintlite.pipeline.settings.methods import KDConfig
+
+if TYPE_CHECKING:
+    import keras
+
+    from hintlite.pipeline.settings.run import RunConfig
 
 
 class KD(Method):
@@ -15,6 +24,10 @@ class KD(Method):
     `tau_squared`. The entropy of the teacher is subtracted, so that the soft term is the
     KL divergence: its gradients are the same, and it is 0 where the networks agree.
 
+    The paper lets lambda fall from 4 to 1 over the whole training. In the authors' code it falls
+    from epoch 5 towards epoch 400, and CIFAR-10 ends at epoch 288 with a lambda of about 1.85; on
+    MNIST it falls to 0. Here it goes from `weight_start` to `weight_end` over the phase.
+
     Args:
         config: temperature, weights and convention.
         label_smoothing: applied to the labels' term alone.
@@ -23,6 +36,12 @@ class KD(Method):
     def __init__(self, config: KDConfig, label_smoothing: float = 0.0) -> None:
         self.config = config
         self.label_smoothing = label_smoothing
+
+    @classmethod
+    def of(cls, config: RunConfig, teacher: keras.Model, student: keras.Model) -> Self:
+        """The method for two networks with taps, from a run's settings."""
+        del teacher, student
+        return cls(config.kd, config.training.label_smoothing)
 
     def soft_loss(self, batch: Batch) -> Tensor:
         """`KL(P_T^tau || P_S^tau)`, times tau^2 if chosen, `[batch]`."""

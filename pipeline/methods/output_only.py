@@ -1,10 +1,18 @@
 """A control: as many training steps as with a hint phase, and no hints."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import TYPE_CHECKING, Self
 
 from hintlite.pipeline.methods.base import Phase
 from hintlite.pipeline.methods.kd import KD
 from hintlite.pipeline.settings.methods import KDConfig
+
+if TYPE_CHECKING:
+    import keras
+
+    from hintlite.pipeline.settings.run import RunConfig
 
 
 class OutputOnly(KD):
@@ -22,6 +30,13 @@ class OutputOnly(KD):
     def __init__(self, config: KDConfig, epochs: int, label_smoothing: float = 0.0) -> None:
         super().__init__(config, label_smoothing)
         self.epochs = epochs
+
+    @classmethod
+    def of(cls, config: RunConfig, teacher: keras.Model, student: keras.Model) -> Self:
+        """The method for two networks with taps, from a run's settings."""
+        del teacher, student
+        epochs = config.hint.epochs + config.training.epochs
+        return cls(config.kd, epochs, config.training.label_smoothing)
 
     def phases(self) -> dict[str, Phase]:
         """One task phase of that length."""

@@ -29,7 +29,7 @@ def find(name: str) -> Callable[[RunConfig, keras.Model, keras.Model], Method]:
 
     Args:
         name: "package.module:name"; `name` is a subclass of Method that is made without
-            arguments, or a function `(config, teacher, student) -> Method`.
+            arguments or by its own `of`, or a function `(config, teacher, student) -> Method`.
 
     Returns:
         The function, or one that makes the class.
@@ -38,9 +38,8 @@ def find(name: str) -> Callable[[RunConfig, keras.Model, keras.Model], Method]:
         SettingsError: no such module or name, or one that makes no method.
     """
     found = _load(name)
-    if inspect.isclass(found):
-        return lambda config, teacher, student: _made(name, found())
-    return lambda config, teacher, student: _made(name, found(config, teacher, student))
+    make = found.of if inspect.isclass(found) else found
+    return lambda config, teacher, student: _made(name, make(config, teacher, student))
 
 
 def fingerprint(name: str) -> str:
@@ -83,12 +82,15 @@ def _check_class(name: str, found: type, base: type) -> None:
             "hintlite.pipeline.methods.base.Method, "
             "which asks for phases()"
         )
+    if found.of.__func__ is not base.of.__func__:  # type: ignore[attr-defined]
+        return
     try:
         inspect.signature(found).bind()
     except TypeError as error:
         raise SettingsError(
-            f"method {name!r}: {error}; a class is made without arguments, a function "
-            "(config, teacher, student) -> Method is given the settings"
+            f"method {name!r}: {error}; a class is made without arguments, or by a class method "
+            "of(config, teacher, student); a function (config, teacher, student) -> Method is "
+            "given the settings too"
         ) from error
 
 

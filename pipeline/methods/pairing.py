@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import keras
+
+from hintlite.models.taps import stage_taps
 from hintlite.pipeline.methods.base import MethodError, Shapes
 
 MapShape = tuple[int, int, int]
+
+
+def stage_pairs(teacher: keras.Model, student: keras.Model) -> dict[str, str]:
+    """`pair_stages` of two networks with taps."""
+    return pair_stages(stage_taps(student), stage_taps(teacher))
 
 
 def pair_stages(student: Sequence[str], teacher: Sequence[str]) -> dict[str, str]:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING, Self
 
 import keras
 import numpy as np
 
 from hintlite.pipeline.methods.base import Batch, Phase, Shapes, TeacherOutputs, Tensor
-from hintlite.pipeline.methods.hint import Hint
+from hintlite.pipeline.methods.hint import Hint, hint_pairs
 from hintlite.pipeline.methods.random_maps import Moments, RandomMaps
 from hintlite.pipeline.settings.methods import HintConfig
+
+if TYPE_CHECKING:
+    from hintlite.pipeline.settings.run import RunConfig
 
 RECTIFIED = ("relu", "relu6")
 
 
 class RandomHint(Hint):
-    """`hint` with another source of targets, and nothing else.
+    """`hint` with another source of targets; its hint phase ends with the last epoch.
 
     Each sample has a random map of its own, fixed by the seed and the sample's index alone: neither
     the image, its augmentation nor the order of the samples changes it. The maps have the shape of
@@ -45,6 +49,11 @@ class RandomHint(Hint):
         super().__init__(config, pairs, activations)
         self.seed = seed
         self.maps: dict[str, RandomMaps] = {}
+
+    @classmethod
+    def of(cls, config: RunConfig, teacher: keras.Model, student: keras.Model) -> Self:
+        """The method for two networks with taps, from a run's settings."""
+        return cls(config.hint, *hint_pairs(config, teacher, student), config.seed)
 
     def build(self, teacher_taps: Shapes, student_taps: Shapes, n_samples: int) -> None:
         """Creates the regressors of Hint, and the source of their targets."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Self
 
 import keras
 from keras import ops
@@ -10,8 +11,11 @@ from keras import ops
 from hintlite.models.resize import average_to
 from hintlite.pipeline.methods.base import Batch, Method, Phase, Shapes, Tensor, Term, Warmup
 from hintlite.pipeline.methods.fusion_block import MAX_WIDTH, build_fusion_block
-from hintlite.pipeline.methods.pairing import map_shape
+from hintlite.pipeline.methods.pairing import map_shape, stage_pairs
 from hintlite.pipeline.settings.methods import ReviewKDConfig
+
+if TYPE_CHECKING:
+    from hintlite.pipeline.settings.run import RunConfig
 
 LEVELS = (4, 2, 1)  # sides of the pooled maps that are compared beside the full one
 
@@ -25,7 +29,9 @@ class ReviewKD(Method):
     size with weight 1, and of both pooled to 4x4, 2x2 and 1x1 with weights 1/2, 1/4, 1/8, divided
     by the sum of the weights used: levels that are no smaller than the map are left out. Summed
     over the stages; its weight rises from 0 over the first epochs. The authors also compare the
-    pooled features before the classifier, which no tap shows. Learnable: the student and the
+    pooled features before the classifier, which no tap shows, and take the teacher's maps before
+    their ReLU; here a map is what the tap shows, which is after it in hintlite's own networks: name
+    the layers before it as taps to have it their way. Learnable: the student and the
     fusion blocks. Left behind: the fusion blocks.
 
     Args:
@@ -37,6 +43,11 @@ class ReviewKD(Method):
         self.config = config
         self.pairs = dict(pairs)
         self.blocks: dict[str, keras.Model] = {}
+
+    @classmethod
+    def of(cls, config: RunConfig, teacher: keras.Model, student: keras.Model) -> Self:
+        """The method for two networks with taps, from a run's settings."""
+        return cls(config.reviewkd, stage_pairs(teacher, student))
 
     def build(self, teacher_taps: Shapes, student_taps: Shapes, n_samples: int) -> None:
         """Creates one fusion block a pair, deepest first.

@@ -151,8 +151,8 @@ class ReviewKDConfig:
 
     Args:
         weight: of the loss beside the labels' cross-entropy (the paper's are 0.6 to 8, by pair).
-        warmup_epochs: the weight rises linearly from 0 over these first epochs of the task phase
-            (the paper's 20 of 240).
+        warmup_epochs: the weight rises linearly over these first epochs of the task phase and is
+            reached in the last of them (the paper's 20 of 240); at most over all epochs.
     """
 
     weight: float = 1.0

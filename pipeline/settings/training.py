@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from hintlite.pipeline.settings.base import one_of, require
 
+CHOOSE_BY = ("accuracy", "balanced_accuracy", "f1", "loss")
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -17,11 +19,15 @@ class TrainingConfig:
         optimizer: adam, sgd (Nesterov momentum 0.9) or rmsprop (the paper's).
         learning_rate: its peak.
         schedule: "cosine" decays to 0 over the epochs (Loshchilov & Hutter 2017), "constant" stays.
-        warmup_epochs: the rate rises linearly over these first epochs (cosine only).
+        warmup_epochs: the rate rises linearly over these first epochs (cosine only); in a phase of
+            another length, such as the hint phase, over the same share of it.
         weight_decay: decoupled decay of the kernels (AdamW).
         clip_norm: bound of the gradient's global norm.
         label_smoothing: mass taken from the true class (Szegedy 2016).
         class_weights: "balanced" weighs each sample by the inverse share of its class.
+        choose_by: the figure on validation data whose best epoch is kept: accuracy,
+            balanced_accuracy, f1 (macro) or loss (the labels' cross-entropy). By default accuracy,
+            and balanced_accuracy under class_weights "balanced".
         patience: stop after this many epochs without a better validation result.
         precision: float32, mixed_bfloat16 or mixed_float16 while training; files are float32.
         jit_compile: let XLA compile the step. Off: on CPUs it slows down networks with max pooling.
@@ -37,6 +43,7 @@ class TrainingConfig:
     clip_norm: float | None = None
     label_smoothing: float = 0.0
     class_weights: str = "none"
+    choose_by: str | None = None
     patience: int | None = None
     precision: str = "float32"
     jit_compile: bool = False
@@ -48,6 +55,8 @@ class TrainingConfig:
         one_of("training.optimizer", self.optimizer, ("adam", "sgd", "rmsprop"))
         one_of("training.schedule", self.schedule, ("cosine", "constant"))
         one_of("training.class_weights", self.class_weights, ("none", "balanced"))
+        if self.choose_by is not None:
+            one_of("training.choose_by", self.choose_by, CHOOSE_BY)
         one_of("training.precision", self.precision, ("float32", "mixed_bfloat16", "mixed_float16"))
         require(
             self.learning_rate > 0, f"training.learning_rate must be above 0: {self.learning_rate}"
@@ -77,6 +86,12 @@ class TrainingConfig:
             self.patience is None or self.patience >= 1,
             f"training.patience must be 1 or more: {self.patience}",
         )
+
+    @property
+    def chosen_by(self) -> str:
+        """What names the epoch that is kept: one of CHOOSE_BY."""
+        balanced = self.class_weights == "balanced"
+        return self.choose_by or ("balanced_accuracy" if balanced else "accuracy")
 
 
 @dataclass(frozen=True)

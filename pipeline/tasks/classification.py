@@ -86,3 +86,62 @@ def _shares(counts: NDArray[Any], totals: NDArray[Any]) -> tuple[float | None, .
 
 def _mean(shares: tuple[float | None, ...]) -> float:
     return float(np.mean([share for share in shares if share is not None]))
+
+
+LEVEL = 0.05  # of the tests against guessing
+MARGIN = 0.05  # "near" guessing: up to this share of what it leaves to be told right
+
+
+@dataclass(frozen=True)
+class Guessing:
+    """Whether a classifier is better than one that guesses.
+
+    It is, if its accuracy is above that of always answering the commonest class, by a one-sided
+    exact binomial test; or, for one that was trained with balanced weights and gives up accuracy
+    for the rare classes, if its balanced accuracy is above 1 / classes, by a one-sided normal test
+    with the standard error of a guess. Both at the level of 5 %, and both against a bound that is
+    a twentieth of the way from guessing to 1, so that near chance counts as chance.
+
+    Attributes:
+        commonest: the share of the commonest class.
+        accuracy_bound: what the accuracy has to be above.
+        accuracy_p: how probable this accuracy is at that bound.
+        balanced_bound: what the balanced accuracy has to be above.
+        balanced_p: how probable this balanced accuracy is at that bound.
+    """
+
+    commonest: float
+    accuracy_bound: float
+    accuracy_p: float
+    balanced_bound: float
+    balanced_p: float
+
+    @property
+    def at_chance(self) -> bool:
+        """Neither figure is above its bound."""
+        return min(self.accuracy_p, self.balanced_p) >= LEVEL
+
+
+def guessing(found: Scores) -> Guessing:
+    """Compares a classifier with one that guesses."""
+    from scipy.stats import binomtest, norm
+
+    counts = np.array([count for count in found.support if count])
+    total = int(counts.sum())
+    commonest = float(counts.max() / total)
+    bound, balanced = _near(commonest), _near(1 / len(counts))
+    # One class alone cannot be told from guessing: there is nothing to tell apart.
+    error = float(np.sqrt(np.sum(balanced * (1 - balanced) / counts)) / len(counts))
+    right = round(found.accuracy * total)
+    z = (found.balanced_accuracy - balanced) / error if error else 0.0
+    return Guessing(
+        commonest=commonest,
+        accuracy_bound=bound,
+        accuracy_p=float(binomtest(right, total, bound, alternative="greater").pvalue),
+        balanced_bound=balanced,
+        balanced_p=float(norm.sf(z)),
+    )
+
+
+def _near(guess: float) -> float:
+    return guess + MARGIN * (1 - guess)

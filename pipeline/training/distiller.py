@@ -14,6 +14,7 @@ from hintlite.models.fold import folded
 from hintlite.models.taps import subnetwork
 from hintlite.pipeline.methods.base import Batch, Phase, Schedule, Tensor
 from hintlite.pipeline.training.batch_norm import with_fast_batch_norm
+from hintlite.pipeline.training.class_scores import ClassScores
 
 CACHED = "teacher:"  # key prefix of teacher outputs that come with the batch
 
@@ -49,7 +50,8 @@ class Distiller(keras.Model):
         teacher: keras.Model | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        # Keras scales the loss for a model of this policy alone, whatever its layers compute in.
+        super().__init__(**{"dtype": _loss_policy(student), **kwargs})
         if phase.teacher_taps and teacher is None:
             raise SettingsError(
                 f"this phase reads the teacher's taps {sorted(phase.teacher_taps)}, "
@@ -74,17 +76,17 @@ class Distiller(keras.Model):
             name: keras.metrics.Mean(name=name)
             for name in ("loss", *(term.name for term in phase.terms))
         }
-        self.accuracy = (
-            keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-            if "logits" in phase.student_taps
-            else None
-        )
+        self.accuracy = self.class_scores = None
+        if "logits" in phase.student_taps:
+            self.accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+            self.class_scores = ClassScores(int(self.student.output["logits"].shape[-1]))
         self.built = True
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The trackers of the loss and its terms, and the accuracy where there are logits."""
-        return [*self.trackers.values(), *([self.accuracy] if self.accuracy else [])]
+        """The trackers of the loss and its terms, and what the logits are worth, if there are."""
+        worth = [metric for metric in (self.accuracy, self.class_scores) if metric is not None]
+        return [*self.trackers.values(), *worth]
 
     def call(self, inputs: Any, training: bool = False) -> dict[str, Tensor]:
         """The student's taps of this phase."""
@@ -132,13 +134,18 @@ class Distiller(keras.Model):
             scaled = self.optimizer.scale_loss(total)
         variables = self.trainable_variables
         self.optimizer.apply(tape.gradient(scaled, variables), variables)
-        return self._track(total, means, student, labels, sample_weight)
+        self._track(total, means, student, labels, sample_weight)
+        counted = [metric for metric in self.metrics if metric is not self.class_scores]
+        return {metric.name: metric.result() for metric in counted}
 
     def test_step(self, data: Any) -> dict[str, Tensor]:
         """The phase's loss in inference mode."""
         inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         means, student = self.losses_of(inputs, labels, sample_weight, training=False)
-        return self._track(self.total(means), means, student, labels, sample_weight)
+        self._track(self.total(means), means, student, labels, sample_weight)
+        if self.class_scores is not None:
+            self.class_scores.update_state(labels, student["logits"])
+        return self.get_metrics_result()
 
     def fit(self, *args: Any, callbacks: Any = None, **kwargs: Any) -> Any:
         """As `keras.Model.fit`; weights that follow a schedule are set before each epoch."""
@@ -159,13 +166,12 @@ class Distiller(keras.Model):
         student: Mapping[str, Tensor],
         labels: Tensor,
         sample_weight: Tensor | None,
-    ) -> dict[str, Tensor]:
+    ) -> None:
         count = ops.shape(labels)[0]
         for name, value in {"loss": total, **means}.items():
             self.trackers[name].update_state(value, sample_weight=count)
         if self.accuracy is not None:
             self.accuracy.update_state(labels, student["logits"], sample_weight=sample_weight)
-        return self.get_metrics_result()
 
 
 class WeightSchedules(keras.callbacks.Callback):
@@ -180,6 +186,12 @@ class WeightSchedules(keras.callbacks.Callback):
 def _inference(teacher: keras.Model, phase: Phase) -> Callable[[Tensor], dict[str, Tensor]]:
     taught = folded(subnetwork(teacher, sorted(phase.teacher_taps)))
     return lambda images: taught(images, training=False)
+
+
+def _loss_policy(student: keras.Model) -> keras.DTypePolicy:
+    """mixed_float16 if a layer computes so, else the policy at hand."""
+    policies = (layer.dtype_policy for layer in student._flatten_layers(include_self=False))
+    return next((p for p in policies if p.name == "mixed_float16"), keras.config.dtype_policy())
 
 
 def _weight_at_start(weight: float | Schedule) -> float:

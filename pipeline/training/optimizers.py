@@ -10,18 +10,18 @@ from hintlite.pipeline.settings.training import TrainingConfig
 
 
 def build_optimizer(
-    config: TrainingConfig, steps: int, steps_per_epoch: int, learning_rate: float | None = None
+    config: TrainingConfig, steps: int, learning_rate: float | None = None
 ) -> keras.optimizers.Optimizer:
     """A new optimizer for one phase.
 
     Args:
-        config: names and constants.
+        config: names and constants. The warm-up takes the same share of any phase as of one of
+            `config.epochs`, so that no phase is all warm-up.
         steps: steps of the whole phase, over which the rate decays.
-        steps_per_epoch: converts the warm-up from epochs to steps.
         learning_rate: peak; the config's if None.
     """
     peak = learning_rate or config.learning_rate
-    rate = _schedule(config, peak, steps, config.warmup_epochs * steps_per_epoch)
+    rate = _schedule(config, peak, steps, steps * config.warmup_epochs // config.epochs)
     common: dict[str, Any] = {
         "learning_rate": rate,
         "weight_decay": config.weight_decay or None,

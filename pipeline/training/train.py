@@ -91,8 +91,9 @@ class Job:
 def train(job: Job) -> list[Row]:
     """Runs the method's phases, going on from the folder's checkpoint if there is one.
 
-    Each phase ends with the weights of its best epoch on validation data: highest accuracy, then
-    lowest loss, in the task phase; lowest loss in the hint phase.
+    Each phase ends with the weights of its best epoch on validation data: the best of what
+    `TrainingConfig.choose_by` names, then lowest loss, in the task phase; lowest loss in the hint
+    phase.
 
     Returns:
         The history: one row an epoch, with phase, epoch, losses, accuracy and learning rate.
@@ -135,9 +136,7 @@ class _PhaseRun(keras.callbacks.Callback):
         self.batch_size = min(job.config.batch_size, len(job.data.train))
         self.steps = steps_per_epoch(len(job.data.train), self.batch_size)
         self.distiller = Distiller(job.student, phase, job.teacher, name=f"distiller_{key}")
-        self.optimizer = build_optimizer(
-            job.config, self.steps * self.epochs, self.steps, phase.learning_rate
-        )
+        self.optimizer = build_optimizer(job.config, self.steps * self.epochs, phase.learning_rate)
         self.distiller.compile(optimizer=self.optimizer, jit_compile=job.config.jit_compile)
         self.distiller.optimizer.build(self.distiller.trainable_variables)
         self.progress = Progress(phase=key, history=list(history))
@@ -219,8 +218,9 @@ class _PhaseRun(keras.callbacks.Callback):
         }
         self.progress.history.append(row)
         self.progress.epoch = epoch + 1
-        if self.keep == "last" or _rank(logs) < (self.progress.best or [math.inf]):
-            self.progress.best, self.progress.best_epoch = _rank(logs), epoch
+        rank = ranked(row, self.job.config.chosen_by)
+        if self.keep == "last" or rank < (self.progress.best or [math.inf]):
+            self.progress.best, self.progress.best_epoch = rank, epoch
             self.best = [variable.numpy() for variable in self.trained]
         checkpoint.save(self.job.checkpoint, self.progress, self.state, self.best)
         write_history(self.job.folder / "history.csv", self.progress.history)
@@ -237,10 +237,27 @@ class _PhaseRun(keras.callbacks.Callback):
         return float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
 
 
-def _rank(logs: dict[str, float]) -> list[float]:
-    """What makes one epoch better than another; smaller is better."""
-    loss = logs["val_loss"]
-    return [-logs["val_accuracy"], loss] if "val_accuracy" in logs else [loss]
+COLUMNS = {
+    "accuracy": "val_accuracy",
+    "balanced_accuracy": "val_balanced_accuracy",
+    "f1": "val_macro_f1",
+}
+
+
+def ranked(row: Mapping[str, Any], chosen_by: str) -> list[float]:
+    """What makes one epoch better than another: a smaller list.
+
+    Args:
+        row: of the history.
+        chosen_by: one of CHOOSE_BY. By "loss" the labels' cross-entropy counts, since the weights
+            of other terms may change over the epochs. A phase without logits goes by its loss.
+    """
+    loss = float(row["val_loss"])
+    if "val_accuracy" not in row:
+        return [loss]
+    if chosen_by == "loss":
+        return [float(row.get("val_ce", loss)), loss]
+    return [-float(row[COLUMNS[chosen_by]]), loss]
 
 
 def class_weights(data: TrainingData) -> dict[int, float]:

@@ -46,7 +46,7 @@ def _tensorboard(context: Context, title: str) -> list[keras.callbacks.Callback]
     return [keras.callbacks.TensorBoard(str(folder), write_graph=False)]
 
 
-def finish(network: keras.Model, path: Path, history: list[Row]) -> None:
+def finish(network: keras.Model, path: Path, history: list[Row], chosen_by: str) -> None:
     """Writes the network, computing in float32, and the summary.
 
     The checkpoint stays until the stage is complete (`Stage.scratch`): a training that is stopped
@@ -58,15 +58,16 @@ def finish(network: keras.Model, path: Path, history: list[Row]) -> None:
     aside = path.with_name("writing.keras")
     network.save(aside)
     aside.replace(path)
-    summary = {"parameters": network.count_params(), "best": _best(history)}
+    summary = {"parameters": network.count_params(), "best": _best(history, chosen_by)}
     write_whole(path.with_name("summary.json"), json.dumps(summary, indent=1))
 
 
-def _best(history: list[Row]) -> Row | None:
+def _best(history: list[Row], chosen_by: str) -> Row | None:
     """The row of the task phase's best epoch: the one whose weights were kept."""
+    from hintlite.pipeline.training.train import ranked
+
     rows = [row for row in history if row["phase"] == "task"]
-    order = ("val_accuracy", "val_loss")
-    return min(rows, key=lambda row: (-float(row[order[0]]), row[order[1]]), default=None)
+    return min(rows, key=lambda row: ranked(row, chosen_by), default=None)
 
 
 def _watcher(

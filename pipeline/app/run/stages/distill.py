@@ -91,7 +91,7 @@ def _work(context: Context, arm: str, folder: Path) -> None:
         names = [f"{i}:{v.path.replace('/', ':')}" for i, v in enumerate(dropped)]
         arrays = {name: v.numpy() for name, v in zip(names, dropped, strict=True)}
         np.savez(folder / "dropped.npz", **arrays)
-        finish(alone, folder / "student.keras", history)
+        finish(alone, folder / "student.keras", history, config.training.chosen_by)
 
 
 def _keep_maps(job: Job, folder: Path, phase: str) -> None:

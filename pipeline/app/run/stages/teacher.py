@@ -66,4 +66,4 @@ def _work(context: Context, member: int, folder: Path) -> None:
         history = []
         if config.teacher.family != "keras_file":  # a user's own teacher is used as it is
             history = train_with_progress(context, job, title)
-        finish(network, folder / "network.keras", history)
+        finish(network, folder / "network.keras", history, config.teacher_training.chosen_by)
