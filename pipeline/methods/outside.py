@@ -38,7 +38,7 @@ def find(name: str) -> Callable[[RunConfig, keras.Model, keras.Model], Method]:
         SettingsError: no such module or name, or one that makes no method.
     """
     found = _load(name)
-    make = found.of if inspect.isclass(found) else found
+    make = getattr(found, "of", found)  # a function is called as it is
     return lambda config, teacher, student: _made(name, make(config, teacher, student))
 
 
