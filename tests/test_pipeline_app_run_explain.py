@@ -14,7 +14,7 @@ from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.run.explain_files import read_samples
 from hintlite.pipeline.app.run.explanation import show, worst_first
 from hintlite.pipeline.app.run.folder import RunError
-from hintlite.pipeline.app.run.stages.explain import spread
+from hintlite.pipeline.data.kept import spread
 
 MODELS = ("teacher", "hint+kd")
 

@@ -34,7 +34,7 @@ def pictures(count, classes, shape, seed=0):
     return (noise + labels.reshape(-1, 1, 1, 1) * 150 // classes).astype(np.uint8), labels
 
 
-def test_a_dataset_in_memory_goes_through_the_whole_line(tmp_path):
+def test_a_dataset_in_memory_goes_through_the_whole_line(tmp_path, capfd):
     import tensorflow as tf
 
     from hintlite.pipeline.data.sources.tf_dataset import from_tf_dataset
@@ -58,11 +58,15 @@ def test_a_dataset_in_memory_goes_through_the_whole_line(tmp_path):
         ("hint+kd", "int8"),
     ]
     assert (tmp_path / "run" / "report.html").is_file()
-    assert main(["run", str(tmp_path / "run")]) == 1  # the command cannot know these samples
     labels_file = tmp_path / "run" / "bundle" / "device" / "labels.txt"
     assert labels_file.read_text().split() == ["dark", "gray", "bright"]
     metrics = json.loads((tmp_path / "run" / "evaluate" / "metrics.json").read_text())
     assert metrics["teacher:int8"]["total"] == 30
+    # The command goes on with the samples that the run keeps.
+    rate = ["--training.learning_rate", "0.001"]
+    for words in (["bundle", "--mcu", "c"], ["distill", *rate], ["quantize"], ["evaluate"]):
+        assert main([words[0], str(tmp_path / "run"), *words[1:]]) == 0, capfd.readouterr().err
+    assert "evaluation on the test part: 30 samples" in capfd.readouterr().err
 
 
 @pytest.mark.slow(

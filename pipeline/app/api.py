@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,11 @@ from hintlite.files import write_whole
 from hintlite.pipeline.app.run.console import LOG, Terminal, logged
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import RunFolder
+from hintlite.pipeline.app.run.samples import RunSamples
 from hintlite.pipeline.app.run.session import prepare_tensorflow
-from hintlite.pipeline.app.settings.text import settings_text
-from hintlite.pipeline.runs.layout import FROM_PYTHON, SETTINGS
+from hintlite.pipeline.app.settings.text import absolute, settings_text
+from hintlite.pipeline.runs.layout import SETTINGS
+from hintlite.pipeline.settings.data import FROM_PYTHON
 from hintlite.pipeline.settings.run import RunConfig
 
 if TYPE_CHECKING:
@@ -44,14 +47,14 @@ def run(
     from hintlite.pipeline.app.run.ending import conclude
     from hintlite.pipeline.app.run.line import run_all
 
-    config = config or RunConfig()
+    config = absolute(config or RunConfig())
+    if source is not None:
+        config = replace(config, data=replace(config.data, source=FROM_PYTHON, path=None))
     place = RunFolder(Path(folder))
     terminal = Terminal()
     with place.lock(), logged(place.path / LOG, verbose=False):
         prepare_tensorflow(config)
         write_whole(place.path / SETTINGS, settings_text(config))
-        if source is not None:
-            write_whole(place.path / FROM_PYTHON, "")
-        context = Context(config, place, terminal, source)
+        context = Context(config, place, terminal, RunSamples(config.data, place, source))
         run_all(context)
         return conclude(context)

@@ -9,11 +9,11 @@ from hintlite.pipeline.data.checks import check_range
 from hintlite.pipeline.data.load import test_part
 from hintlite.pipeline.data.sources.dispatch import open_source
 from hintlite.pipeline.data.sources.source import Labelled, Pool, Source
-from hintlite.pipeline.data.training_data import TrainingData
+from hintlite.pipeline.data.training_data import KeptData
 from hintlite.pipeline.settings.data import DataConfig
 
 
-def load_test(config: DataConfig, training: TrainingData, source: Source | None = None) -> Labelled:
+def load_test(config: DataConfig, training: KeptData, source: Source | None = None) -> Labelled:
     """Reads the test part that belongs to a training part.
 
     Args:
@@ -37,7 +37,7 @@ def load_test(config: DataConfig, training: TrainingData, source: Source | None 
     return test
 
 
-def _set_aside(pool: Pool, config: DataConfig, training: TrainingData) -> Labelled:
+def _set_aside(pool: Pool, config: DataConfig, training: KeptData) -> Labelled:
     """The part that load_training set aside, provided that the source is still the same."""
     rows = test_part(pool, config)
     if not np.array_equal(rows, training.test_rows):
@@ -48,7 +48,7 @@ def _set_aside(pool: Pool, config: DataConfig, training: TrainingData) -> Labell
     return Labelled(pool.read(rows, training.input_shape), pool.labels[rows], rows)
 
 
-def _check_alike(test: Labelled, training: TrainingData, place: str) -> None:
+def _check_alike(test: Labelled, training: KeptData, place: str) -> None:
     place = f"{place} (test)"
     if test.images.shape[1:] != training.input_shape:
         raise DataError(

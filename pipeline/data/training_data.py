@@ -14,28 +14,26 @@ from hintlite.pipeline.data.splits import Splits
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingData:
-    """Raw samples with their division; indices are rows of `images` unless said otherwise.
+class KeptData:
+    """What a run keeps of its raw samples; indices are rows of `images` unless said otherwise.
 
     Args:
-        images: raw [n, h, w, c], uint8 or float32: train and validation samples, no others.
+        images: raw [n, h, w, c], uint8 or float32: none of the test part.
         labels: int64 [n].
         class_names: one a label value.
-        train: int64, sorted.
         validation: int64, sorted.
-        calibration: int64, sorted, all in train.
+        calibration: int64, sorted.
         normalization: from raw values to a network's input.
         raw_max: the raw value of full brightness; None for floating point.
         source_rows: int64 [n], where each image stands in its source.
         test_rows: int64, rows of the source kept for the evaluation; empty where the source has
             a test set of its own.
-        fingerprint: sha256 of images, labels and class names.
+        fingerprint: sha256 of the images and labels of both parts, and of the class names.
     """
 
     images: np.ndarray
     labels: np.ndarray
     class_names: tuple[str, ...]
-    train: np.ndarray
     validation: np.ndarray
     calibration: np.ndarray
     normalization: Normalization
@@ -43,10 +41,6 @@ class TrainingData:
     source_rows: np.ndarray
     test_rows: np.ndarray
     fingerprint: str
-
-    def __post_init__(self) -> None:
-        """Refuses parts that overlap."""
-        self.split_indices()
 
     @property
     def input_shape(self) -> Shape:
@@ -62,6 +56,21 @@ class TrainingData:
     def normalized(self, indices: np.ndarray) -> np.ndarray:
         """The samples of these rows as a network is fed them: float32 [len(indices), h, w, c]."""
         return self.normalization.apply(self.images[indices])
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData(KeptData):
+    """All train and validation samples, with their division.
+
+    Args:
+        train: int64, sorted; the calibration rows are among them.
+    """
+
+    train: np.ndarray
+
+    def __post_init__(self) -> None:
+        """Refuses parts that overlap."""
+        self.split_indices()
 
     def split_indices(self) -> Splits:
         """The division as rows of the source, for the run's folder."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 SETTINGS = "settings.yaml"
 RECORD = "stage.json"  # in each stage's folder: what it was made from, and the hashes of its files
-FROM_PYTHON = ".from_python"  # marks a run whose samples no setting names
 TARGETS = "targets"  # one stage a target other than this host
 RESULT = "result.json"  # of a target
 EXPLANATION = "explain.json"  # of a stage explain/<model>

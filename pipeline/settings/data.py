@@ -6,8 +6,12 @@ from dataclasses import dataclass, field
 
 from hintlite.pipeline.settings.base import one_of, require
 
-SOURCES = ("digits", "fashion_mnist", "mnist", "cifar10", "cifar100", "folder", "npz")
 NORMALIZATIONS = ("unit", "standard", "signed", "raw")
+FROM_PYTHON = "python"  # samples that a Python program handed in; only that program has them
+SOURCES = (
+    *("digits", "fashion_mnist", "mnist", "cifar10", "cifar100", "folder", "npz"),
+    FROM_PYTHON,
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class DataConfig:
     Args:
         source: digits (embedded), fashion_mnist, mnist, cifar10, cifar100, folder (of class-named
             folders of images) or npz (arrays "x" and "y", optionally "x_test", "y_test" and
-            "class_names").
+            "class_names"); python stands in the settings of runs that were made from Python.
         path: the folder or the .npz file; for the data sets that are downloaded, a folder to read
             instead of the download cache.
         validation_fraction: share of the training samples kept for choices.

@@ -63,9 +63,13 @@ def _identity(tuning: Tuning, terminal: Terminal) -> tuple[dict[str, Any], int]:
     from hintlite.pipeline.app.experiments.studies.plan import student_identity
     from hintlite.pipeline.app.run.context import Context
     from hintlite.pipeline.app.run.folder import RunFolder
+    from hintlite.pipeline.app.run.samples import RunSamples
+    from hintlite.pipeline.data.load import load_training
 
     config = tuning.config({})
-    context = Context(config, RunFolder(Path()), terminal, models=config.arms)
+    folder, data = RunFolder(Path()), load_training(config.data)
+    samples = RunSamples(config.data, folder, loaded=data)
+    context = Context(config, folder, terminal, samples, models=config.arms)
     identity = {
         "arm": tuning.arm,
         "objective": tuning.objective,
@@ -73,7 +77,7 @@ def _identity(tuning: Tuning, terminal: Terminal) -> tuple[dict[str, Any], int]:
         "search": {name: asdict(space) for name, space in tuning.search.items()},
         "base, samples or hintlite itself": student_identity(context),
     }
-    return identity, len(context.data.validation)
+    return identity, len(data.validation)
 
 
 def _carry_out(trials: Trials, jobs: int, terminal: Terminal) -> None:

@@ -10,10 +10,10 @@ from hintlite.errors import SettingsError
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.look.compare import percent
 from hintlite.pipeline.app.settings.parser import Parser, make_parser
-from hintlite.pipeline.settings.data import NORMALIZATIONS, SOURCES, DataConfig
+from hintlite.pipeline.settings.data import FROM_PYTHON, NORMALIZATIONS, SOURCES, DataConfig
 from hintlite.pipeline.settings.quantize import QATConfig, QuantizeConfig
 
-NAMED = tuple(name for name in SOURCES if name not in ("folder", "npz"))
+NAMED = tuple(name for name in SOURCES if name not in ("folder", "npz", FROM_PYTHON))
 _QAT, _QUANTIZE, _DATA = QATConfig(), QuantizeConfig(), DataConfig()
 # name, default, what; the type is the default's.
 NUMBERS: tuple[tuple[str, int | float, str], ...] = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hintlite.files import write_whole
@@ -12,12 +14,15 @@ from hintlite.pipeline.app.run.console import LOG, Terminal, logged
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import RunError, RunFolder
 from hintlite.pipeline.app.run.foreign import is_model, on_model
+from hintlite.pipeline.app.run.samples import RunSamples
 from hintlite.pipeline.app.run.session import prepare_tensorflow
 from hintlite.pipeline.app.settings.text import settings_text
-from hintlite.pipeline.runs.layout import FROM_PYTHON, SETTINGS
+from hintlite.pipeline.runs.layout import SETTINGS
 from hintlite.pipeline.settings.run import RunConfig
 
 RUNS = Path("runs")
+# These look whether the user's samples have changed; the others take those that the run keeps.
+REREAD = ("run", "teacher", "distill", "evaluate")
 
 
 def run_stages(command: Command) -> int:
@@ -44,23 +49,35 @@ def _run_locked(command: Command, config: RunConfig, folder: RunFolder, terminal
     from hintlite.pipeline.app.run.line import require_inputs, run_all, run_one
 
     path = folder.path
-    if (path / FROM_PYTHON).exists():
-        raise RunError(
-            f"{path}: its samples came from Python, not from data.source: go on with "
-            "hintlite.pipeline.app.api.run and the same samples"
-        )
-    context = Context(config, folder, terminal, logs=_tensorboard(command, path))
+    samples = RunSamples(config.data, folder, rereads=command.name in REREAD)
+    context = Context(config, folder, terminal, samples, _tensorboard(command, path))
     with terminal.task("loading TensorFlow"):
         prepare_tensorflow(config)
     if command.name != "run":
         require_inputs(context, command.name, command.options)
-    write_whole(path / SETTINGS, settings_text(config))
-    if command.name == "run":
-        run_all(context)
-        _show(context)
-    else:
+    with _noted(config, folder):
+        if command.name == "run":
+            run_all(context)
+            _show(context)
+            return
         for place in run_one(context, command.name, command.options):
             terminal.say(f"{command.name}: {path / place}")
+
+
+@contextmanager
+def _noted(config: RunConfig, folder: RunFolder) -> Iterator[None]:
+    """Keeps the settings in the run's folder; not those of a start that fails at once."""
+    place = folder.path / SETTINGS
+    before = place.read_text() if place.is_file() else None
+    write_whole(place, settings_text(config))
+    try:
+        yield
+    except Exception:
+        if not folder.completed and before is None:
+            place.unlink()
+        elif not folder.completed and before is not None:
+            write_whole(place, before)
+        raise
 
 
 def _show(context: Context) -> None:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hintlite.errors import HintliteError
 from hintlite.pipeline.app.run.console import Terminal
-from hintlite.pipeline.app.run.folder import RunFolder
+from hintlite.pipeline.app.run.folder import RunError, RunFolder
+from hintlite.pipeline.app.run.samples import RunSamples
 from hintlite.pipeline.runs.layout import TEACHER, teacher_stages
 from hintlite.pipeline.settings.run import RunConfig
 
 if TYPE_CHECKING:
     import keras
 
-    from hintlite.pipeline.data.sources.source import Source
-    from hintlite.pipeline.data.training_data import TrainingData
+    from hintlite.pipeline.data.training_data import KeptData, TrainingData
     from hintlite.pipeline.training.checkpoint import Row
 
 TRAINING_LIBRARIES = ("keras", "tensorflow", "numpy")
@@ -38,7 +38,7 @@ class Context:
         config: the settings.
         folder: where the stages are kept.
         terminal: shows progress.
-        source: the caller's own samples instead of those that the settings name.
+        samples: where the samples come from; from the place that the settings name if None.
         logs: where TensorBoard logs go; none are written if None.
         models: what is converted, evaluated and benchmarked; the teacher and the arms if None.
         at_epoch: is told each row of a student's history; what it raises ends the training.
@@ -49,22 +49,31 @@ class Context:
         config: RunConfig,
         folder: RunFolder,
         terminal: Terminal,
-        source: Source | None = None,
+        samples: RunSamples | None = None,
         logs: Path | None = None,
         models: tuple[str, ...] | None = None,
         at_epoch: Callable[[Row], None] | None = None,
     ) -> None:
         self.config, self.folder, self.terminal = config, folder, terminal
-        self.source, self.logs = source, logs
+        self.logs = logs
         self.models = models or (TEACHER, *config.arms)
         self.at_epoch = at_epoch
+        self.samples = samples or RunSamples(config.data, folder)
 
-    @cached_property
+    @property
     def data(self) -> TrainingData:
-        """Training, validation and calibration samples; the test samples are not among them."""
-        from hintlite.pipeline.data.load import load_training
+        """Training, validation and calibration samples; the test samples are not among them.
 
-        return load_training(self.config.data, self.source)
+        Raises:
+            RunError: they are gone, or have changed since the run was made.
+            DataError: they cannot be used.
+        """
+        return self.samples.data
+
+    @property
+    def kept(self) -> KeptData:
+        """What the run keeps of the samples: enough for all stages after the training."""
+        return self.samples.kept
 
     @property
     def teachers(self) -> tuple[str, ...]:
@@ -75,17 +84,36 @@ class Context:
         """The named parts of the settings, as plain data for a stage's key."""
         everything = asdict(self.config)
         for network in ("teacher", "student"):
-            # Younger than the first runs: at its default it says nothing that they did not mean.
-            for younger in ("first_stride", "channel_multiple"):
-                if everything[network][younger] == 1:
-                    everything[network].pop(younger)
+            everything[network].pop("path")  # the hash of the file is part of the key
+            # At its default it is left out: the ids of recorded studies were made without it.
+            for name in ("first_stride", "channel_multiple"):
+                if everything[network][name] == 1:
+                    everything[network].pop(name)
         return {name: everything[name] for name in (*names, "deterministic")}
 
-    def samples(self) -> dict[str, Any]:
+    def training_samples(self) -> dict[str, Any]:
         """What a training depends on of the data: all but the calibration samples."""
         settings = asdict(self.config.data)
+        settings.pop("path")  # contents decide
         settings.pop("calibration_samples")  # drawn apart from the other parts: moves nobody
-        return {"data": settings, "fingerprint": self.data.fingerprint}
+        return {"data": settings, "fingerprint": self.samples.fingerprint}
+
+    def file_hash(self, path: str, stage: str) -> str:
+        """sha256 of a file of the user's; where it is gone, as the stage made of it recorded it.
+
+        Args:
+            path: of the file, absolute.
+            stage: whose record has it: its path in `origin`, its hash in `settings`, as "file".
+
+        Raises:
+            RunError: it is gone, and nothing was made of it.
+        """
+        if Path(path).is_file():
+            return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        record = self.folder.found(stage)
+        if record is None or record.get("origin", {}).get("file") != path:
+            raise RunError(f"{path}: no such file, and {self.folder.path} has nothing made of it")
+        return str(record["settings"]["file"])
 
     def file(self, stage: str, name: str) -> Path:
         """A file of a complete stage."""

@@ -16,7 +16,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,8 @@ class Stage:
         resumes: an interrupted try is gone on with; otherwise its leftovers are thrown away.
         scratch: files and folders of that work which only serve to go on with it. The work leaves
             them there; they are removed when the stage is complete, and are no part of it.
+        origin: what it takes from outside the run -> where that lay. This is recorded, but is no
+            part of the key: contents decide, not places.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Stage:
     work: Callable[[Path], None]
     resumes: bool = False
     scratch: tuple[str, ...] = ()
+    origin: Mapping[str, str | None] = field(default_factory=dict)
 
 
 class RunFolder:
@@ -68,10 +71,14 @@ class RunFolder:
 
     Args:
         path: created if it is missing.
+
+    Attributes:
+        completed: names of the stages that were done through this object.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.completed: list[str] = []
 
     def place(self, name: str) -> Path:
         """The folder of a stage."""
@@ -133,6 +140,10 @@ class RunFolder:
             ) from error
         return record
 
+    def found(self, name: str) -> dict[str, Any] | None:
+        """What stage.json of a complete stage says; None where there is none."""
+        return self.record(name) if (self.place(name) / RECORD).is_file() else None
+
     def outputs(self, name: str) -> dict[str, str]:
         """File name -> sha256 of a complete stage."""
         outputs: dict[str, str] = self.record(name)["outputs"]
@@ -155,6 +166,7 @@ class RunFolder:
         """
         self._finish(stage)
         if self.is_fresh(stage):
+            self._note_origin(stage)
             return False
         key = self.key(stage)
         partial = self._workplace(stage, key)
@@ -167,10 +179,18 @@ class RunFolder:
             "inputs": {name: self.record(name)["key"] for name in stage.inputs},
             "libraries": versions(stage.libraries),
             "outputs": hashes(partial, leave_out=(KEY, *stage.scratch)),
+            "origin": dict(stage.origin),
         }
-        write_whole(partial / RECORD, json.dumps(record, indent=1, sort_keys=True))
+        _write_record(partial, record)
         self._finish(stage)
+        self.completed.append(stage.name)
         return True
+
+    def _note_origin(self, stage: Stage) -> None:
+        """The same contents may lie elsewhere by now."""
+        record = self.record(stage.name)
+        if stage.origin and record.get("origin") != stage.origin:
+            _write_record(self.place(stage.name), record | {"origin": dict(stage.origin)})
 
     def _workplace(self, stage: Stage, key: str) -> Path:
         """The partial folder, with what an interrupted try left in it where that is of use."""
@@ -197,6 +217,10 @@ class RunFolder:
                 os.rename(place, old)
             os.rename(partial, place)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_record(folder: Path, record: Mapping[str, Any]) -> None:
+    write_whole(folder / RECORD, json.dumps(record, indent=1, sort_keys=True))
 
 
 def versions(libraries: tuple[str, ...]) -> dict[str, str | None]:

@@ -32,7 +32,7 @@ from hintlite.pipeline.app.run.stages import (
 
 # Stages are described when their turn comes: a stage's key needs the stages before it.
 LINE: dict[str, Callable[[Context], list[Stage]]] = {
-    "data": lambda context: [data.stage(context)],
+    "data": data.stages,
     "teacher": teacher.stages,
     "distill": distill.stages,
     "quantize": quantize.stages,

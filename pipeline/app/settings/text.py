@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from typing import Any
 
@@ -67,9 +68,24 @@ def config_of(parser: Parser, arguments: Any) -> RunConfig:
         instance = parser.instantiate(arguments)
         config = RunConfig(**{key: instance[key] for key in asdict(RunConfig())})
         _check_arms(config)
+        return absolute(config)
     except (HintliteError, ValueError, TypeError) as error:
         raise WrongUseError(str(error)) from error
-    return config
+
+
+def absolute(config: RunConfig) -> RunConfig:
+    """With absolute paths, so that the settings mean the same from any working folder."""
+    return replace(
+        config,
+        data=replace(config.data, path=_absolute(config.data.path)),
+        teacher=replace(config.teacher, path=_absolute(config.teacher.path)),
+        student=replace(config.student, path=_absolute(config.student.path)),
+        cache=replace(config.cache, folder=_absolute(config.cache.folder)),
+    )
+
+
+def _absolute(path: str | None) -> str | None:
+    return None if path is None else os.path.abspath(os.path.expanduser(path))
 
 
 def _forget_default_shape(given: Any, default: dict[str, Any]) -> None:

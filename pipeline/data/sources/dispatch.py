@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from hintlite.pipeline.data.checks import DataError
 from hintlite.pipeline.data.sources.cifar import CIFAR10, CIFAR100, open_cifar
 from hintlite.pipeline.data.sources.digits import open_digits
 from hintlite.pipeline.data.sources.fashion_mnist import open_fashion_mnist
@@ -11,7 +12,15 @@ from hintlite.pipeline.data.sources.folder import open_folder
 from hintlite.pipeline.data.sources.mnist import open_mnist
 from hintlite.pipeline.data.sources.npz import open_npz
 from hintlite.pipeline.data.sources.source import Pool, Source
-from hintlite.pipeline.settings.data import DataConfig
+from hintlite.pipeline.settings.data import FROM_PYTHON, DataConfig
+
+
+def _only_from_python(config: DataConfig) -> Pool:
+    raise DataError(
+        f"data.source {config.source!r} stands for samples that a Python program hands in: the "
+        "command takes a folder, an .npz file or a data set by name"
+    )
+
 
 SOURCES: dict[str, Source] = {
     "digits": open_digits,
@@ -21,6 +30,7 @@ SOURCES: dict[str, Source] = {
     "cifar100": partial(open_cifar, CIFAR100),
     "folder": open_folder,
     "npz": open_npz,
+    FROM_PYTHON: _only_from_python,
 }
 
 

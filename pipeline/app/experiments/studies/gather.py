@@ -115,7 +115,7 @@ def _accuracy(context: Context, model: str) -> dict[str, Any]:
         },
         "test": {column: tested[f"{model}:{name}"] for column, name in names.items()},
         "test_sha256": context.folder.record(evaluate.NAME)["settings"]["test"],
-        "fingerprint": context.data.fingerprint,
+        "fingerprint": context.kept.fingerprint,
     }
 
 

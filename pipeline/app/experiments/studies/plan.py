@@ -14,9 +14,11 @@ from hintlite.pipeline.app.experiments.studies.definition import Arm, Study, mer
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import RunFolder, Stage
+from hintlite.pipeline.app.run.samples import RunSamples
 from hintlite.pipeline.app.run.stages import data as data_stage
 from hintlite.pipeline.app.run.stages import distill, evaluate, quantize, teacher
 from hintlite.pipeline.app.settings.text import config_from
+from hintlite.pipeline.data.load import load_training
 from hintlite.pipeline.runs.record import digest
 from hintlite.pipeline.settings.quantize import QuantizeConfig
 from hintlite.pipeline.settings.run import RunConfig
@@ -143,12 +145,12 @@ def _run(
 
 def _context(config: RunConfig, loaded: dict[str, TrainingData]) -> Context:
     """A context without a folder, whose samples are read once for all runs that share them."""
-    context = Context(config, RunFolder(Path()), _terminal(), models=config.arms)
     samples = digest(asdict(config.data))
     if samples not in loaded:
-        loaded[samples] = context.data
-    context.data = loaded[samples]
-    return context
+        loaded[samples] = load_training(config.data)
+    folder = RunFolder(Path())
+    data = RunSamples(config.data, folder, loaded=loaded[samples])
+    return Context(config, folder, _terminal(), data, models=config.arms)
 
 
 def _portable(stage: Stage) -> dict[str, Any]:

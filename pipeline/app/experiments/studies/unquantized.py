@@ -37,7 +37,7 @@ def measure(context: Context, said: str) -> dict[str, Any]:
         "validation": {FLOAT: _validated(context, path), INT8: None, "agreement": None},
         "test": {FLOAT: figures, INT8: None},
         "test_sha256": samples,
-        "fingerprint": context.data.fingerprint,
+        "fingerprint": context.kept.fingerprint,
         "macs": inspect(path).macs,
         "bytes": {FLOAT: path.stat().st_size, INT8: None},
     }
@@ -56,6 +56,6 @@ def _convert(context: Context, arm: str) -> Path:
 def _validated(context: Context, path: Path) -> float:
     from hintlite.deploy.interpret.runtime import Runner
 
-    data = context.data
+    data = context.kept
     logits = Runner(path, threads=2).predict(data.normalized(data.validation))
     return float((logits.argmax(axis=1) == data.labels[data.validation]).mean())

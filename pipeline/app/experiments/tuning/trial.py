@@ -19,6 +19,7 @@ from hintlite.pipeline.app.experiments.tuning.task import TEACHER, TrialTask
 from hintlite.pipeline.app.run.console import LOG, logged
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import BusyError, RunFolder
+from hintlite.pipeline.app.run.samples import RunSamples
 from hintlite.pipeline.app.run.stages.quantize import quantized
 from hintlite.pipeline.runs.layout import file_name
 
@@ -87,9 +88,8 @@ def _context(
     told: Callable[[Row], None],
 ) -> Context:
     place = RunFolder(student_folder(task.place, config.seed))
-    context = Context(config, place, reporter, models=config.arms, at_epoch=told)
-    context.data = data
-    return context
+    samples = RunSamples(config.data, place, loaded=data)
+    return Context(config, place, reporter, samples, models=config.arms, at_epoch=told)
 
 
 def _teacher(task: TrialTask, base: Context) -> Path:
@@ -98,8 +98,8 @@ def _teacher(task: TrialTask, base: Context) -> Path:
     from hintlite.pipeline.app.run.line import complete
 
     place = RunFolder(task.layout.teacher(teacher_key(base)))
-    context = Context(base.config, place, base.terminal)
-    context.data = base.data
+    samples = RunSamples(base.config.data, place, loaded=base.data)
+    context = Context(base.config, place, base.terminal, samples)
     with _patient_lock(place):
         complete(context, "data")
         complete(context, "teacher")

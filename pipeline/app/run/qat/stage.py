@@ -45,7 +45,7 @@ def has_soft_targets(context: Context, arm: str) -> bool:
 
 def settings(context: Context, arm: str) -> dict[str, Any]:
     """What decides the outcome beside the settings of `quantize`."""
-    found = context.settings("qat", "seed") | context.samples() | {"fine_tuning": VERSION}
+    found = context.settings("qat", "seed") | context.training_samples() | {"fine_tuning": VERSION}
     training = asdict(context.config.training)
     found["training"] = {
         name: training[name] for name in ("batch_size", "label_smoothing", "class_weights")

@@ -9,7 +9,7 @@ import numpy as np
 
 from hintlite.pipeline.app.run.context import Context, commit
 from hintlite.pipeline.app.run.folder import RunError, Stage
-from hintlite.pipeline.app.run.stages.data import NAME as DATA
+from hintlite.pipeline.app.run.samples import DATA, SAMPLES
 from hintlite.pipeline.app.run.stages.quantize import quantized
 from hintlite.pipeline.runs.layout import INT8, file_name
 
@@ -27,7 +27,7 @@ def stage(context: Context) -> Stage:
         name=NAME,
         version=1,
         settings=settings,
-        inputs=(DATA, *(f"quantize/{arm}" for arm in config.arms)),
+        inputs=(DATA, SAMPLES, *(f"quantize/{arm}" for arm in config.arms)),
         libraries=("ai-edge-litert", "numpy"),
         work=lambda folder: _work(context, folder),
     )
@@ -67,7 +67,7 @@ def _work(context: Context, folder: Path) -> None:
     import hintlite.benchmarks.bench_tflite
     from hintlite.deploy.bundle.bundle import write_bundle
 
-    data, config = context.data, context.config
+    data, config = context.kept, context.config
     arm = chosen_arm(context)
     rows = samples(data.labels, data.validation, config.bundle_samples)
     name = file_name(arm, quantized(context, arm))
@@ -118,6 +118,6 @@ def provenance(context: Context, arm: str) -> dict[str, object]:
         "arm": arm,
         "seed": config.seed,
         "data": config.data.source,
-        "data_sha256": context.data.fingerprint,
+        "data_sha256": context.kept.fingerprint,
         "versions": {name: metadata.version(name) for name in PROVENANCE_LIBRARIES},
     }

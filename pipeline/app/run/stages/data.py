@@ -1,35 +1,56 @@
-"""data: who is trained on, validated on, calibrated with; the test part's place is only noted."""
+"""data: who is trained on, validated on, calibrated with; the test part's place is only noted.
+
+Its second stage, samples, keeps what the stages after the training read, so that a finished run
+needs the training data no more.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 from hintlite.files import write_whole
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import Stage
+from hintlite.pipeline.app.run.samples import DATA, FACTS, SAMPLES, SPLITS
+from hintlite.pipeline.settings.data import FROM_PYTHON
 
-NAME = "data"
+
+def stages(context: Context) -> list[Stage]:
+    """The stages that write splits.npz and data.json, and the samples that are kept."""
+    return [stage(context), _samples(context)]
 
 
 def stage(context: Context) -> Stage:
     """The stage that writes splits.npz and data.json."""
-    settings = asdict(context.config.data)
-    settings.pop("augmentation")
     return Stage(
-        name=NAME,
+        name=DATA,
         version=1,
-        settings={"data": settings, "fingerprint": context.data.fingerprint},
+        settings={
+            "data": context.samples.settings(),
+            "fingerprint": context.samples.fingerprint,
+        },
         inputs=(),
         libraries=("numpy",),
         work=lambda folder: _work(context, folder),
+        origin={"path": context.config.data.path},
+    )
+
+
+def _samples(context: Context) -> Stage:
+    return Stage(
+        name=SAMPLES,
+        version=1,
+        settings={},
+        inputs=(DATA,),
+        libraries=(),
+        work=lambda folder: _keep(context, folder),
     )
 
 
 def _work(context: Context, folder: Path) -> None:
     data = context.data
-    data.split_indices().save(folder / "splits.npz")
+    data.split_indices().save(folder / SPLITS)
     facts = {
         "source": context.config.data.source,
         "fingerprint": data.fingerprint,
@@ -41,9 +62,29 @@ def _work(context: Context, folder: Path) -> None:
         "validation": len(data.validation),
         "calibration": len(data.calibration),
     }
-    write_whole(folder / "data.json", json.dumps(facts, indent=1))
+    write_whole(folder / FACTS, json.dumps(facts, indent=1))
     context.terminal.say(
         f"data: {context.config.data.source}, {len(data.train)} to train on, "
         f"{len(data.validation)} to validate, {len(data.calibration)} of the training part to "
         f"calibrate, images {data.input_shape}, {len(data.class_names)} classes"
     )
+
+
+def _keep(context: Context, folder: Path) -> None:
+    from hintlite.pipeline.data.calibration import check_calibration
+    from hintlite.pipeline.data.kept import fits, keep
+
+    data = context.data
+    check_calibration(data)
+    from_python = context.config.data.source == FROM_PYTHON
+    kept = keep(data, folder, whole=from_python and fits(data))
+    if kept < len(data.validation):
+        context.terminal.say(
+            f"samples: {kept} of the {len(data.validation)} validation samples are kept in the "
+            "run; files are verified on these"
+        )
+    if from_python and not fits(data):
+        context.terminal.say(
+            f"samples: the training part, {data.images.nbytes / 1e6:,.0f} MB, is not kept: for "
+            "another training, give the same samples again"
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,12 +31,11 @@ def _stage(context: Context, arm: str) -> Stage:
     from hintlite.pipeline.training.checkpoint import CHECKPOINT
 
     settings = context.settings("student", "training", "seed", "hint_member")
-    settings |= settings_read(arm, context.config) | context.samples()
+    settings |= settings_read(arm, context.config) | context.training_samples()
     if arm != "scratch":
         settings["teacher_outputs"] = mode(context.config)
     if context.config.student.path is not None:
-        file = Path(context.config.student.path)
-        settings["student_file"] = hashlib.sha256(file.read_bytes()).hexdigest()
+        settings["file"] = context.file_hash(context.config.student.path, f"distill/{arm}")
     return Stage(
         name=f"distill/{arm}",
         version=1,
@@ -47,6 +45,7 @@ def _stage(context: Context, arm: str) -> Stage:
         work=lambda folder: _work(context, arm, folder),
         resumes=True,
         scratch=(CHECKPOINT,),
+        origin={"file": context.config.student.path},
     )
 
 

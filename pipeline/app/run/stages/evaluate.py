@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hintlite.files import write_whole
 from hintlite.pipeline.app.run.context import Context
-from hintlite.pipeline.app.run.folder import Stage
-from hintlite.pipeline.app.run.stages.data import NAME as DATA
+from hintlite.pipeline.app.run.folder import RunError, Stage
+from hintlite.pipeline.app.run.samples import DATA, SAMPLES
 from hintlite.pipeline.app.run.stages.quantize import precisions
 from hintlite.pipeline.runs.layout import file_name
+from hintlite.pipeline.settings.data import FROM_PYTHON
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,25 +23,47 @@ if TYPE_CHECKING:
 
 NAME = "evaluate"
 VERSION = 1
+TEST = "test.npz"  # the test samples of a run from Python, for another evaluation
 
 
 def stage(context: Context) -> Stage:
     """The stage that writes predictions.npz (per sample) and metrics.json (derived from it)."""
-    test = _open_test(context)
+    test = cache(lambda: _open_test(context))
     return Stage(
         name=NAME,
         version=VERSION,
-        settings={"data": asdict(context.config.data), "test": _fingerprint(test)},
-        inputs=(DATA, *(f"quantize/{model}" for model in context.models)),
+        settings={
+            "data": context.samples.settings(),
+            "test": _recorded(context) or _fingerprint(test()),
+        },
+        inputs=(DATA, SAMPLES, *(f"quantize/{model}" for model in context.models)),
         libraries=("ai-edge-litert", "numpy"),
-        work=lambda folder: _work(context, test, folder),
+        work=lambda folder: _work(context, test(), folder),
     )
 
 
-def _open_test(context: Context) -> Labelled:
-    from hintlite.pipeline.data.held_out import load_test
+def _recorded(context: Context) -> str | None:
+    """The fingerprint that an earlier evaluation has noted, where the samples need no look."""
+    record = context.folder.found(NAME)
+    if record is None or context.samples.kept_fingerprint is None:
+        return None
+    same = record["settings"]["data"] == context.samples.settings()
+    return str(record["settings"]["test"]) if same else None
 
-    return load_test(context.config.data, context.data, context.source)
+
+def _open_test(context: Context) -> Labelled:
+    import numpy as np
+
+    from hintlite.pipeline.data.held_out import load_test
+    from hintlite.pipeline.data.sources.source import Labelled
+
+    if not context.samples.is_gone:
+        return load_test(context.config.data, context.kept, context.samples.source)
+    kept = context.folder.place(NAME) / TEST
+    if not kept.is_file():
+        raise RunError(context.samples.gone("the evaluation"))
+    with np.load(kept, allow_pickle=False) as file:
+        return Labelled(**{name: file[name] for name in file.files})
 
 
 def _fingerprint(test: Labelled) -> str:
@@ -53,8 +76,9 @@ def _work(context: Context, test: Labelled, folder: Path) -> None:
     import numpy as np
 
     from hintlite.deploy.interpret.runtime import Runner
+    from hintlite.pipeline.data.kept import MOST_BYTES
 
-    images = context.data.normalization.apply(test.images)
+    images = context.kept.normalization.apply(test.images)
     arrays = {"labels": test.labels, "rows": test.rows}
     pairs = [(model, each) for model in context.models for each in precisions(context, model)]
     with context.terminal.task("evaluation on the test part") as bar:
@@ -65,6 +89,9 @@ def _work(context: Context, test: Labelled, folder: Path) -> None:
             arrays[f"{model}:{precision}"] = logits.astype(np.float32)
         bar.note = f"{len(test.labels)} samples, {len(pairs)} files"
     np.savez_compressed(str(folder / "predictions.npz"), allow_pickle=False, **arrays)
+    if context.config.data.source == FROM_PYTHON and test.images.nbytes <= MOST_BYTES:
+        samples = {"images": test.images, "labels": test.labels, "rows": test.rows}
+        np.savez(folder / TEST, allow_pickle=False, **samples)
     write_whole(folder / "metrics.json", json.dumps(metrics(arrays), indent=1))
 
 
@@ -81,7 +108,7 @@ def alone(context: Context, file: Path) -> tuple[dict[str, Any], str]:
     from hintlite.deploy.interpret.runtime import Runner
 
     test = _open_test(context)
-    logits = Runner(file, threads=2).predict(context.data.normalization.apply(test.images))
+    logits = Runner(file, threads=2).predict(context.kept.normalization.apply(test.images))
     right = int((logits.argmax(axis=1) == test.labels).sum())
     return share(right, len(test.labels)), _fingerprint(test)
 

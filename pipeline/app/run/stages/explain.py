@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hintlite.files import write_whole
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import Stage
-from hintlite.pipeline.app.run.stages.data import NAME as DATA
+from hintlite.pipeline.app.run.samples import DATA, SAMPLES
 from hintlite.pipeline.runs.layout import EXPLANATION, FLOAT, INT8, file_name
 
-if TYPE_CHECKING:
-    import numpy as np
-
-SAMPLES = 1000  # of the validation part, unless more or fewer are asked for
+MOST = 1000  # of the validation part, unless more or fewer are asked for
 
 
 def name(model: str) -> str:
@@ -28,9 +25,9 @@ def stages(context: Context, samples: int | None) -> list[Stage]:
 
     Args:
         context: of a run whose models are quantized.
-        samples: how many of the validation part, evenly spread; `SAMPLES` by default.
+        samples: how many of the validation part, evenly spread; `MOST` by default.
     """
-    return [_stage(context, model, samples or SAMPLES) for model in context.models]
+    return [_stage(context, model, samples or MOST) for model in context.models]
 
 
 def _stage(context: Context, model: str, samples: int) -> Stage:
@@ -38,7 +35,7 @@ def _stage(context: Context, model: str, samples: int) -> Stage:
         name=name(model),
         version=1,
         settings={"samples": samples},
-        inputs=(DATA, f"quantize/{model}"),
+        inputs=(DATA, SAMPLES, f"quantize/{model}"),
         libraries=("ai-edge-litert", "numpy"),
         work=lambda folder: _work(context, model, samples, folder),
     )
@@ -46,8 +43,9 @@ def _stage(context: Context, model: str, samples: int) -> Stage:
 
 def _work(context: Context, model: str, samples: int, folder: Path) -> None:
     from hintlite.deploy.explain.explain import explain
+    from hintlite.pipeline.data.kept import spread
 
-    data = context.data
+    data = context.kept
     rows = spread(data.validation, samples)
     files = [
         context.file(f"quantize/{model}", file_name(model, precision)).read_bytes()
@@ -60,20 +58,6 @@ def _work(context: Context, model: str, samples: int, folder: Path) -> None:
         )
         bar.note = f"{len(rows)} validation samples, {len(result.operators) - 1} operators"
     write_whole(folder / EXPLANATION, json.dumps(result.to_dict(), indent=1, allow_nan=False))
-
-
-def spread(rows: np.ndarray, count: int) -> np.ndarray:
-    """So many rows, evenly spread over all; all of them where there are no more.
-
-    Args:
-        rows: [n].
-        count: at least 1.
-    """
-    import numpy as np
-
-    if len(rows) <= count:
-        return rows
-    return rows[np.arange(count) * len(rows) // count]
 
 
 def results(context: Context) -> dict[str, dict[str, Any]]:

@@ -12,8 +12,8 @@ from hintlite.pipeline.app.run.context import (
     load_network,
 )
 from hintlite.pipeline.app.run.folder import Stage
+from hintlite.pipeline.app.run.samples import DATA, SAMPLES
 from hintlite.pipeline.app.run.stages import bundle
-from hintlite.pipeline.app.run.stages.data import NAME as DATA
 from hintlite.pipeline.runs.layout import FLOAT, INT8, file_name
 
 NAME = "phone"
@@ -28,7 +28,7 @@ def stage(context: Context) -> Stage:
         name=NAME,
         version=1,
         settings={"arm": arm},
-        inputs=(DATA, f"distill/{arm}", f"quantize/{arm}", bundle.NAME),
+        inputs=(DATA, SAMPLES, f"distill/{arm}", f"quantize/{arm}", bundle.NAME),
         libraries=CONVERSION_LIBRARIES,
         work=lambda folder: _work(context, arm, folder),
     )
@@ -37,7 +37,7 @@ def stage(context: Context) -> Stage:
 def _work(context: Context, arm: str, folder: Path) -> None:
     from hintlite.deploy.bundle.phone import fits, phone_files
 
-    data = context.data
+    data = context.kept
     bundle.int8_model(context.folder.path / bundle.DEVICE)
     with context.terminal.task("files for a phone") as bar:
         bar.update(0, 4, "converting")

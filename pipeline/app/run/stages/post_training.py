@@ -130,7 +130,7 @@ def convert_mixed(context: Context, model: str, network: keras.Model, bar: Bar) 
     if model == TEACHER:
         return convert(context, model, network, bar)
     require_package()
-    data, config = context.data, context.config.quantize
+    data, config = context.kept, context.config.quantize
     prepared = Prepared(network)
     if config.equalize:
         bar.update(0, 3, "equalizing")
@@ -170,7 +170,7 @@ def choices(config: QuantizeConfig) -> Choices:
 
 
 def _calibration(context: Context) -> np.ndarray:
-    data = context.data
+    data = context.kept
     return data.normalized(data.calibration)
 
 
@@ -205,7 +205,7 @@ def _equalized(context: Context, network: keras.Model) -> Prepared:
     """
     from hintlite.models.equalize import equalized
 
-    config, data = context.config.quantize, context.data
+    config, data = context.config.quantize, context.kept
     changed, pairs = equalized(network, config.relu6)
     samples = data.normalized(data.validation)
     before, after = (_logits(each, samples) for each in (network, changed))
@@ -279,7 +279,7 @@ def _int8(
     from hintlite.deploy.convert.convert import to_int8
     from hintlite.deploy.interpret.runtime import Runner
 
-    data = context.data
+    data = context.kept
     logits = Runner(to_int8(network, _calibration(context))).predict(samples)
     chosen = logits.argmax(axis=1)
     return {

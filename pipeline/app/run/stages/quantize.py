@@ -18,7 +18,7 @@ from hintlite.pipeline.app.run.context import (
 )
 from hintlite.pipeline.app.run.folder import Stage
 from hintlite.pipeline.app.run.stages import post_training
-from hintlite.pipeline.app.run.stages.data import NAME as DATA
+from hintlite.pipeline.app.run.samples import DATA, SAMPLES
 from hintlite.pipeline.app.run.stages.post_training import Converted
 from hintlite.pipeline.runs.layout import (
     FINE_TUNING,
@@ -94,7 +94,7 @@ def _stage(context: Context, model: str) -> Stage:
         name=f"quantize/{model}",
         version=1,
         settings=_settings(context, model),
-        inputs=(DATA, *trained),
+        inputs=(DATA, SAMPLES, *trained),
         libraries=_libraries(context, model),
         work=lambda folder: method.work(context, model, folder),
         resumes=method.resumes,
@@ -155,9 +155,6 @@ def _fine_tune(context: Context, model: str, folder: Path) -> None:
 
 def _calibrated(context: Context, model: str, bar: Bar) -> tuple[Converted, Verification]:
     """The files of a model without further training, and how good the deployed one is."""
-    from hintlite.pipeline.data.calibration import check_calibration
-
-    check_calibration(context.data)
     network = _network(context, model)
     bar.update(0, 3, "converting")
     mixed = context.config.quantize.method == MIXED
@@ -203,7 +200,7 @@ def _others(context: Context, network: keras.Model) -> dict[str, bytes]:
 def _verify(context: Context, model: str, made: Converted) -> Verification:
     from hintlite.deploy.convert.verify import Bounds, verify
 
-    data, config = context.data, context.config.quantize
+    data, config = context.kept, context.config.quantize
     return verify(
         made.network,
         (made.files[FLOAT], made.files[made.quantized]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from hintlite.pipeline.app.run.context import TRAINING_LIBRARIES, Context, fresh_session
@@ -23,10 +22,10 @@ def _stage(context: Context, member: int, name: str) -> Stage:
 
     config = context.config
     settings = context.settings("teacher", "teacher_training")
-    settings |= {"seed": _seed(config)} | context.samples()
+    settings |= {"seed": _seed(config)} | context.training_samples()
     settings["member"] = member
     if config.teacher.path is not None:
-        settings["file"] = hashlib.sha256(Path(config.teacher.path).read_bytes()).hexdigest()
+        settings["file"] = context.file_hash(config.teacher.path, name)
     return Stage(
         name=name,
         version=1,
@@ -36,6 +35,7 @@ def _stage(context: Context, member: int, name: str) -> Stage:
         work=lambda folder: _work(context, member, folder),
         resumes=True,
         scratch=(CHECKPOINT,),
+        origin={"file": config.teacher.path},
     )
 
 
