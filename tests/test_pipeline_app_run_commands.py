@@ -99,6 +99,8 @@ def test_no_other_stage_opens_the_test_data(run, monkeypatch, capfd):
     for stage in ("quantize", "bundle"):
         shutil.rmtree(run / stage)
         assert main([stage, str(run)]) == 0
+    assert main(["evaluate", str(run)]) == 0  # up to date: nothing is opened
+    shutil.rmtree(run / "evaluate")
     assert main(["evaluate", str(run)]) == 1
     assert "the test data was opened" in capfd.readouterr().err
 
@@ -114,7 +116,7 @@ def test_a_changed_setting_redoes_what_depends_on_it_and_nothing_else(run, capfd
     records = {path: path.read_bytes() for path in run.rglob("stage.json")}
     assert main(["quantize", str(run), "--data.calibration_samples", "40"]) == 0
     redone = {path.relative_to(run).parent.as_posix() for path in records if changed(path, records)}
-    assert redone == {"data", "quantize/teacher", "quantize/hint+kd"}
+    assert redone == {"data", "samples", "quantize/teacher", "quantize/hint+kd"}
     settings = (run / "settings.yaml").read_text()
     assert "calibration_samples: 40" in settings
     assert main(["bundle", str(run), "--hint.epochs", "1"]) == 1
