@@ -1,4 +1,4 @@
-"""A finished run stands alone: moved, without its data and its teacher's file, seen from anywhere."""
+"""A finished run stands alone: moved, without its data and its teacher's file."""
 
 import json
 import shutil

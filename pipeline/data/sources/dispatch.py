@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from hintlite.pipeline.data.checks import DataError
+from hintlite.errors import DataError
 from hintlite.pipeline.data.sources.cifar import CIFAR10, CIFAR100, open_cifar
 from hintlite.pipeline.data.sources.digits import open_digits
 from hintlite.pipeline.data.sources.fashion_mnist import open_fashion_mnist

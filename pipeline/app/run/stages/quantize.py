@@ -17,8 +17,8 @@ from hintlite.pipeline.app.run.context import (
     load_network,
 )
 from hintlite.pipeline.app.run.folder import Stage
-from hintlite.pipeline.app.run.stages import post_training
 from hintlite.pipeline.app.run.samples import DATA, SAMPLES
+from hintlite.pipeline.app.run.stages import post_training
 from hintlite.pipeline.app.run.stages.post_training import Converted
 from hintlite.pipeline.runs.layout import (
     FINE_TUNING,
