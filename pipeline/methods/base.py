@@ -27,6 +27,7 @@ Shapes = Mapping[str, tuple[int | None, ...]]
 TeacherOutputs = Callable[[Collection[str]], Iterable[Mapping[str, Tensor]]]
 
 PHASES = ("pretrain", "task")
+LABELS = "ce"  # name of the term that compares the student with the labels
 
 
 class MethodError(HintliteError):
@@ -308,7 +309,7 @@ def cross_entropy(batch: Batch, label_smoothing: float = 0.0) -> Tensor:
 
 def with_labels(phase: Phase, label_smoothing: float = 0.0) -> Phase:
     """The task phase with the labels' cross-entropy added, unless a term "ce" weighs it already."""
-    if any(term.name == "ce" for term in phase.terms):
+    if any(term.name == LABELS for term in phase.terms):
         return phase
-    term = Term("ce", lambda batch: cross_entropy(batch, label_smoothing))
+    term = Term(LABELS, lambda batch: cross_entropy(batch, label_smoothing))
     return replace(phase, terms=(term, *phase.terms), student_taps=phase.student_taps | {"logits"})

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from hintlite.pipeline.methods.base import Batch, Method, Phase, Shapes, Tensor, Term
+from hintlite.pipeline.methods.base import Batch, Method, MethodError, Phase, Shapes, Tensor, Term
 from hintlite.pipeline.methods.memory_bank import MemoryBank, Rows
 from hintlite.pipeline.methods.pairing import map_shape, stage_pairs
 from hintlite.pipeline.settings.methods import CRDConfig
@@ -64,8 +64,14 @@ class CRD(Method):
         """Creates the two linear maps and the bank.
 
         Raises:
-            MethodError: a tap that is missing, or no feature map of fixed size.
+            MethodError: a tap that is missing, no feature map of fixed size, or samples without
+                a number.
         """
+        if n_samples < 1:
+            raise MethodError(
+                "crd remembers an embedding of each training sample, so it has to know which is "
+                "which: give the samples as arrays, not as a dataset"
+            )
         config = self.config
         student = map_shape("student", self.student_tap, student_taps)
         teacher = map_shape("teacher", self.teacher_tap, teacher_taps)

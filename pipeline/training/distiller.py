@@ -12,9 +12,10 @@ from keras import ops
 from hintlite.errors import SettingsError
 from hintlite.models.fold import folded
 from hintlite.models.taps import subnetwork
-from hintlite.pipeline.methods.base import Batch, Phase, Schedule, Tensor
+from hintlite.pipeline.methods.base import LABELS, Batch, MethodError, Phase, Schedule, Tensor, Term
 from hintlite.pipeline.training.batch_norm import with_fast_batch_norm
 from hintlite.pipeline.training.class_scores import ClassScores
+from hintlite.pipeline.training.label_loss import LabelLoss, class_indices, label_loss
 
 CACHED = "teacher:"  # key prefix of teacher outputs that come with the batch
 
@@ -31,13 +32,16 @@ class Distiller(keras.Model):
     clipping, mixed precision and the student's own regularizers.
 
     Batches are `(x, labels)` or `(x, labels, sample_weight)`; x is `[batch, h, w, c]` or a dict
-    with "image" and, for methods with per-sample memories, "index". A term that changes over the
-    epochs has its weight in `term_weights[name]`, a variable that the compiled step reads.
+    with "image" and, for methods with per-sample memories, "index"; labels are class indices or
+    one-hot. A term that changes over the epochs has its weight in `term_weights[name]`, a variable
+    that the compiled step reads.
 
     Args:
         student: network with a dict of outputs (see hintlite.models.taps).
         phase: what is minimised.
         teacher: network with a dict of outputs; may be None if the phase asks for no tap of it.
+        shows: what a loss and metrics given to `compile` are shown of the student: its "logits",
+            or their softmax, "probabilities".
 
     Raises:
         SettingsError: the phase reads teacher taps and there is no teacher.
@@ -48,6 +52,7 @@ class Distiller(keras.Model):
         student: keras.Model,
         phase: Phase,
         teacher: keras.Model | None = None,
+        shows: str = "logits",
         **kwargs: Any,
     ) -> None:
         # Keras scales the loss for a model of this policy alone, whatever its layers compute in.
@@ -58,6 +63,8 @@ class Distiller(keras.Model):
                 "but no teacher was given: pass teacher=..."
             )
         self.phase = phase
+        self.shows = shows
+        self.label_loss: LabelLoss | None = None
         self.student = with_fast_batch_norm(subnetwork(student, sorted(phase.student_taps)))
         self.extras = list(phase.extras)
         # A plain function, out of the reach of Keras' tracking: the teacher is no part of this.
@@ -82,11 +89,38 @@ class Distiller(keras.Model):
             self.class_scores = ClassScores(int(self.student.output["logits"].shape[-1]))
         self.built = True
 
+    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, **kwargs: Any) -> None:
+        """As `keras.Model.compile`.
+
+        Args:
+            optimizer: what applies the gradients.
+            loss: what takes the place of the cross-entropy with the labels, in any form that Keras
+                knows: an object, a name, a function (labels, outputs). Its weight stays that of
+                the phase's term. None leaves the cross-entropy.
+            **kwargs: `metrics`, `weighted_metrics`, `jit_compile` and the others; metrics are
+                computed in phases that run the student to its end.
+
+        Raises:
+            MethodError: a loss on labels in a phase that reads none.
+        """
+        if loss is not None and all(term.name != LABELS for term in self.phase.terms):
+            raise MethodError(
+                "this phase has no term on the labels that the loss could take the place of; its "
+                f"terms are {', '.join(term.name for term in self.phase.terms)}: leave loss out"
+            )
+        self.label_loss = None if loss is None else label_loss(loss)
+        super().compile(optimizer=optimizer, **kwargs)
+
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The trackers of the loss and its terms, and what the logits are worth, if there are."""
-        worth = [metric for metric in (self.accuracy, self.class_scores) if metric is not None]
-        return [*self.trackers.values(), *worth]
+        """Trackers of the loss and its terms; on logits what they are worth, and `compile`'s."""
+        worth = (self.accuracy, self.class_scores)
+        found = [*self.trackers.values(), *(metric for metric in worth if metric is not None)]
+        return [*found, *([self._compile_metrics] if self._compiled_metrics_apply else [])]
+
+    @property
+    def _compiled_metrics_apply(self) -> bool:
+        return self._compile_metrics is not None and self.accuracy is not None
 
     def call(self, inputs: Any, training: bool = False) -> dict[str, Tensor]:
         """The student's taps of this phase."""
@@ -114,9 +148,22 @@ class Distiller(keras.Model):
         teacher = self.teacher_taps(inputs)
         outputs = self.student(_images(inputs), training=training)
         student = {name: ops.cast(tap, "float32") for name, tap in outputs.items()}
-        batch = Batch(student, teacher, labels, _index(inputs, labels), training)
-        means = {term.name: _mean(term.loss(batch), sample_weight) for term in self.phase.terms}
+        indices = class_indices(labels)
+        batch = Batch(student, teacher, indices, _index(inputs, labels), training)
+        means = {
+            term.name: _mean(self._loss_of(term, batch, labels), sample_weight)
+            for term in self.phase.terms
+        }
         return means, student
+
+    def _loss_of(self, term: Term, batch: Batch, labels: Tensor) -> Tensor:
+        if term.name == LABELS and self.label_loss is not None:
+            return self.label_loss(labels, self._shown(batch.student))
+        return term.loss(batch)
+
+    def _shown(self, student: Mapping[str, Tensor]) -> Tensor:
+        logits = student["logits"]
+        return ops.softmax(logits, axis=-1) if self.shows == "probabilities" else logits
 
     def total(self, means: Mapping[str, Tensor]) -> Tensor:
         """What is minimised: weighted terms and the trained layers' own regularizers."""
@@ -144,7 +191,7 @@ class Distiller(keras.Model):
         means, student = self.losses_of(inputs, labels, sample_weight, training=False)
         self._track(self.total(means), means, student, labels, sample_weight)
         if self.class_scores is not None:
-            self.class_scores.update_state(labels, student["logits"])
+            self.class_scores.update_state(class_indices(labels), student["logits"])
         return self.get_metrics_result()
 
     def fit(self, *args: Any, callbacks: Any = None, **kwargs: Any) -> Any:
@@ -171,7 +218,11 @@ class Distiller(keras.Model):
         for name, value in {"loss": total, **means}.items():
             self.trackers[name].update_state(value, sample_weight=count)
         if self.accuracy is not None:
-            self.accuracy.update_state(labels, student["logits"], sample_weight=sample_weight)
+            self.accuracy.update_state(
+                class_indices(labels), student["logits"], sample_weight=sample_weight
+            )
+        if self._compiled_metrics_apply:
+            self._compile_metrics.update_state(labels, self._shown(student), sample_weight)
 
 
 class WeightSchedules(keras.callbacks.Callback):

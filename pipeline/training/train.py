@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,23 +15,15 @@ import keras
 import numpy as np
 
 from hintlite.errors import HintliteError
-from hintlite.pipeline.cache.teacher_pass import teacher_pass
-from hintlite.pipeline.data.batches import (
-    Lookup,
-    evaluation_batches,
-    steps_per_epoch,
-    training_batches,
-)
 from hintlite.pipeline.data.training_data import TrainingData
-from hintlite.pipeline.methods.base import PHASES, Method, Phase, with_labels
+from hintlite.pipeline.methods.base import LABELS, PHASES, Method, Phase, with_labels
 from hintlite.pipeline.settings.data import AugmentConfig
 from hintlite.pipeline.settings.training import TrainingConfig
 from hintlite.pipeline.training import checkpoint
 from hintlite.pipeline.training.checkpoint import Progress, Row
 from hintlite.pipeline.training.distiller import CACHED, Distiller
+from hintlite.pipeline.training.feed import ArrayFeed, Cached, Feed
 from hintlite.pipeline.training.optimizers import build_optimizer
-
-EVALUATION_BATCH = 512
 
 
 class TrainingError(HintliteError):
@@ -52,6 +44,25 @@ class Watcher:
 
 
 @dataclass(frozen=True)
+class Choices:
+    """What a Keras user hands to `compile` and `fit`; each stands in for the settings' own.
+
+    Attributes:
+        optimizer: makes a new one for each phase; its learning rate is then its own.
+        loss: takes the place of the cross-entropy with the labels, see `Distiller.compile`.
+        metrics: Keras metrics or their names, for phases that run the student to its end.
+        shows: what loss and metrics are shown, see `Distiller`.
+        class_weight: class -> weight of its samples.
+    """
+
+    optimizer: Callable[[], keras.optimizers.Optimizer] | None = None
+    loss: Any = None
+    metrics: tuple[Any, ...] = ()
+    shows: str = "logits"
+    class_weight: Mapping[int, float] | None = None
+
+
+@dataclass(frozen=True)
 class Job:
     """One network to train.
 
@@ -59,33 +70,52 @@ class Job:
         student: network with taps; its weights are changed.
         method: built; says what is minimised.
         teacher: network with taps, or None if the method needs none.
-        data: training and validation samples.
+        data: training and validation samples; None where `feed` brings them.
         augmentation: changes made to the training samples.
         config: optimizer, schedule, epochs.
         seed: of shuffling and augmentation.
-        folder: where checkpoint.npz and history.csv are kept.
+        folder: where checkpoint.npz and history.csv are kept; None keeps nothing on the disk.
         watcher: is told how it goes.
         callbacks: further Keras callbacks.
         cached: tap of the teacher -> where to look it up (pipeline/cache). A phase all of whose
             teacher taps are here does not run the teacher.
+        feed: where the batches come from, if not from `data`.
+        choices: the caller's own optimizer, loss and metrics.
     """
 
     student: keras.Model
     method: Method
     teacher: keras.Model | None
-    data: TrainingData
+    data: TrainingData | None
     augmentation: AugmentConfig
     config: TrainingConfig
     seed: int
-    folder: Path
+    folder: Path | None
     watcher: Watcher = field(default_factory=Watcher)
     callbacks: tuple[keras.callbacks.Callback, ...] = ()
-    cached: Mapping[str, Lookup] = field(default_factory=dict)
+    cached: Cached = field(default_factory=dict)
+    feed: Feed | None = None
+    choices: Choices = field(default_factory=Choices)
 
     @property
-    def checkpoint(self) -> Path:
-        """Where the state is kept."""
-        return self.folder / checkpoint.CHECKPOINT
+    def checkpoint(self) -> Path | None:
+        """Where the state is kept, if it is."""
+        return None if self.folder is None else self.folder / checkpoint.CHECKPOINT
+
+    @property
+    def batches(self) -> Feed:
+        """Where the batches come from."""
+        if self.feed is not None:
+            return self.feed
+        assert self.data is not None
+        return ArrayFeed(self.data, self.augmentation, self.config.batch_size)
+
+    @property
+    def class_weight(self) -> Mapping[int, float] | None:
+        """Class -> weight of its samples, if they differ."""
+        if self.config.class_weights != "balanced" or self.data is None:
+            return self.choices.class_weight
+        return class_weights(self.data)
 
 
 def train(job: Job) -> list[Row]:
@@ -101,9 +131,10 @@ def train(job: Job) -> list[Row]:
     Raises:
         TrainingError: the loss is no longer a finite number.
     """
-    resumed = checkpoint.peek(job.checkpoint).phase if job.checkpoint.exists() else None
+    path = job.checkpoint
+    resumed = checkpoint.peek(path).phase if path is not None and path.exists() else None
     if resumed is None:
-        job.method.prepare(partial(teacher_pass, job.teacher, job.data))
+        job.method.prepare(partial(job.batches.teacher_outputs, job.teacher))
     phases = job.method.phases()
     phases["task"] = with_labels(phases["task"], job.config.label_smoothing)
     trained = _trained_variables(job, phases)
@@ -133,11 +164,23 @@ class _PhaseRun(keras.callbacks.Callback):
         self.job, self.key, self.trained = job, key, trained
         self.epochs = phase.epochs or job.config.epochs
         self.keep = phase.keep
-        self.batch_size = min(job.config.batch_size, len(job.data.train))
-        self.steps = steps_per_epoch(len(job.data.train), self.batch_size)
-        self.distiller = Distiller(job.student, phase, job.teacher, name=f"distiller_{key}")
-        self.optimizer = build_optimizer(job.config, self.steps * self.epochs, phase.learning_rate)
-        self.distiller.compile(optimizer=self.optimizer, jit_compile=job.config.jit_compile)
+        self.feed, choices = job.batches, job.choices
+        self.steps = self.feed.steps
+        self.distiller = Distiller(
+            job.student, phase, job.teacher, choices.shows, name=f"distiller_{key}"
+        )
+        self.optimizer = (
+            choices.optimizer()
+            if choices.optimizer
+            else build_optimizer(job.config, self.steps * self.epochs, phase.learning_rate)
+        )
+        on_labels = any(term.name == LABELS for term in phase.terms)
+        self.distiller.compile(
+            optimizer=self.optimizer,
+            loss=choices.loss if on_labels else None,
+            metrics=list(choices.metrics) or None,
+            jit_compile=job.config.jit_compile,
+        )
         self.distiller.optimizer.build(self.distiller.trainable_variables)
         self.progress = Progress(phase=key, history=list(history))
         self.best: list[np.ndarray] = []
@@ -150,47 +193,43 @@ class _PhaseRun(keras.callbacks.Callback):
     def fit(self) -> None:
         """Trains from the checkpoint, or from the start, to the phase's end."""
         path = self.job.checkpoint
-        if path.exists() and checkpoint.peek(path).phase == self.key:
+        if path is not None and path.exists() and checkpoint.peek(path).phase == self.key:
             self.progress, self.best = checkpoint.load(path, self.state)
         else:
-            checkpoint.save(path, self.progress, self.state)
+            self._save()
         if self.progress.epoch < self.epochs and not self._out_of_patience():
             self._fit()
         for variable, weight in zip(self.trained, self.best, strict=True):
             variable.assign(weight)
         self.job.watcher.phase_end(self.key)
 
+    def _save(self) -> None:
+        if self.job.folder is not None and self.job.checkpoint is not None:
+            checkpoint.save(self.job.checkpoint, self.progress, self.state, self.best)
+            if self.progress.history:
+                write_history(self.job.folder / "history.csv", self.progress.history)
+
     def _fit(self) -> None:
-        data, config, cached = self.job.data, self.job.config, self._cached()
+        cached = self._cached()
         self.distiller.fit(
-            training_batches(
-                data,
-                data.train,
-                batch_size=self.batch_size,
+            self.feed.training(
                 # The phases see different orders: PHASES counts them.
-                seed=self.job.seed * len(PHASES) + PHASES.index(self.key),
-                augmentation=self.job.augmentation,
-                epochs=self.epochs,
-                initial_epoch=self.progress.epoch,
-                extras=cached,
-            ),
-            validation_data=evaluation_batches(
-                data.images,
-                data.labels,
-                data.validation,
-                EVALUATION_BATCH,
-                data.normalization,
+                self.job.seed * len(PHASES) + PHASES.index(self.key),
+                self.progress.epoch,
+                self.epochs,
                 cached,
             ),
+            validation_data=self.feed.validation(cached),
             steps_per_epoch=self.steps,
             initial_epoch=self.progress.epoch,
             epochs=self.epochs,
-            class_weight=class_weights(data) if config.class_weights == "balanced" else None,
+            class_weight=self.job.class_weight,
             callbacks=[self, *self.job.callbacks],
+            shuffle=False,  # the feed has shuffled; Keras warns of its own default
             verbose=0,
         )
 
-    def _cached(self) -> dict[str, Lookup]:
+    def _cached(self) -> Cached:
         """The phase's teacher taps as the Distiller looks for them in a batch; all, or none."""
         wanted, cached = self.distiller.phase.teacher_taps, self.job.cached
         if not wanted <= cached.keys():
@@ -222,8 +261,7 @@ class _PhaseRun(keras.callbacks.Callback):
         if self.keep == "last" or rank < (self.progress.best or [math.inf]):
             self.progress.best, self.progress.best_epoch = rank, epoch
             self.best = [variable.numpy() for variable in self.trained]
-        checkpoint.save(self.job.checkpoint, self.progress, self.state, self.best)
-        write_history(self.job.folder / "history.csv", self.progress.history)
+        self._save()
         self.job.watcher.epoch(self.key, epoch + 1, self.epochs, row)
         self.distiller.stop_training = self._out_of_patience()
 

@@ -1,0 +1,126 @@
+"""`hintlite.distill`: a trained teacher and a student in, the student trained out."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from hintlite.pipeline.app.python.arguments import ArgumentError
+from hintlite.pipeline.app.python.methods import Part, with_settings
+from hintlite.pipeline.app.python.samples import Data
+from hintlite.pipeline.settings.run import RunConfig
+from hintlite.pipeline.settings.training import TrainingConfig
+
+if TYPE_CHECKING:
+    import keras
+
+    from hintlite.pipeline.methods.base import Method
+
+
+def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit together
+    teacher: keras.Model,
+    student: keras.Model,
+    train: Data,
+    validation: Data | float = 0.1,
+    *,
+    method: str | Part | Method = "hint+kd",
+    hints: Mapping[str, str] | None = None,
+    epochs: int = 20,
+    batch_size: int = 128,
+    learning_rate: float = 2e-3,
+    optimizer: Any = None,
+    loss: Any = None,
+    metrics: Sequence[Any] = (),
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    class_weight: Mapping[int, float] | None = None,
+    seed: int = 0,
+    verbose: bool = False,
+) -> keras.Model:
+    """Trains a student with a teacher.
+
+    Both models are fed the samples with the values that these have: nothing is rescaled. The
+    student is trained in place, from the weights that it has, and returned; the teacher is not
+    changed. Each phase ends with the weights of its epoch that was best on the validation samples.
+    Nothing is written to the disk.
+
+    Args:
+        teacher: trained functional classifier, `[batch, h, w, c]` -> `[batch, classes]`. A final
+            softmax is found and left out.
+        student: functional classifier of the same inputs and classes, with or without a softmax.
+        train: (x, y), (x, y, sample_weight), or a finite `tf.data.Dataset` of such, in batches or
+            sample by sample. y holds class indices or one-hot rows. A dataset is run through once
+            an epoch, so that its shuffling and augmentation are drawn anew each time.
+        validation: the same of other samples; or the share of the arrays of `train` to set aside,
+            each class in proportion.
+        method: names joined by "+" ("hint+kd", "kd", "attention+kd", ...; "package.module:Name"
+            is one of your own), classes of `hintlite.methods` with their settings, or an object of
+            your own subclass of `hintlite.pipeline.methods.base.Method`.
+        hints: layer of the student -> layer of the teacher whose feature maps are compared, by
+            name, by path in nested models ("mobilenetv2/block_6_expand") or by tap. None: the
+            middle taps of networks that have taps.
+        epochs: passes over the training samples in the task phase; the hint phase before it has
+            its own, `hintlite.methods.Hint(epochs=...)`.
+        batch_size: of arrays, and of datasets that come sample by sample.
+        learning_rate: peak of Adam's rate, which decays on a cosine; the hint phase has its own.
+        optimizer: a Keras optimizer or its name in the place of Adam with that schedule; each phase
+            takes a new one of the same settings.
+        loss: a Keras loss, its name or a function (labels, outputs), in the place of the
+            cross-entropy with the labels. It is shown the student's own outputs (probabilities if
+            the student ends in a softmax) and the labels as they came.
+        metrics: Keras metrics or their names, shown the same; they appear in the history.
+        callbacks: Keras callbacks; they see each phase as a training of its own.
+        class_weight: class -> weight of its samples in the loss.
+        seed: of shuffling, of the validation share and of the layers that a method adds.
+        verbose: print a line an epoch.
+
+    Returns:
+        The student, with `student.history`, a `keras.callbacks.History` of all phases: each list
+        has one entry an epoch, None where a phase lacks the figure; "phase" says which it was.
+
+    Raises:
+        HintliteError: what cannot be trained so; the message says what was expected, what came
+            and what to do.
+    """
+    from hintlite.pipeline.app.python.memory import train_in_memory
+    from hintlite.pipeline.app.python.networks import as_networks
+
+    _check_method(method)
+    settings = TrainingConfig(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
+    config = with_settings(RunConfig(seed=seed, training=settings), method, hints or {})
+    choices = {
+        "optimizer": optimizer,
+        "loss": loss,
+        "metrics": tuple(metrics),
+        "class_weight": class_weight,
+    }
+    with _seeded(seed):
+        networks = as_networks(teacher, student, config.hint.pairs)
+        student.history = train_in_memory(
+            networks, train, validation, method, config, choices, tuple(callbacks), verbose
+        )
+    return student
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Keras draws the seeds of initial weights from `random`, whose state is the caller's."""
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+def _check_method(method: Any) -> None:
+    if isinstance(method, (str, Part)):
+        return
+    from hintlite.pipeline.methods.base import Method
+
+    if not isinstance(method, Method):
+        raise ArgumentError(
+            f"method: got a {type(method).__name__}; expected a name such as 'hint+kd', a class of "
+            "hintlite.methods with its settings, or an object of your own subclass of Method"
+        )

@@ -1,0 +1,87 @@
+"""What `hintlite.quantize` gives back: the files of a network, and what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hintlite.pipeline.app.python.arguments import ArgumentError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hintlite.deploy.convert.verify import Verification
+
+
+@dataclass(frozen=True, eq=False)
+class Files:
+    """A network as `.tflite` files, from `hintlite.quantize` or `hintlite.load_run`.
+
+    Attributes:
+        int8: bytes of the full-INT8 file, `[1, h, w, c]` -> logits `[1, classes]`.
+        float32: bytes of the float file of the same network.
+        checks: what was compared on validation samples: `checks.figures` has the accuracies, the
+            agreement and the errors, `checks.failures` a sentence for each bound that is broken.
+        samples: some validation samples as the network is fed them, `[k, h, w, c]`, for bundles.
+        sample_labels: their class indices.
+        labels: the classes' names; their numbers where nobody has named them.
+        provenance: what is known of where the network comes from, as plain data.
+    """
+
+    int8: bytes
+    float32: bytes
+    checks: Verification
+    samples: np.ndarray
+    sample_labels: np.ndarray
+    labels: tuple[str, ...]
+    provenance: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def agreement(self) -> float:
+        """Share of the validation samples on which INT8 and Keras choose the same class."""
+        figures = self.checks.figures
+        return figures.agreement if figures else 0.0
+
+    def __repr__(self) -> str:
+        figures = self.checks.figures
+        said = (
+            f"agreement {figures.agreement:.2%}, accuracy {figures.keras_accuracy:.2%} in Keras "
+            f"and {figures.int8_accuracy:.2%} in INT8 on {self.checks.samples} samples"
+            if figures
+            else "nothing compared"
+        )
+        return f"<Files: int8 {len(self.int8):,} bytes, float32 {len(self.float32):,}; {said}>"
+
+
+def int8_bytes(model: Files | bytes | str | Path) -> bytes:
+    """The INT8 file of whatever stands for one.
+
+    Args:
+        model: from `hintlite.quantize`; the bytes or the path of a `.tflite` file; the folder of a
+            bundle, of which its INT8 file is taken.
+
+    Raises:
+        ArgumentError: none of these.
+    """
+    from pathlib import Path
+
+    from hintlite.pipeline.app.run.stages.bundle import int8_model
+
+    if isinstance(model, Files):
+        return model.int8
+    if isinstance(model, bytes):
+        return model
+    if not isinstance(model, (str, Path)):
+        raise ArgumentError(
+            f"expected the files from hintlite.quantize, or bytes or a path of a .tflite file, got "
+            f"a {type(model).__name__}"
+        )
+    path = Path(model)
+    if path.is_dir():
+        path = int8_model(path)
+    if not path.is_file():
+        raise ArgumentError(f"there is no file {path}; expected a .tflite file or a bundle")
+    return path.read_bytes()

@@ -1,0 +1,126 @@
+"""`hintlite.quantize`: a trained network to full INT8, compared with what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hintlite.pipeline.app.python.arguments import ArgumentError
+from hintlite.pipeline.app.python.files import Files
+from hintlite.pipeline.app.python.samples import Data, Samples, is_dataset
+from hintlite.pipeline.settings.quantize import QuantizeConfig
+
+if TYPE_CHECKING:
+    import keras
+
+    from hintlite.deploy.convert.verify import Verification
+    from hintlite.pipeline.app.python.samples import Task
+
+BUNDLED = 16  # samples that go along for a bundle
+_ALIKE = 0.5  # share of calibration samples in the validation part that is no accident
+
+
+def quantize(
+    student: keras.Model,
+    calibration: Any,
+    validation: Data,
+    *,
+    labels: Sequence[str] | None = None,
+    bounds: QuantizeConfig | None = None,
+    strict: bool = True,
+) -> Files:
+    """Converts a network to a full-INT8 and a float `.tflite` file, and checks both.
+
+    The samples are fed as they are. The files give logits: a final softmax is left out, which
+    changes no choice. Weights are quantized per channel and activations per tensor, with the
+    ranges that the calibration samples show (Jacob et al. 2018, arXiv 1712.05877). The model is not
+    changed, and nothing is written to the disk.
+
+    Args:
+        student: functional classifier, `[batch, h, w, c]` -> `[batch, classes]`.
+        calibration: x, (x, y) or a dataset: some hundreds of the training samples, no others.
+        validation: (x, y) or a dataset of other samples, on which the files are compared with the
+            model.
+        labels: the classes' names, in the order of the outputs; numbers if None.
+        bounds: `min_agreement`, `max_float_error` and `max_accuracy_drop` of these settings.
+        strict: refuse files that break a bound; otherwise `checks.failures` says so.
+
+    Returns:
+        The files, `int8` and `float32`, with `checks` and `agreement`.
+
+    Raises:
+        HintliteError: samples of another shape, calibration with the validation samples, a layer
+            that has no INT8 form, or files that are not good enough.
+    """
+    from hintlite.deploy.convert.convert import to_float32, to_int8
+    from hintlite.models.taps import logits_only
+    from hintlite.pipeline.app.python.networks import as_network, task_of
+    from hintlite.pipeline.app.python.samples import read_samples
+    from hintlite.pipeline.training.drop_regressor import in_float32
+
+    network = as_network(student, "student")
+    task = task_of(network)
+    ranges = _calibration(calibration, task)
+    held_out = read_samples(validation, task, "validation")
+    _check_apart(ranges, held_out.inputs)
+    names = _names(labels, task.classes)
+    deployed = in_float32(logits_only(network))
+    files = to_float32(deployed), to_int8(deployed, ranges.astype(np.float32))
+    checks = _verified(deployed, files, held_out, bounds or QuantizeConfig())
+    if strict and not checks.ok:
+        raise ArgumentError(
+            "the INT8 file is not good enough:\n  "
+            + "\n  ".join(checks.failures)
+            + "\ncalibrate with more of the training samples, give other bounds, or look at it "
+            "all the same with strict=False"
+        )
+    some = _some_of_each(held_out.labels)
+    return Files(files[1], files[0], checks, held_out.inputs[some], held_out.labels[some], names)
+
+
+def _calibration(given: Any, task: Task) -> np.ndarray:
+    from hintlite.pipeline.app.python.samples import read_inputs, read_samples
+
+    if is_dataset(given) or isinstance(given, (tuple, list)):
+        return read_samples(given, task, "calibration").inputs
+    return read_inputs(given, task, "calibration")
+
+
+def _names(labels: Sequence[str] | None, classes: int) -> tuple[str, ...]:
+    names = tuple(str(each) for each in (range(classes) if labels is None else labels))
+    if len(names) != classes:
+        raise ArgumentError(f"labels: {len(names)} names for a network of {classes} classes")
+    return names
+
+
+def _check_apart(calibration: np.ndarray, validation: np.ndarray) -> None:
+    """Refuses to judge INT8 by the very samples that set its ranges; a few twins are let be."""
+    held_out = {sample.astype(np.float32).tobytes() for sample in validation}
+    shared = sum(sample.astype(np.float32).tobytes() in held_out for sample in calibration)
+    if shared > _ALIKE * len(calibration):
+        raise ArgumentError(
+            f"{shared} of the {len(calibration)} calibration samples are validation samples: INT8 "
+            "would be judged by samples that set its ranges; calibrate with training samples"
+        )
+
+
+def _verified(
+    network: keras.Model, files: tuple[bytes, bytes], samples: Samples, config: QuantizeConfig
+) -> Verification:
+    from hintlite.deploy.convert.verify import Bounds, verify
+
+    bounds = Bounds(
+        min_agreement=config.min_agreement,
+        max_float_error=config.max_float_error,
+        max_accuracy_drop=config.max_accuracy_drop / 100,
+    )
+    inputs = samples.inputs.astype(np.float32)
+    return verify(network, files, inputs, samples.labels, bounds=bounds)
+
+
+def _some_of_each(labels: np.ndarray) -> np.ndarray:
+    from hintlite.pipeline.app.run.stages.bundle import samples
+
+    return samples(labels, np.arange(len(labels)), BUNDLED)

@@ -1,0 +1,170 @@
+"""Samples as Keras users have them: arrays, or any finite `tf.data.Dataset`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from hintlite.pipeline.app.python.arguments import ArgumentError
+from hintlite.pipeline.app.python.labels import class_indices, is_one_hot
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+# (x, y), (x, y, sample_weight), or a dataset of such pairs, in batches or one by one.
+Data: TypeAlias = "tuple[Any, ...] | tf.data.Dataset"
+GATHERED_AT_ONCE = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What the networks at hand take and tell apart.
+
+    Attributes:
+        shape: of one sample, as the model's input has it: (h, w, c); None for a size left open.
+        classes: how many.
+    """
+
+    shape: tuple[int | None, ...]
+    classes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Samples in memory, with the values that they came with.
+
+    Attributes:
+        inputs: `[n, h, w, c]`, uint8 or float32.
+        labels: int64 `[n]`.
+        one_hot: whether the labels came so, which a loss of the caller's may want to see.
+        weights: float32 `[n]`, or None.
+    """
+
+    inputs: np.ndarray
+    labels: np.ndarray
+    one_hot: bool = False
+    weights: np.ndarray | None = None
+
+
+def is_dataset(data: Any) -> bool:
+    """Whether data is a `tf.data.Dataset`; TensorFlow is there if it is."""
+    return hasattr(data, "as_numpy_iterator") and hasattr(data, "element_spec")
+
+
+def read_samples(data: Data, task: Task, what: str) -> Samples:
+    """Checks samples against the networks, and brings labels into one form.
+
+    Args:
+        data: (x, y), (x, y, sample_weight), or a finite dataset of such, batched or not.
+        task: of the networks.
+        what: the argument's name, for messages.
+
+    Raises:
+        ArgumentError: another form or shape, no samples, values that are not finite.
+    """
+    parts = _gathered(data, task, what) if is_dataset(data) else _parts(data, what)
+    inputs = read_inputs(parts[0], task, what)
+    labels = np.asarray(parts[1])
+    if len(labels.shape) == 0 or len(labels) != len(inputs):
+        raise ArgumentError(
+            f"{what}: {len(inputs)} samples but labels of the shape {list(labels.shape)}; every "
+            "sample needs exactly one"
+        )
+    weights = np.asarray(parts[2], np.float32) if len(parts) > 2 and parts[2] is not None else None
+    if weights is not None and weights.shape != (len(inputs),):
+        raise ArgumentError(f"{what}: sample weights of the shape {list(weights.shape)}")
+    one_hot = is_one_hot(labels)
+    return Samples(inputs, class_indices(labels, task.classes, what), one_hot, weights)
+
+
+def read_inputs(inputs: Any, task: Task, what: str) -> np.ndarray:
+    """Inputs `[n, ...]` with the values that they have: uint8 as it is, all else as float32.
+
+    Raises:
+        ArgumentError: another shape than the networks take, no samples, NaN or infinity.
+    """
+    array = np.asarray(inputs)
+    if array.dtype.kind not in "fiub":
+        raise ArgumentError(
+            f"{what}: samples are {array.dtype}, expected numbers of one shape a sample; "
+            "np.stack(samples) joins them"
+        )
+    if array.ndim == len(task.shape) and task.shape[-1] == 1:
+        array = array[..., np.newaxis]
+    fits = array.ndim == len(task.shape) + 1 and all(
+        wanted in (None, size) for wanted, size in zip(task.shape, array.shape[1:], strict=True)
+    )
+    if not fits:
+        shape = ", ".join("any" if size is None else str(size) for size in task.shape)
+        raise ArgumentError(
+            f"{what}: samples have the shape {list(array.shape)}, but the networks take "
+            f"[n, {shape}]"
+        )
+    if len(array) == 0:
+        raise ArgumentError(f"{what}: there are no samples")
+    if array.dtype == np.uint8:
+        return array
+    array = array.astype(np.float32, copy=False)
+    finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
+    if not finite.all():
+        raise ArgumentError(
+            f"{what}: sample {int(np.argmin(finite))} holds NaN or infinity ({int((~finite).sum())}"
+            " such samples); leave them out or repair them"
+        )
+    return array
+
+
+def _parts(data: Any, what: str) -> tuple[Any, ...]:
+    if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+        raise ArgumentError(
+            f"{what}: expected (x, y), (x, y, sample_weight) or a tf.data.Dataset of such pairs, "
+            f"got {_kind(data)}"
+        )
+    return tuple(data)
+
+
+def _kind(data: Any) -> str:
+    if isinstance(data, (tuple, list)):
+        return f"a {type(data).__name__} of {len(data)}"
+    return f"a {type(data).__name__}"
+
+
+def _gathered(data: Any, task: Task, what: str) -> tuple[np.ndarray, ...]:
+    batched = in_batches(data, task, what, GATHERED_AT_ONCE)
+    columns = list(zip(*batched.as_numpy_iterator(), strict=True))
+    if not columns:
+        raise ArgumentError(f"{what}: the dataset holds no samples; check its filters and paths")
+    return tuple(np.concatenate(column) for column in columns)
+
+
+def in_batches(data: Any, task: Task, what: str, batch_size: int) -> tf.data.Dataset:
+    """A dataset in batches, whether it came so or not.
+
+    Args:
+        data: finite dataset of (x, labels) or (x, labels, sample_weight).
+        task: of the networks, whose input tells a sample from a batch.
+        what: the argument's name, for messages.
+        batch_size: for one that came sample by sample.
+
+    Raises:
+        ArgumentError: endless, or elements of another form.
+    """
+    import tensorflow as tf
+
+    if int(data.cardinality()) == int(tf.data.INFINITE_CARDINALITY):
+        raise ArgumentError(f"{what}: the dataset has no end; leave repeat() out or add take(n)")
+    spec = data.element_spec
+    sound = isinstance(spec, tuple) and len(spec) in (2, 3)
+    if not sound or not all(isinstance(part, tf.TensorSpec) for part in spec):
+        raise ArgumentError(
+            f"{what}: the dataset's elements are {spec}, expected (image, label) or (image, label, "
+            "weight); map() makes such"
+        )
+    rank = spec[0].shape.rank
+    if rank is None:
+        raise ArgumentError(f"{what}: shapes are unknown; state them with tf.ensure_shape in map()")
+    if rank == len(task.shape):
+        return data.batch(batch_size)
+    return data

@@ -1,0 +1,240 @@
+"""hintlite.distill on a caller's own models, as a Keras user would call it."""
+
+import logging
+import random
+
+import keras
+import numpy as np
+import own_models
+import pytest
+import tensorflow as tf
+
+import hintlite
+from hintlite.pipeline.app.python.samples import Task, read_samples
+
+HINTS = {"thin1": "block1"}
+TRAIN, VALIDATION = own_models.samples(48, seed=1), own_models.samples(18, seed=2)
+
+
+@pytest.fixture(scope="module")
+def teacher():
+    return own_models.trained_teacher()
+
+
+def distilled(teacher, student=None, train=TRAIN, validation=VALIDATION, **settings):
+    student = own_models.student() if student is None else student
+    usual = {"method": "kd", "epochs": 1, "batch_size": 16}
+    return hintlite.distill(teacher, student, train, validation, **usual | settings)
+
+
+def test_the_student_is_trained_in_place_and_returned_with_its_history(teacher):
+    student = own_models.student()
+    before = [w.copy() for w in student.get_weights()]
+    found = distilled(teacher, student, method="hint+kd", hints=HINTS, epochs=6, learning_rate=0.02)
+    assert found is student
+    assert any(not np.array_equal(a, b) for a, b in zip(before, found.get_weights(), strict=True))
+    accuracy = np.mean(student.predict(VALIDATION[0], verbose=0).argmax(1) == VALIDATION[1])
+    assert accuracy > 0.8
+    history = student.history.history
+    assert history["phase"] == ["pretrain"] * 4 + ["task"] * 6
+    assert history["accuracy"][:4] == [None] * 4
+    assert max(history["val_accuracy"][4:]) == pytest.approx(accuracy)
+
+
+def test_softmax_and_logits_are_one_teacher(teacher):
+    """The softmax is left out: soft targets of temperature 3 are those of its logits."""
+    twin = own_models.classifier((6, 8), ("block1", "block2"), softmax=False)
+    twin.set_weights(teacher.get_weights())
+    first, second = (distilled(each).get_weights() for each in (teacher, twin))
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_nothing_of_the_callers_is_changed(teacher, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    student = own_models.student()
+    weights, trainable = teacher.get_weights(), [w.trainable for w in teacher.weights]
+    random.seed(11)
+    expected = random.random()
+    random.seed(11)
+    policy, level, handlers = keras.config.dtype_policy(), logging.root.level, logging.root.handlers
+    numpy_state = np.random.get_state()[1].copy()
+    distilled(teacher, student, method="hint+kd", hints=HINTS)
+    assert random.random() == expected
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)
+    assert keras.config.dtype_policy() == policy
+    assert (logging.root.level, logging.root.handlers) == (level, handlers)
+    assert [w.trainable for w in teacher.weights] == trainable
+    for before, after in zip(weights, teacher.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr().out == ""
+
+
+def test_the_same_seed_gives_the_same_student(teacher):
+    first, second = (
+        distilled(teacher, method="hint+kd", hints=HINTS, seed=4).get_weights() for _ in range(2)
+    )
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def _dataset(arrays, batch):
+    return tf.data.Dataset.from_tensor_slices(arrays).batch(batch)
+
+
+def one_hot(labels):
+    return np.eye(own_models.CLASSES, dtype=np.float32)[labels]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        (TRAIN[0], TRAIN[1].reshape(-1, 1)),
+        (TRAIN[0], one_hot(TRAIN[1])),
+        (TRAIN[0].astype(np.float64), TRAIN[1].astype(np.float64)),
+        (TRAIN[0][..., 0].tolist(), TRAIN[1].tolist()),
+        (*TRAIN, np.ones(len(TRAIN[1]))),
+        tf.data.Dataset.from_tensor_slices(TRAIN),
+        tf.data.Dataset.from_tensor_slices((TRAIN[0], one_hot(TRAIN[1]))).batch(7),
+    ],
+    ids=["column", "one-hot", "float64", "lists", "weighted", "dataset", "batches"],
+)
+def test_samples_in_all_usual_forms_are_the_same_samples(form):
+    read = read_samples(form, Task((6, 6, 1), own_models.CLASSES), "train")
+    np.testing.assert_array_equal(read.inputs, TRAIN[0])
+    np.testing.assert_array_equal(read.labels, TRAIN[1])
+    assert read.inputs.dtype == np.float32
+
+
+def test_pixels_stay_pixels():
+    pixels, labels = own_models.samples(6, dtype=np.uint8)
+    read = read_samples((pixels, labels), Task((6, 6, 1), own_models.CLASSES), "train")
+    assert read.inputs.dtype == np.uint8
+    read = read_samples((pixels.astype(np.int32), labels), Task((6, 6, 1), 3), "train")
+    np.testing.assert_array_equal(read.inputs, pixels.astype(np.float32))
+
+
+@pytest.mark.parametrize(("labels", "batch"), [(TRAIN[1], None), (one_hot(TRAIN[1]), 16)])
+def test_datasets_are_run_through_anew_each_epoch(teacher, labels, batch):
+    passes = []
+    dataset = tf.data.Dataset.from_tensor_slices((TRAIN[0], labels))
+
+    def seen(x, y):
+        tf.py_function(lambda: passes.append(1), [], [])
+        return x, y  # an augmentation would draw anew here
+
+    dataset = dataset.map(seen)
+    dataset = dataset if batch is None else dataset.batch(batch)
+    student = distilled(teacher, train=dataset, epochs=2, validation=_dataset(VALIDATION, 5))
+    assert len(passes) == 2 * 48
+    assert len(student.history.history["loss"]) == 2
+
+
+def test_a_dataset_of_validation_samples_and_a_share_of_arrays(teacher):
+    assert distilled(teacher, validation=0.25).history.history["val_loss"]
+    with pytest.raises(hintlite.HintliteError, match="order may change"):
+        distilled(teacher, train=tf.data.Dataset.from_tensor_slices(TRAIN), validation=0.25)
+
+
+def test_a_loss_metrics_optimizer_and_callbacks_of_ones_own(teacher):
+    """Plain SGD on a loss of 0: the soft targets alone move the weights; worked out by Keras."""
+    seen = []
+
+    class Seen(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append((epoch, logs["val_f1_score"]))
+
+    def shown(labels, outputs):
+        assert labels.shape[-1] == outputs.shape[-1] == own_models.CLASSES  # one-hot came
+        return 0.0 * keras.ops.sum(outputs, axis=-1) + 2.5
+
+    student = distilled(
+        teacher,
+        train=(TRAIN[0], one_hot(TRAIN[1])),
+        validation=(VALIDATION[0], one_hot(VALIDATION[1])),
+        optimizer=keras.optimizers.SGD(0.0),
+        loss=shown,
+        metrics=[keras.metrics.F1Score(average="macro")],
+        callbacks=[Seen()],
+        epochs=2,
+    )
+    history = student.history.history
+    assert history["ce"] == pytest.approx([2.5, 2.5])
+    assert [epoch for epoch, _ in seen] == [0, 1]
+    assert [value for _, value in seen] == history["val_f1_score"]
+
+
+def test_a_loss_is_shown_probabilities_where_the_student_gives_them(teacher):
+    usual = distilled(teacher).history.history
+    own = distilled(teacher, loss="sparse_categorical_crossentropy").history.history
+    assert own["ce"] == pytest.approx(usual["ce"], rel=1e-4)
+
+
+def test_methods_take_settings_and_are_summed(teacher):
+    methods = hintlite.methods
+    whole = methods.Hint(epochs=1, regressor="pooled") + methods.KD(temperature=2.0)
+    history = distilled(teacher, method=whole, hints=HINTS).history.history
+    assert history["phase"] == ["pretrain", "task"]
+    with pytest.raises(hintlite.HintliteError, match=r"kd\.temperature must be above 0"):
+        methods.KD(temperature=0)
+
+
+def test_every_method_of_the_command_has_its_class():
+    from hintlite.pipeline.methods import METHODS
+
+    classes = [getattr(hintlite.methods, name) for name in hintlite.methods.__all__]
+    assert {each.name for each in classes} - {""} == set(METHODS)
+
+
+def test_stages_are_paired_as_the_hints_say_whatever_their_order(teacher):
+    with pytest.raises(hintlite.HintliteError, match="in the order of their depth"):
+        distilled(teacher, method="attention", hints={"thin1": "block2", "thin2": "block1"})
+    history = distilled(teacher, method="attention", hints={"thin1": "block2"}).history.history
+    assert history["attention"][0] > 0
+
+
+def test_crd_wants_to_know_which_sample_is_which(teacher):
+    assert distilled(teacher, method="crd", hints=HINTS).history.history["crd"][0] > 0
+    dataset = tf.data.Dataset.from_tensor_slices(TRAIN)
+    with pytest.raises(hintlite.HintliteError, match="as arrays, not as a dataset"):
+        distilled(teacher, train=dataset, method="crd", hints=HINTS)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hints": {"thin3": "block1"}}, "student: .*'thin3'; the nearest.*'thin1'"),
+        ({"hints": {"thin1": "blok2"}}, "teacher: .*'blok2'; the nearest.*'block2'"),
+        ({"hints": {"block1": "thin1"}}, r"hints=\{'thin1': 'block1'\}"),
+        ({}, "name a layer of each.*Student: .*thin1.* Teacher: .*block1"),
+        ({"method": "hnt+kd"}, "there is no method 'hnt'"),
+        ({"method": 3}, "method: got a int"),
+        ({"train": TRAIN[0]}, r"train: expected \(x, y\)"),
+        ({"train": (TRAIN[0][:, :5], TRAIN[1])}, r"networks take \[n, 6, 6, 1\]"),
+        ({"train": (TRAIN[0], TRAIN[1] + 1)}, "label 3 in row 2, but the networks tell 3 classes"),
+        ({"train": (TRAIN[0], TRAIN[1][:5])}, "every sample needs exactly one"),
+        ({"train": (TRAIN[0], one_hot(TRAIN[1]) / 2)}, "single 1 among zeros"),
+        ({"train": (TRAIN[0], TRAIN[1].astype(str))}, "return_inverse"),
+        ({"train": (TRAIN[0] * np.nan, TRAIN[1])}, "sample 0 holds NaN"),
+        ({"validation": 1.5}, "leaves nothing to train on"),
+        ({"train": tf.data.Dataset.from_tensor_slices(TRAIN).repeat()}, "has no end"),
+        ({"train": tf.data.Dataset.from_tensor_slices(TRAIN[0])}, "expected .image, label"),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_sentence(teacher, change, message):
+    with pytest.raises(hintlite.HintliteError, match=message):
+        distilled(teacher, **{"method": "hint+kd"} | change)
+
+
+def test_networks_that_do_not_belong_together_are_refused(teacher):
+    inputs = keras.Input((6, 6, 1))
+    two = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(inputs)))
+    with pytest.raises(hintlite.HintliteError, match="3 classes apart, the student 2"):
+        distilled(teacher, two)
+    large = keras.Input((8, 8, 1))
+    large = keras.Model(large, keras.layers.Dense(3)(keras.layers.Flatten()(large)))
+    with pytest.raises(hintlite.HintliteError, match=r"the student \[8, 8, 1\]"):
+        distilled(teacher, large)
+    with pytest.raises(hintlite.HintliteError, match=r"teacher: expected a keras\.Model"):
+        distilled("teacher.keras")

@@ -1,0 +1,116 @@
+"""hintlite.quantize, bundle and export_c, and the commands on what they write."""
+
+import json
+
+import keras
+import numpy as np
+import own_models
+import pytest
+
+import hintlite
+from hintlite.pipeline.app.cli.main import main
+
+VALIDATION = own_models.samples(18, seed=2)
+NAMES = ["upper", "middle", "lower"]
+
+
+@pytest.fixture(scope="module")
+def files():
+    return hintlite.quantize(
+        own_models.trained_teacher(), own_models.samples()[0], VALIDATION, labels=NAMES
+    )
+
+
+def test_the_files_are_the_network_without_its_softmax(files):
+    from hintlite.deploy.interpret.runtime import Runner
+
+    model = own_models.trained_teacher()
+    logits = Runner(files.float32).predict(VALIDATION[0])
+    exact = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(exact, model.predict(VALIDATION[0], verbose=0), atol=1e-5)
+    chosen = Runner(files.int8).predict(VALIDATION[0]).argmax(1)
+    assert files.agreement == np.mean(chosen == logits.argmax(1)) > 0.9
+    assert "agreement" in repr(files)
+
+
+def test_a_bundle_says_what_the_device_feeds(files, tmp_path, capsys):
+    folder = hintlite.bundle(files, tmp_path / "out")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["normalization"] == {
+        "mean": [0.0],
+        "std": [1.0],
+        "raw_dtype": "float32",
+        "raw_max": None,
+    }
+    assert (folder / "labels.txt").read_text().split() == NAMES
+    assert main(["bundle", str(folder), "--check"]) == 0
+    assert main(["inspect", str(folder / "student_int8.tflite")]) == 0
+    assert "full INT8" in capsys.readouterr().out
+
+
+def test_arrays_made_from_pixels_let_the_device_feed_pixels(tmp_path):
+    pixels, labels = own_models.samples(18, seed=2, dtype=np.uint8)
+    model = own_models.trained_teacher()
+    scaled = pixels / np.float32(255)
+    files = hintlite.quantize(model, own_models.samples()[0], (scaled, labels))
+    folder = hintlite.bundle(files, tmp_path / "out", NAMES, feeding=hintlite.Feeding(std=255))
+    with np.load(folder / "samples.npz", allow_pickle=False) as held:
+        assert held["inputs"].dtype == np.uint8
+        assert {row.tobytes() for row in held["inputs"]} <= {row.tobytes() for row in pixels}
+    with pytest.raises(hintlite.HintliteError, match="expected whole numbers from 0 to 255"):
+        hintlite.bundle(files, tmp_path / "other", NAMES, feeding=hintlite.Feeding(std=100))
+
+
+def test_a_model_that_rescales_its_input_is_fed_pixels(tmp_path):
+    """Pixels in, pixels in the manifest: nothing is rescaled on the way."""
+    inner = own_models.trained_teacher()
+    inputs = keras.Input((6, 6, 1))
+    model = keras.Model(inputs, inner(keras.layers.Rescaling(1 / 255)(inputs)))
+    pixels = own_models.samples(48, dtype=np.uint8)
+    held_out = own_models.samples(18, seed=2, dtype=np.uint8)
+    files = hintlite.quantize(model, pixels, held_out)
+    assert files.checks.figures.int8_accuracy > 0.9
+    folder = hintlite.bundle(files, tmp_path / "out", NAMES)
+    normalization = json.loads((folder / "manifest.json").read_text())["normalization"]
+    assert (normalization["raw_dtype"], normalization["raw_max"]) == ("uint8", 255.0)
+    assert (normalization["mean"], normalization["std"]) == ([0.0], [1.0])
+
+
+def test_c_comes_from_files_bytes_paths_and_bundles(files, tmp_path):
+    folder = hintlite.bundle(files, tmp_path / "out", NAMES)
+    forms = [files, files.int8, folder, folder / "student_int8.tflite"]
+    made = [hintlite.export_c(form, tmp_path / f"c{i}", "net") for i, form in enumerate(forms)]
+    texts = {(each.folder / "net_weights.c").read_text() for each in made}
+    assert len(texts) == 1
+    with pytest.raises(hintlite.HintliteError, match="there is no file"):
+        hintlite.export_c(tmp_path / "none.tflite", tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"calibration": VALIDATION[0]}, "18 of the 18 calibration samples are validation samples"),
+        ({"calibration": VALIDATION[0][:, :4]}, r"networks take \[n, 6, 6, 1\]"),
+        ({"labels": ["one"]}, "1 names for a network of 3 classes"),
+        ({"student": own_models}, r"expected a keras\.Model"),
+        ({"validation": VALIDATION[0]}, r"validation: expected \(x, y\)"),
+    ],
+)
+def test_what_cannot_be_converted_is_said_in_a_sentence(change, message):
+    usual = {
+        "student": own_models.student(),
+        "calibration": own_models.samples()[0],
+        "validation": VALIDATION,
+    }
+    with pytest.raises(hintlite.HintliteError, match=message):
+        hintlite.quantize(**usual | change)
+
+
+def test_files_that_break_a_bound_are_refused_or_marked():
+    from hintlite.pipeline.settings.quantize import QuantizeConfig
+
+    bounds = QuantizeConfig(max_float_error=0.0)
+    given = (own_models.student(), own_models.samples()[0], VALIDATION)
+    with pytest.raises(hintlite.HintliteError, match="not good enough"):
+        hintlite.quantize(*given, bounds=bounds)
+    assert hintlite.quantize(*given, bounds=bounds, strict=False).checks.failures
