@@ -30,8 +30,13 @@ Cached = Mapping[str, "np.ndarray | Lookup"]
 class Feed(Protocol):
     """What a training asks of its samples."""
 
-    samples: int  # of the training part, for memories of a row each; 0 where rows have no number
-    steps: int  # batches of an epoch
+    @property
+    def samples(self) -> int:
+        """Rows that samples are numbered by, for memories of each; 0 where they are not."""
+
+    @property
+    def steps(self) -> int:
+        """Batches of an epoch."""
 
     def training(self, seed: int, initial_epoch: int, epochs: int, cached: Cached) -> Any:
         """One dataset through the epochs initial_epoch to epochs - 1, in order."""

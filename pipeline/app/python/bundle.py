@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hintlite.pipeline.app.python.arguments import ArgumentError
-
-if TYPE_CHECKING:
-    from hintlite.pipeline.app.python.files import Files
+from hintlite.pipeline.app.python.files import Feeding, Files
 
 MODEL = "student_int8.tflite"
-
-
-@dataclass(frozen=True)
-class Feeding:
-    """How raw values become what a network is fed: `(raw - mean) / std`, per channel.
-
-    Args:
-        mean: one number, or one a channel, in raw units.
-        std: likewise, above 0.
-        raw: type of the raw values, "uint8" or "float32".
-    """
-
-    mean: float | tuple[float, ...] = 0.0
-    std: float | tuple[float, ...] = 1.0
-    raw: str = "uint8"
 
 
 def bundle(
@@ -51,7 +32,7 @@ def bundle(
         folder: new, empty, or an older bundle, which is replaced; written whole or not at all.
         labels: the classes' names, in the order of the outputs; those of `files` if None.
         feeding: how the arrays came from raw values, as `hintlite.Feeding(std=255)` does for
-            `x / 255` of uint8 pictures.
+            `x / 255` of uint8 pictures; that of `files` if None.
 
     Returns:
         The folder.
@@ -63,7 +44,7 @@ def bundle(
     import hintlite.benchmarks.bench_tflite
     from hintlite.deploy.bundle.bundle import write_bundle
 
-    raw, normalization = _raw(files.samples, feeding)
+    raw, normalization = _raw(files.samples, feeding or files.feeding)
     return write_bundle(
         folder,
         models={MODEL: files.int8},
@@ -81,33 +62,32 @@ def _raw(samples: np.ndarray, feeding: Feeding | None) -> tuple[np.ndarray, dict
     """The samples as the device has them, and how the manifest says so."""
     channels = samples.shape[-1]
     if feeding is None:
-        kind = str(samples.dtype)
-        most = 255.0 if kind == "uint8" else None
-        plain: dict[str, object] = {"mean": [0.0] * channels, "std": [1.0] * channels}
-        return samples, plain | {"raw_dtype": kind, "raw_max": most}
-    mean, std = (np.broadcast_to(np.asarray(v, np.float64), channels) for v in _numbers(feeding))
+        feeding = Feeding(raw=str(samples.dtype))
+    mean, std = (
+        np.broadcast_to(np.asarray(each, np.float64), channels).tolist()
+        for each in (feeding.mean, feeding.std)
+    )
     raw = samples.astype(np.float64) * std + mean
     if feeding.raw == "uint8":
-        whole = np.rint(raw)
-        if np.abs(raw - whole).max() > _ROUNDING or whole.min() < 0 or whole.max() > 255:
-            raise ArgumentError(
-                f"feeding: x * {feeding.std} + {feeding.mean} is {raw.min():g} to {raw.max():g}, "
-                "expected whole numbers from 0 to 255; name what the arrays were made from, or "
-                "raw='float32'"
-            )
-        raw = whole
-    normalization = {"mean": mean.tolist(), "std": std.tolist(), "raw_dtype": feeding.raw}
-    most = 255.0 if feeding.raw == "uint8" else None
-    return raw.astype(feeding.raw), normalization | {"raw_max": most}
+        raw = _pixels(raw, feeding)
+    most = 255.0 if feeding.raw == "uint8" and feeding.raw_max is None else feeding.raw_max
+    told = {"mean": mean, "std": std, "raw_dtype": feeding.raw, "raw_max": most}
+    return raw.astype(feeding.raw), told
+
+
+def _pixels(raw: np.ndarray, feeding: Feeding) -> np.ndarray:
+    whole = np.rint(raw)
+    if np.abs(raw - whole).max() > _ROUNDING or whole.min() < 0 or whole.max() > _LARGEST:
+        raise ArgumentError(
+            f"feeding: x * {feeding.std} + {feeding.mean} is {raw.min():g} to {raw.max():g}, "
+            "expected whole numbers from 0 to 255; name what the arrays were made from, or "
+            "raw='float32'"
+        )
+    return whole
 
 
 _ROUNDING = 0.02  # of a step: float32 numbers times some hundreds
-
-
-def _numbers(feeding: Feeding) -> tuple[float | tuple[float, ...], float | tuple[float, ...]]:
-    if feeding.raw not in ("uint8", "float32"):
-        raise ArgumentError(f"feeding: raw is 'uint8' or 'float32', got {feeding.raw!r}")
-    return feeding.mean, feeding.std
+_LARGEST = 255
 
 
 def _provenance(files: Files) -> dict[str, object]:

@@ -16,6 +16,33 @@ if TYPE_CHECKING:
     from hintlite.deploy.convert.verify import Verification
 
 
+@dataclass(frozen=True)
+class Feeding:
+    """How raw values become what a network is fed: `(raw - mean) / std`, per channel.
+
+    Args:
+        mean: one number, or one a channel, in raw units.
+        std: likewise, above 0.
+        raw: type of the raw values, "uint8" or "float32".
+        raw_max: the raw value of full brightness, which pictures are brought to; 255 for uint8,
+            unknown for float32.
+
+    Raises:
+        ArgumentError: another type, or a std that is not above 0.
+    """
+
+    mean: float | tuple[float, ...] = 0.0
+    std: float | tuple[float, ...] = 1.0
+    raw: str = "uint8"
+    raw_max: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.raw not in ("uint8", "float32"):
+            raise ArgumentError(f"feeding: raw is 'uint8' or 'float32', got {self.raw!r}")
+        if not np.min(self.std) > 0:
+            raise ArgumentError(f"feeding: std must be above 0, got {self.std}")
+
+
 @dataclass(frozen=True, eq=False)
 class Files:
     """A network as `.tflite` files, from `hintlite.quantize` or `hintlite.load_run`.
@@ -28,6 +55,7 @@ class Files:
         samples: some validation samples as the network is fed them, `[k, h, w, c]`, for bundles.
         sample_labels: their class indices.
         labels: the classes' names; their numbers where nobody has named them.
+        feeding: how the samples came from raw values; None where the device feeds them as they are.
         provenance: what is known of where the network comes from, as plain data.
     """
 
@@ -37,6 +65,7 @@ class Files:
     samples: np.ndarray
     sample_labels: np.ndarray
     labels: tuple[str, ...]
+    feeding: Feeding | None = None
     provenance: Mapping[str, object] = field(default_factory=dict)
 
     @property

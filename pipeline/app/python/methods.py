@@ -176,13 +176,14 @@ def arm_of(method: _Given) -> str:
     """
     if isinstance(method, str):
         return "+".join(method_names(method))
-    for part in _parts(method):
+    parts = _parts(method)
+    for part in parts:
         if not isinstance(part, Part):
             raise ArgumentError(
                 f"method: {type(part).__name__} is an object; a run in a folder is gone on with "
                 "later and in other processes: name its class, 'package.module:Name'"
             )
-    return "+".join(method_names("+".join(part.name for part in _parts(method))))
+    return "+".join(method_names(_named(parts)))
 
 
 def with_settings(config: RunConfig, method: _Given, hints: Mapping[str, str]) -> RunConfig:
@@ -234,6 +235,8 @@ def build(
     own = [] if isinstance(method, str) else [p for p in _parts(method) if not isinstance(p, Part)]
     named = method if isinstance(method, str) else _named(_parts(method))
     pairs = config.hint.pairs
+    if named:
+        method_names(named)  # a wrong name before missing taps
     try:
         made = [build_method(named, config, teacher, student)] if named else []
     except HintliteError:

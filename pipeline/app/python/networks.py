@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hintlite.errors import HintliteError
 from hintlite.pipeline.app.python.arguments import ArgumentError
 from hintlite.pipeline.app.python.samples import Task
 
@@ -91,7 +92,7 @@ def as_network(model: keras.Model, what: str, layers: Iterable[str] = ()) -> ker
     try:
         network = with_taps(model, {})
         return subnetwork(network, [LOGITS, *names]) if names else network
-    except ValueError as error:
+    except (HintliteError, ValueError) as error:
         raise ArgumentError(f"{what}: {error}") from error
 
 
@@ -145,7 +146,7 @@ def _maps(network: keras.Model) -> list[str]:
 
     found = []
     for path in layer_paths(network):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(HintliteError):
             if len(find_layer(network, path).tensor.shape) == 4:
                 found.append(path)
     if len(found) <= _SHOWN:

@@ -100,7 +100,7 @@ def _keep_maps(job: Job, folder: Path, phase: str) -> None:
     from hintlite.models.taps import subnetwork
     from hintlite.pipeline.methods.base import Batch
 
-    if phase != "pretrain" or job.teacher is None:
+    if phase != "pretrain" or job.teacher is None or job.data is None:
         return
     taps = job.method.phases()[phase]
     if not taps.teacher_taps:

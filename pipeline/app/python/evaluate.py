@@ -1,0 +1,120 @@
+"""`hintlite.evaluate`: how good a network or file is on test data, and how often it was asked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hintlite.pipeline.app.python.arguments import ArgumentError
+from hintlite.pipeline.app.python.files import Files
+from hintlite.pipeline.app.python.samples import Data, Task, read_samples
+
+if TYPE_CHECKING:
+    import keras
+
+_SEEN: Counter[str] = Counter()  # fingerprint of test samples -> evaluations in this process
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Answers on test samples.
+
+    Attributes:
+        correct: samples told right.
+        total: samples asked.
+        accuracy: their quotient.
+        low: lower end of the accuracy's 95 % interval (Wilson 1927).
+        high: upper end.
+        confusion: int64 `[classes, classes]`, row: true class, column: answer.
+        logits: float32 `[n, classes]`, in the order of the samples.
+        times: how often this process has asked these very samples, this time included. A figure
+            that a choice was made by is no test any more.
+    """
+
+    correct: int
+    total: int
+    accuracy: float
+    low: float
+    high: float
+    confusion: np.ndarray
+    logits: np.ndarray
+    times: int
+
+    def __repr__(self) -> str:
+        often = "the first time" if self.times == 1 else f"seen {self.times} times in this process"
+        return (
+            f"<Evaluation: {self.accuracy:.2%} ({self.low:.2%} to {self.high:.2%}) of "
+            f"{self.total} samples, {often}>"
+        )
+
+
+def evaluate(model: keras.Model | Files | bytes | str | Path, test: Data) -> Evaluation:
+    """Asks a network or a file about test samples, and counts that.
+
+    The samples are fed as they are.
+
+    Args:
+        model: a Keras classifier; files from `hintlite.quantize`, of which the INT8 file is asked;
+            or bytes or path of any `.tflite` classifier, or a bundle.
+        test: (x, y) or a dataset of samples that nothing was trained on or chosen by.
+
+    Returns:
+        Accuracy with its interval, confusions, logits, and how often these samples were asked.
+
+    Raises:
+        HintliteError: samples of another shape, labels beyond the classes, a damaged file.
+    """
+    from hintlite.deploy.convert.verify import wilson_interval
+
+    ask, task = _subject(model)
+    samples = read_samples(test, task, "test")
+    logits = ask(samples.inputs.astype(np.float32))
+    answers = logits.argmax(axis=1)
+    confusion = np.zeros((task.classes, task.classes), np.int64)
+    np.add.at(confusion, (samples.labels, answers), 1)
+    correct, total = int(np.trace(confusion)), len(answers)
+    low, high = wilson_interval(correct, total)
+    times = _count(samples.inputs)
+    return Evaluation(correct, total, correct / total, low, high, confusion, logits, times)
+
+
+def _count(inputs: np.ndarray) -> int:
+    """How often these samples were asked; their order does not matter."""
+    rows = sorted(hashlib.sha256(row.tobytes()).digest() for row in inputs)
+    fingerprint = hashlib.sha256(b"".join(rows)).hexdigest()
+    _SEEN[fingerprint] += 1
+    return _SEEN[fingerprint]
+
+
+def _subject(model: Any) -> tuple[Any, Task]:
+    """What computes logits `[n, classes]`, and its task."""
+    if hasattr(model, "inputs") and hasattr(model, "predict"):
+        return _network(model)
+    from hintlite.deploy.interpret.runtime import Runner
+    from hintlite.pipeline.app.python.files import int8_bytes
+
+    runner = Runner(int8_bytes(model), threads=2)
+    if len(runner.output.shape) != 2:
+        raise ArgumentError(
+            f"the file answers with the shape {list(runner.output.shape)}; expected a classifier, "
+            "[1, classes]"
+        )
+    return runner.predict, Task(tuple(runner.input.shape[1:]), int(runner.output.shape[1]))
+
+
+def _network(model: keras.Model) -> tuple[Any, Task]:
+    from hintlite.models.taps import logits_only
+    from hintlite.pipeline.app.python.networks import as_network, task_of
+
+    network = as_network(model, "model")
+    alone = logits_only(network)
+
+    def ask(inputs: np.ndarray) -> np.ndarray:
+        return np.asarray(alone.predict(inputs, verbose=0), np.float32)
+
+    return ask, task_of(network)
