@@ -17,11 +17,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hintlite import methods
     from hintlite.errors import HintliteError
-    from hintlite.pipeline.app.python.bundle import Feeding, bundle
+    from hintlite.pipeline.app.python.benchmark import benchmark
+    from hintlite.pipeline.app.python.bundle import bundle
     from hintlite.pipeline.app.python.distill import distill
+    from hintlite.pipeline.app.python.evaluate import evaluate
+    from hintlite.pipeline.app.python.explain import explain
     from hintlite.pipeline.app.python.export_c import export_c
-    from hintlite.pipeline.app.python.files import Files
+    from hintlite.pipeline.app.python.files import Feeding, Files
+    from hintlite.pipeline.app.python.fits_board import fits_board
+    from hintlite.pipeline.app.python.inspect import inspect
+    from hintlite.pipeline.app.python.load_run import load_run
     from hintlite.pipeline.app.python.quantize import quantize
+    from hintlite.pipeline.app.python.with_taps import with_taps
     from hintlite.pipeline.training.distiller import Distiller
 
 __all__ = [
@@ -29,32 +36,35 @@ __all__ = [
     "Feeding",
     "Files",
     "HintliteError",
+    "benchmark",
     "bundle",
     "distill",
+    "evaluate",
+    "explain",
     "export_c",
+    "fits_board",
+    "inspect",
+    "load_run",
     "methods",
     "quantize",
+    "with_taps",
 ]
 
 _PYTHON = "hintlite.pipeline.app.python"
-_PLACES = {
+_PLACES = {  # where a name is found, if not in a file of its own name
     "Distiller": "hintlite.pipeline.training.distiller",
-    "Feeding": f"{_PYTHON}.bundle",
+    "Feeding": f"{_PYTHON}.files",
     "Files": f"{_PYTHON}.files",
     "HintliteError": "hintlite.errors",
-    "bundle": f"{_PYTHON}.bundle",
-    "distill": f"{_PYTHON}.distill",
-    "export_c": f"{_PYTHON}.export_c",
-    "quantize": f"{_PYTHON}.quantize",
 }
 
 
 def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'hintlite' has no attribute {name!r}")
     if name == "methods":
         return import_module("hintlite.methods")
-    if name not in _PLACES:
-        raise AttributeError(f"module 'hintlite' has no attribute {name!r}")
-    found = getattr(import_module(_PLACES[name]), name)
+    found = getattr(import_module(_PLACES.get(name, f"{_PYTHON}.{name}")), name)
     globals()[name] = found
     return found
 

@@ -182,8 +182,12 @@ class Distiller(keras.Model):
         variables = self.trainable_variables
         self.optimizer.apply(tape.gradient(scaled, variables), variables)
         self._track(total, means, student, labels, sample_weight)
-        counted = [metric for metric in self.metrics if metric is not self.class_scores]
-        return {metric.name: metric.result() for metric in counted}
+        results: dict[str, Tensor] = {}
+        for metric in self.metrics:
+            if metric is not self.class_scores:
+                result = metric.result()
+                results |= result if isinstance(result, dict) else {metric.name: result}
+        return results
 
     def test_step(self, data: Any) -> dict[str, Tensor]:
         """The phase's loss in inference mode."""
