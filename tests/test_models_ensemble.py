@@ -46,7 +46,7 @@ def test_the_teacher_stage_trains_members_with_seeds_of_their_own(tmp_path):
     from hintlite.pipeline.app.run.console import Terminal
     from hintlite.pipeline.app.run.context import Context
     from hintlite.pipeline.app.run.folder import RunFolder
-    from hintlite.pipeline.app.run.line import run_all
+    from hintlite.pipeline.app.run.order import run_all
     from hintlite.pipeline.settings.data import DataConfig
     from hintlite.pipeline.settings.run import RunConfig
     from hintlite.pipeline.settings.training import TrainingConfig

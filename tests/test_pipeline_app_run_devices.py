@@ -19,8 +19,8 @@ from hintlite.pipeline.app.cli.main import main
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.run.devices.devices import named_twice
 from hintlite.pipeline.app.run.devices.file import Entry, read_devices
+from hintlite.pipeline.app.run.devices.options import wanted
 from hintlite.pipeline.app.run.devices.table import cells
-from hintlite.pipeline.app.run.options.devices import wanted
 
 FLEET = f"""
 devices:

@@ -11,9 +11,9 @@ from hintlite.errors import DataError
 from hintlite.pipeline.app.cli.grammar import parse
 from hintlite.pipeline.app.cli.main import main
 from hintlite.pipeline.app.errors import WrongUseError
-from hintlite.pipeline.app.run.explain_files import read_samples
 from hintlite.pipeline.app.run.explanation import show, worst_first
 from hintlite.pipeline.app.run.folder import RunError
+from hintlite.pipeline.app.run.single_file.explain import read_samples
 from hintlite.pipeline.data.kept import spread
 
 MODELS = ("teacher", "hint+kd")

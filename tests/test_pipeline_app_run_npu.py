@@ -13,7 +13,7 @@ from hintlite.pipeline.app.cli.grammar import parse
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import RunFolder
-from hintlite.pipeline.app.run.line import run_one
+from hintlite.pipeline.app.run.order import run_one
 from hintlite.pipeline.app.run.stages import npu
 
 NPU = "ethos-u55-128"

@@ -20,7 +20,7 @@ from hintlite.pipeline.app.cli.grammar import parse
 from hintlite.pipeline.app.run.console import LOG, Terminal, logged
 from hintlite.pipeline.app.run.context import Context, commit
 from hintlite.pipeline.app.run.folder import RunFolder
-from hintlite.pipeline.app.run.line import run_all
+from hintlite.pipeline.app.run.order import run_all
 from hintlite.pipeline.app.run.stages.evaluate import share
 from hintlite.pipeline.runs.layout import FLOAT, INT8, TEACHER
 from hintlite.pipeline.settings.run import RunConfig

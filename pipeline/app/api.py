@@ -45,7 +45,7 @@ def run(
         RunError, StageError, DataError, ...: as the command reports them, in one sentence.
     """
     from hintlite.pipeline.app.run.ending import conclude
-    from hintlite.pipeline.app.run.line import run_all
+    from hintlite.pipeline.app.run.order import run_all
 
     config = absolute(config or RunConfig())
     if source is not None:

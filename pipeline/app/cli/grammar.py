@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
+from hintlite.pipeline.app.cli.parser import Parser
+from hintlite.pipeline.app.command import Command
 from hintlite.pipeline.app.experiments.options import study_parser, tune_parser
 from hintlite.pipeline.app.fit.options import check_fit, fit_parser
 from hintlite.pipeline.app.look.options import (
@@ -26,10 +27,8 @@ from hintlite.pipeline.app.run.options.stages import (
     check_stage,
     stage_parser,
 )
-from hintlite.pipeline.app.settings.parser import Parser
 from hintlite.pipeline.app.settings.text import config_of
 from hintlite.pipeline.runs.layout import SETTINGS
-from hintlite.pipeline.settings.run import RunConfig
 
 EXAMPLES = """examples:
   hintlite run                                    the whole line on the embedded digits
@@ -49,23 +48,6 @@ EXAMPLES = """examples:
 
 exit codes: 0 done, 1 the job failed, 2 wrong use, 130 interrupted
 """
-
-
-@dataclass(frozen=True)
-class Command:
-    """What the user asked for.
-
-    Attributes:
-        name: the subcommand.
-        options: its own options.
-        config: the settings of a run, for the commands that have them.
-        notes: things to tell the user before starting.
-    """
-
-    name: str
-    options: dict[str, Any]
-    config: RunConfig | None = None
-    notes: tuple[str, ...] = ()
 
 
 def parse(argv: list[str]) -> Command:

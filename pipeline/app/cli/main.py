@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from hintlite.pipeline.app.cli.grammar import Command, parse
+from hintlite.pipeline.app.cli.grammar import parse
+from hintlite.pipeline.app.command import Command
 from hintlite.pipeline.app.errors import WrongUseError, sentence
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130

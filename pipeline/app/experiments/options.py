@@ -6,8 +6,8 @@ from typing import Literal
 
 from jsonargparse.typing import PositiveInt
 
+from hintlite.pipeline.app.cli.parser import Parser, make_parser
 from hintlite.pipeline.app.experiments.studies.keep import KEEP
-from hintlite.pipeline.app.settings.parser import Parser, make_parser
 
 
 def study_parser() -> Parser:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hintlite.pipeline.app.cli.parser import Parser, make_parser
 from hintlite.pipeline.app.errors import WrongUseError
-from hintlite.pipeline.app.settings.parser import Parser, make_parser
 
 OPTIONS = {
     "flash": ("SIZE", "flash for code and constants, as 256k or 1M"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from hintlite.pipeline.app.cli.parser import Parser, make_parser
 from hintlite.pipeline.app.look.compare import percent
-from hintlite.pipeline.app.settings.parser import Parser, make_parser
 
 
 def report_parser() -> Parser:

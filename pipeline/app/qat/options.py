@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from hintlite.errors import SettingsError
+from hintlite.pipeline.app.cli.parser import Parser, make_parser
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.look.compare import percent
-from hintlite.pipeline.app.settings.parser import Parser, make_parser
 from hintlite.pipeline.settings.data import FROM_PYTHON, NORMALIZATIONS, SOURCES, DataConfig
 from hintlite.pipeline.settings.quantize import QATConfig, QuantizeConfig
 

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hintlite.files import write_whole
-from hintlite.pipeline.app.cli.grammar import Command
+from hintlite.pipeline.app.command import Command
 from hintlite.pipeline.app.run.console import LOG, Terminal, logged
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import RunError, RunFolder
-from hintlite.pipeline.app.run.foreign import is_model, on_model
 from hintlite.pipeline.app.run.samples import RunSamples
 from hintlite.pipeline.app.run.session import prepare_tensorflow
+from hintlite.pipeline.app.run.single_file.dispatch import is_model, on_model
 from hintlite.pipeline.app.settings.text import settings_text
 from hintlite.pipeline.runs.layout import SETTINGS
 from hintlite.pipeline.settings.run import RunConfig
@@ -46,7 +46,7 @@ def run_stages(command: Command) -> int:
 
 
 def _run_locked(command: Command, config: RunConfig, folder: RunFolder, terminal: Terminal) -> None:
-    from hintlite.pipeline.app.run.line import require_inputs, run_all, run_one
+    from hintlite.pipeline.app.run.order import require_inputs, run_all, run_one
 
     path = folder.path
     samples = RunSamples(config.data, folder, rereads=command.name in REREAD)

@@ -12,8 +12,8 @@ import yaml
 
 from hintlite.errors import HintliteError
 from hintlite.models.settings import NetworkConfig
+from hintlite.pipeline.app.cli.parser import Parser
 from hintlite.pipeline.app.errors import WrongUseError
-from hintlite.pipeline.app.settings.parser import Parser
 from hintlite.pipeline.settings.run import RunConfig
 
 

@@ -215,7 +215,7 @@ def _train_and_measure(context: Context, reporter: Reporter) -> dict[str, Any] |
 
 
 def _steps(context: Context, steps: tuple[str, ...], reporter: Reporter) -> None:
-    from hintlite.pipeline.app.run.line import complete
+    from hintlite.pipeline.app.run.order import complete
 
     for step in steps:
         with reporter.stage(step):

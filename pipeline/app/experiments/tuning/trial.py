@@ -95,7 +95,7 @@ def _context(
 def _teacher(task: TrialTask, base: Context) -> Path:
     """The teacher stage's folder, which one process fills while the others wait."""
     from hintlite.pipeline.app.experiments.studies.plan import teacher_key
-    from hintlite.pipeline.app.run.line import complete
+    from hintlite.pipeline.app.run.order import complete
 
     place = RunFolder(task.layout.teacher(teacher_key(base)))
     samples = RunSamples(base.config.data, place, loaded=base.data)
@@ -107,7 +107,7 @@ def _teacher(task: TrialTask, base: Context) -> Path:
 
 
 def _student(task: TrialTask, context: Context, teacher: Path) -> Facts:
-    from hintlite.pipeline.app.run.line import complete, require_fresh
+    from hintlite.pipeline.app.run.order import complete, require_fresh
 
     (arm,) = context.config.arms
     with _patient_lock(context.folder):

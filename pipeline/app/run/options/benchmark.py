@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from hintlite.benchmarks.targets.names import ETHOS_U, TARGETS
+from hintlite.pipeline.app.cli.parser import Parser
 from hintlite.pipeline.app.errors import WrongUseError
-from hintlite.pipeline.app.run.options.devices import add_devices, check_options
-from hintlite.pipeline.app.run.options.target_name import target_name
-from hintlite.pipeline.app.settings.parser import Parser
+from hintlite.pipeline.app.run.devices.options import add_devices, check_options
+from hintlite.pipeline.app.run.devices.target_name import target_name
 
 PHONE = ("serial", "benchmark_model")
 VELA = {

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from hintlite.benchmarks.targets.names import ETHOS_U
+from hintlite.pipeline.app.cli.parser import Parser
 from hintlite.pipeline.app.errors import WrongUseError
-from hintlite.pipeline.app.settings.parser import Parser
 
 DEFAULT_NAME = "network"  # of the C interface
 WRITING = {"mcu": "sources", "phone": "files", "for_device": "a zip"}  # what --check would not

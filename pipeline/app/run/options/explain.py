@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hintlite.pipeline.app.cli.parser import Parser
 from hintlite.pipeline.app.errors import WrongUseError
-from hintlite.pipeline.app.settings.parser import Parser
 
 SUFFIX = ".tflite"
 

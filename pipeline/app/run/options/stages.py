@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from hintlite.pipeline.app.cli.parser import Parser, make_parser
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.run.options.benchmark import add_benchmark, check_benchmark
 from hintlite.pipeline.app.run.options.bundle import add_bundle, check_bundle
 from hintlite.pipeline.app.run.options.explain import add_explain, check_explain
-from hintlite.pipeline.app.settings.parser import Parser, make_parser
 from hintlite.pipeline.settings.run import RunConfig
 
 STAGES = {

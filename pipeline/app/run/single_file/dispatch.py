@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from hintlite.benchmarks.targets.names import ETHOS_U
-from hintlite.pipeline.app.cli.grammar import Command
+from hintlite.pipeline.app.command import Command
 from hintlite.pipeline.app.run.console import Terminal
-from hintlite.pipeline.app.run.explain_files import explain_files
 from hintlite.pipeline.app.run.folder import RunError
-from hintlite.pipeline.app.run.single_file import benchmark_file
+from hintlite.pipeline.app.run.single_file.benchmark import benchmark_file
+from hintlite.pipeline.app.run.single_file.explain import explain_files
 from hintlite.pipeline.app.run.stages.mcu import PLAIN_C, TFLM, write_sources
 
 SUFFIX = ".tflite"

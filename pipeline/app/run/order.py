@@ -1,4 +1,4 @@
-"""The line: the stages in their order, and running all of them or one."""
+"""The stages of a run in their order, and running all of them or one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from hintlite.benchmarks.targets.names import ETHOS_U
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.devices import devices
+from hintlite.pipeline.app.run.devices.options import wanted
 from hintlite.pipeline.app.run.explanation import show
 from hintlite.pipeline.app.run.folder import RunError, Stage
-from hintlite.pipeline.app.run.options.devices import wanted
 from hintlite.pipeline.app.run.options.explain import sample_count
 from hintlite.pipeline.app.run.stages import (
     android,
@@ -31,7 +31,7 @@ from hintlite.pipeline.app.run.stages import (
 )
 
 # Stages are described when their turn comes: a stage's key needs the stages before it.
-LINE: dict[str, Callable[[Context], list[Stage]]] = {
+ORDER: dict[str, Callable[[Context], list[Stage]]] = {
     "data": data.stages,
     "teacher": teacher.stages,
     "distill": distill.stages,
@@ -46,7 +46,7 @@ UNREAD = ("evaluate", "bundle", "benchmark")  # no later stage reads these
 
 def run_all(context: Context, last: str | None = None) -> None:
     """Completes every stage up to `last`, or all; those that are fresh are passed over."""
-    for step in LINE:
+    for step in ORDER:
         complete(context, step)
         if step == last:
             break
@@ -59,7 +59,7 @@ def require_inputs(context: Context, step: str, options: Mapping[str, Any]) -> N
         RunError: a stage before it is missing or made with other settings.
     """
     elsewhere = options.get("target", target.HOST) != target.HOST or options.get("targets")
-    for earlier in itertools.takewhile(lambda name: name != step, LINE):
+    for earlier in itertools.takewhile(lambda name: name != step, ORDER):
         makes_data = earlier == "data" and step in MAKE_DATA
         if earlier not in UNREAD and not makes_data:
             require_fresh(context, earlier, step)
@@ -167,7 +167,7 @@ def require_fresh(context: Context, earlier: str, step: str) -> None:
     Raises:
         RunError: it is missing or made with other settings.
     """
-    for stage in LINE[earlier](context):
+    for stage in ORDER[earlier](context):
         if not context.folder.is_fresh(stage):
             raise RunError(
                 f"{context.folder.path}: the stage {stage.name!r} is missing or was made with "
@@ -178,8 +178,8 @@ def require_fresh(context: Context, earlier: str, step: str) -> None:
 
 
 def complete(context: Context, step: str) -> None:
-    """Completes one step of the line, provided that the steps before it are complete."""
-    for stage in LINE[step](context):
+    """Completes one step, provided that the steps before it are complete."""
+    for stage in ORDER[step](context):
         _complete_stage(context, stage)
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from hintlite.benchmarks.targets.names import TARGETS
+from hintlite.pipeline.app.cli.parser import Parser
 from hintlite.pipeline.app.run.devices.file import Entry, read_devices
-from hintlite.pipeline.app.settings.parser import Parser
 
 OPTIONS = (
     ("targets", str, "a YAML file of devices, which are measured side by side"),
