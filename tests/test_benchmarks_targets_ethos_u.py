@@ -20,7 +20,7 @@ from hintlite.benchmarks.targets.names import ETHOS_U
 from hintlite.pipeline.app.cli.main import main
 from hintlite.pipeline.report.collect import collect
 from hintlite.pipeline.report.section import Report
-from hintlite.pipeline.report.sections import microcontrollers
+from hintlite.pipeline.report.subjects import microcontrollers
 
 REFERENCE = Path(__file__).parent / "data" / "reference_cnn_int8.tflite"
 MACS = 2_836_832  # of the file, as inspect counts them

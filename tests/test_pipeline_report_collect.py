@@ -9,7 +9,7 @@ from report_run import LABELS, TINY, maps, settings, write_run
 from scipy.stats import binomtest
 
 from hintlite.pipeline.report.collect import collect
-from hintlite.pipeline.report.facts.predictions import change, matrix, mcnemar
+from hintlite.pipeline.report.subjects.quantization import change, mcnemar
 from hintlite.pipeline.runs.reading import RunFiles, UnreadableError
 
 
@@ -45,6 +45,9 @@ def test_a_row_holds_the_figures_of_the_files(facts):
         "accuracy": 1.0,
         "low": 0.8,
         "high": 1.0,
+        "balanced_accuracy": 1.0,
+        "macro_precision": 1.0,
+        "macro_f1": 1.0,
         "p50_us": 10.0,
         "p99_us": 20.0,
         "speed_up": 8.0,  # the float teacher takes 80 us
@@ -65,13 +68,10 @@ def test_confusion_matrices_are_of_the_teacher_and_the_deployed_student(facts):
     counts = {(c["model"], c["precision"]): c["counts"] for c in facts["confusion"]}
     assert set(counts) == {(m, p) for m in ("teacher", "hint+kd") for p in ("float32", "int8")}
     assert counts["teacher", "int8"] == [[3, 0, 0], [0, 3, 0], [0, 1, 1]]
-    third = {"teacher:float32": 2, "teacher:int8": 1, "hint+kd:float32": 1, "hint+kd:int8": 2}
-    assert facts["per_class"][2] == {"class": 2, "samples": 2, "correct": third}
-
-
-def test_rows_of_a_matrix_are_true_classes():
-    logits = np.array([[0, 9], [0, 9], [0, 9], [9, 0]])
-    assert matrix(np.array([0, 0, 1, 1]), logits).tolist() == [[0, 2], [1, 1]]
+    scores = facts["scores"]["teacher:int8"]
+    assert scores["recall"] == [1, 1, 1 / 2]
+    assert scores["precision"] == [1, 3 / 4, 1]
+    assert scores["support"] == [3, 3, 2]
 
 
 def test_samples_won_and_lost_by_int8(facts):
@@ -148,9 +148,9 @@ def test_a_run_that_stopped_says_what_is_missing(tmp_path, stages):
     assert not {"p50_us", "p99_us", "speed_up", "verdict"} & known
 
 
-def test_without_a_bundle_the_best_on_validation_data_is_chosen(tmp_path):
-    assert collect(write_run(tmp_path / "a", stages=6))["chosen"] is None  # not all verified
-    assert collect(write_run(tmp_path / "b", stages=7))["chosen"] == "hint+kd"
+def test_the_bundle_says_which_student_is_deployed_or_the_settings_do(tmp_path):
+    assert collect(write_run(tmp_path / "a", stages=8))["chosen"] is None
+    assert collect(write_run(tmp_path / "b", stages=9))["chosen"] == "hint+kd"
     named = write_run(tmp_path / "c", stages=2, now=settings(deploy="scratch"))
     assert collect(named)["chosen"] == "scratch"
 

@@ -8,7 +8,7 @@ from hintlite.pipeline.app.run.folder import RunFolder, Stage
 from hintlite.pipeline.report.collect import collect
 from hintlite.pipeline.report.page import page
 from hintlite.pipeline.report.section import Report
-from hintlite.pipeline.report.sections import devices
+from hintlite.pipeline.report.subjects import devices
 
 SHA = "0123456789abcdef" * 4
 

@@ -10,7 +10,7 @@ from report_run import settings, write_run
 from hintlite.pipeline.report.collect import collect
 from hintlite.pipeline.report.page import write_report
 from hintlite.pipeline.report.section import Report
-from hintlite.pipeline.report.sections import explanation
+from hintlite.pipeline.report.subjects import explanation
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from hintlite.pipeline.report.images import image_uri
 from hintlite.pipeline.report.page import json_text, write_report
 from hintlite.pipeline.report.palette import COLOURS
 from hintlite.pipeline.report.section import Report
-from hintlite.pipeline.report.sections import comparison
-from hintlite.pipeline.report.sections.hint_maps import mean_map
+from hintlite.pipeline.report.subjects import comparison
+from hintlite.pipeline.report.subjects.hint_maps import mean_map
 from hintlite.pipeline.runs.reading import UnreadableError
 
 HOSTILE = "<script>alert(1)</script>\"'&$x_1$"
@@ -125,7 +125,7 @@ def test_same_folders_same_bytes_without_tensorflow(complete, tmp_path):
         "import sys; from pathlib import Path;"
         "from hintlite.pipeline.report.page import write_report; "
         "write_report([Path(sys.argv[1])], Path(sys.argv[2]), Path(sys.argv[3])); "
-        "print({'tensorflow', 'keras', 'models', 'pipeline'} & set(sys.modules))"
+        "print({'tensorflow', 'keras', 'hintlite.models'} & set(sys.modules))"
     )
     made = [tmp_path / "report.html", tmp_path / "report.json"]
     command = [sys.executable, "-c", code, str(folder / "mine"), *map(str, made)]

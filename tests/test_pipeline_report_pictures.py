@@ -4,11 +4,13 @@ import re
 from xml.etree import ElementTree
 
 import pytest
+from markupsafe import Markup
 from report_run import settings, write_run
 
 from hintlite.pipeline.app.cli.main import main
+from hintlite.pipeline.report.figure import Picture, standalone
 from hintlite.pipeline.report.palette import COLOURS
-from hintlite.pipeline.report.pictures import standalone, write_pictures
+from hintlite.pipeline.report.pictures import write_pictures
 from hintlite.pipeline.runs.reading import UnreadableError
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -74,6 +76,7 @@ def test_a_run_that_was_not_evaluated_gives_no_picture_but_a_sentence(tmp_path):
 
 
 def test_titles_are_escaped():
-    text = standalone("<svg a='1'><g/></svg>", "a < b", "c & d")
+    svg = Markup('<svg role="img" viewBox="0 0 9 9"><g/></svg>')
+    text = standalone(Picture(svg, "a < b", "c & d"))
     root = ElementTree.fromstring(text)
     assert [child.text for child in root][:2] == ["a < b", "c & d"]

@@ -25,9 +25,8 @@ from matplotlib.ticker import NullLocator, ScalarFormatter
 from hintlite.errors import HintliteError
 from hintlite.files import write_whole
 from hintlite.pipeline.app.experiments.studies.definition import Arm, merged, read_study
-from hintlite.pipeline.report.figure import WIDTH, Picture, drawing, to_picture
+from hintlite.pipeline.report.figure import WIDTH, Picture, drawing, standalone, to_picture
 from hintlite.pipeline.report.palette import look
-from hintlite.pipeline.report.study.write import standalone
 
 TRAINS = 0.8  # test accuracy; a third of the images alone reach about 0.9 where training works
 TITLES = {"scratch": "plain", "kd": "KD", "hint+kd": "hints + KD"}

@@ -18,8 +18,8 @@ from hintlite.pipeline.settings.data import FROM_PYTHON
 from hintlite.pipeline.settings.run import RunConfig
 
 if TYPE_CHECKING:
-    from hintlite.pipeline.app.run.table import Row
     from hintlite.pipeline.data.sources.source import Source
+    from hintlite.pipeline.report.subjects.table import Row
 
 
 def run(
@@ -46,6 +46,7 @@ def run(
     """
     from hintlite.pipeline.app.run.ending import conclude
     from hintlite.pipeline.app.run.order import run_all
+    from hintlite.pipeline.report.subjects.table import Row
 
     config = absolute(config or RunConfig())
     if source is not None:
@@ -57,4 +58,4 @@ def run(
         write_whole(place.path / SETTINGS, settings_text(config))
         context = Context(config, place, terminal, RunSamples(config.data, place, source))
         run_all(context)
-        return conclude(context)
+        return [Row(**row) for row in conclude(context)["rows"]]

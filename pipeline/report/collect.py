@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hintlite.pipeline.report.facts import (
-    devices,
-    explanations,
-    hints,
-    histories,
-    latency,
-    microcontrollers,
-    npus,
-    origin,
-    phones,
-    predictions,
-    table,
+from hintlite.pipeline.report.subjects.confusion import matrices, scores
+from hintlite.pipeline.report.subjects.devices import devices
+from hintlite.pipeline.report.subjects.doubts import doubts
+from hintlite.pipeline.report.subjects.explanation import explanations
+from hintlite.pipeline.report.subjects.hint_maps import hint_errors
+from hintlite.pipeline.report.subjects.latency import latencies, machines
+from hintlite.pipeline.report.subjects.machine import libraries, provenance, seeds
+from hintlite.pipeline.report.subjects.microcontrollers import on_targets
+from hintlite.pipeline.report.subjects.phones import phones
+from hintlite.pipeline.report.subjects.quantization import against_teacher, changes
+from hintlite.pipeline.report.subjects.reproduce import (
+    repeat_command,
+    reproduce,
+    resume_command,
 )
-from hintlite.pipeline.report.facts.choice import chosen_arm
-from hintlite.pipeline.report.facts.reproduce import repeat_command, reproduce, resume_command
+from hintlite.pipeline.report.subjects.table import rows
+from hintlite.pipeline.report.subjects.training import histories, teacher_validation
+from hintlite.pipeline.runs.evaluations import evaluations
 from hintlite.pipeline.runs.reading import RunFiles
 
 SCHEMA = "hintlite-report/1"
@@ -44,36 +48,38 @@ def collect(run: Path) -> dict[str, Any]:
     """
     files = RunFiles(run)
     tested = files.arrays("evaluate", "predictions.npz")
-    matrices = predictions.confusion(files, tested)
-    explained = explanations.explanations(files)
-    facts = {
+    explained = explanations(files)
+    scored = scores(tested)
+    facts: dict[str, Any] = {
         "schema": SCHEMA,
         "run": run.resolve().name,
-        "chosen": chosen_arm(files),
+        "chosen": files.chosen,
         "data": _data(files, tested),
-        "rows": table.rows(files),
-        "training": histories.histories(files),
-        "confusion": matrices,
-        "per_class": predictions.per_class(matrices),
-        "quantization": predictions.quantization(files, tested),
+        "rows": [asdict(row) for row in rows(files, scored)],
+        "training": histories(files),
+        "teacher_validation_accuracy": teacher_validation(files),
+        "scores": scored,
+        "confusion": matrices(files, tested),
+        "quantization": changes(files, tested),
+        "against_teacher": against_teacher(files, tested),
         "explanations": explained,
-        "latency": latency.latencies(files),
-        "devices": devices.devices(files),
-        "microcontrollers": microcontrollers.microcontrollers(files),
-        "phones": phones.phones(files),
-        "tflm": microcontrollers.tflm(files),
-        "npus": npus.npus(files),
-        "hints": hints.hint_errors(files),
-        "machines": latency.machines(files),
+        "latency": latencies(files),
+        "devices": devices(files),
+        **on_targets(files),
+        "phones": phones(files),
+        "hints": hint_errors(files),
+        "machines": machines(files),
         "settings": files.settings,
-        "seeds": origin.seeds(files),
-        "libraries": origin.libraries(files),
-        "provenance": origin.provenance(files),
+        "seeds": seeds(files),
+        "libraries": libraries(files),
+        "provenance": provenance(files),
         "reproduce": reproduce(
             run, {name: files.record(name) for name in files.targets}, bool(explained)
         ),
         "repeat": repeat_command(run),
     }
+    facts["test_evaluations"] = _evaluations(files, facts["data"])
+    facts["doubts"] = doubts(facts)
     facts["unfinished"] = _unfinished(files)
     facts["resume"] = resume_command(
         run, {name: files.record(name) for name in _unfinished_targets(files)}
@@ -92,6 +98,11 @@ def _data(files: RunFiles, tested: Mapping[str, np.ndarray]) -> dict[str, Any] |
         "test": len(tested["labels"]) if "labels" in tested else None,
         "test_sha256": record["settings"].get("test") if record else None,
     }
+
+
+def _evaluations(files: RunFiles, data: Mapping[str, Any] | None) -> int | None:
+    test = (data or {}).get("test_sha256")
+    return None if test is None else evaluations(files.path, test)
 
 
 def _unfinished(files: RunFiles) -> list[dict[str, str | None]]:

@@ -98,4 +98,4 @@ def _raster(counts: np.ndarray, caption: str, description: str) -> Picture:
     image = Markup('<img class="raster" src="{}" alt="{}" width="{}" height="{}">').format(
         png_uri(pixels), f"{caption}. {description}", LARGE, LARGE
     )
-    return Picture(image, caption)
+    return Picture(image, caption, description)

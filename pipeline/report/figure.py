@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,10 +21,12 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-from hintlite.pipeline.report.palette import COLOURS, INK, MUTED, RULE, Look
+from hintlite.pipeline.report.palette import COLOURS, INK, MUTED, PAPER, RULE, Look
 
 DPI = 72  # the unit of matplotlib's SVG: one pixel a point
 WIDTH = 370
+FONTS = "DejaVu Sans, Verdana, Segoe UI, sans-serif"  # of a picture that is a file of its own
+ROUND = 8  # its corners, pixels
 STYLE: dict[Any, Any] = {  # mypy knows the names of rcParams as literals
     "svg.fonttype": "none",
     "svg.hashsalt": "hintlite",
@@ -61,10 +63,12 @@ class Picture:
     Args:
         svg: the element.
         caption: what is shown, a line above it.
+        description: what a reader who does not see it should know.
     """
 
     svg: Markup
     caption: str
+    description: str
 
 
 @contextmanager
@@ -95,15 +99,10 @@ def to_picture(figure: Figure, anchor: str, caption: str, description: str) -> P
         description: what a reader who does not see it should know.
     """
     label = f"{caption}. {description}"
-    return Picture(Markup(_inline(svg_text(figure), anchor, label)), caption)
-
-
-def svg_text(figure: Figure) -> str:
-    """What matplotlib writes of a figure; call it inside `drawing`."""
     buffer = io.StringIO()
     # savefig would draw everything twice, which takes twice as long.
     FigureCanvasSVG(figure).print_svg(buffer, metadata=NO_METADATA)  # type: ignore[no-untyped-call]
-    return buffer.getvalue()
+    return Picture(Markup(_inline(buffer.getvalue(), anchor, label)), caption, description)
 
 
 def _inline(text: str, anchor: str, label: str) -> str:
@@ -114,12 +113,32 @@ def _inline(text: str, anchor: str, label: str) -> str:
     text = re.sub(r"url\(#([^)]*)\)", rf"url(#{anchor}-\1)", text)
     text = re.sub(r"xlink:href=\"#([^\"]*)\"", rf'href="#{anchor}-\1"', text)
     text = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", text)
+    text = re.sub(r"font: (\w+) ([\d.]+px) [^;\"]*", r"font-weight: \1; font-size: \2", text)
     for placeholder, (variable, _) in COLOURS.items():
         text = text.replace(placeholder, f"var({variable})")
     view_box = re.search(r"viewBox=\"[^\"]*\"", text)
     assert view_box is not None, "matplotlib's SVG has a viewBox"
     head = f'<svg role="img" aria-label="{escape(label)}" {view_box.group()}>'
     return (head + text[text.index(">") + 1 :]).strip()
+
+
+def standalone(picture: Picture) -> str:
+    """A picture as a file: light colours on white paper, its size, a name, fallback fonts."""
+    text = str(picture.svg)
+    for variable, (light, _) in COLOURS.values():
+        text = text.replace(f"var({variable})", light)
+    box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', text)
+    assert box is not None, "matplotlib's SVG has a viewBox"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{float(box[1]):.0f}" '
+        f'height="{float(box[2]):.0f}" {box[0]} font-family="{FONTS}" role="img" '
+        'aria-labelledby="title description">\n'
+        f'<title id="title">{escape(picture.caption)}</title>\n'
+        f'<desc id="description">{escape(picture.description)}</desc>\n'
+        f'<rect width="100%" height="100%" rx="{ROUND}" fill="{COLOURS[PAPER][1][0]}"/>'
+        + text[text.index(">") + 1 :]
+        + "\n"
+    )
 
 
 def mark(axes: Axes, x: float, y: float, look: Look, filled: bool, **options: Any) -> None:
@@ -148,3 +167,46 @@ def logarithmic(axes: Axes, values: Sequence[float]) -> None:
     axes.xaxis.set_major_locator(LogLocator(10, subs=subs))
     axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
     axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def name_lines(axes: Axes, names: Sequence[str]) -> None:
+    """Names for the lines of a chart, the first on top."""
+    axes.set_yticks(range(len(names)), list(names))
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    axes.spines["left"].set_visible(False)
+    axes.spines["bottom"].set_color(MUTED)
+
+
+def bars(
+    anchor: str,
+    caption: str,
+    lengths: Mapping[str, float | None],
+    colour: str,
+    axis: str,
+    description: str,
+    most: float | None = None,
+) -> Picture:
+    """A named bar each, the first on top.
+
+    Args:
+        anchor: prefix of the ids.
+        caption: what is shown.
+        lengths: name -> length; None is drawn as 0.
+        colour: of the bars.
+        axis: what is measured, with its unit.
+        description: the values for those who do not see them.
+        most: where the axis ends; by itself where None.
+    """
+    with drawing(height=60 + 22 * len(lengths)) as (figure, axes):
+        values = [length or 0.0 for length in lengths.values()]
+        axes.barh(range(len(values)), values, height=0.62, color=colour)
+        name_lines(axes, list(lengths))
+        axes.axvline(0, color=MUTED, linewidth=0.8)
+        if most is not None:
+            axes.set_xlim(0, most)
+        elif not any(values):
+            axes.set_xlim(-1, 1)
+        axes.set_xlabel(axis)
+        return to_picture(figure, anchor, caption, description)

@@ -17,11 +17,21 @@ def percent(value: float | None, digits: int = 2) -> str:
     return DASH if value is None else f"{100 * value:.{digits}f}{NBSP}%"
 
 
+def tenths(value: float | None) -> str:
+    """A share as per cent with one digit: 97.2 %."""
+    return percent(value, 1)
+
+
 def interval(low: float | None, high: float | None) -> str:
     """An interval of shares: 94.95 to 98.48."""
     if low is None or high is None:
         return DASH
-    return f"{100 * low:.2f} to {100 * high:.2f}"
+    return f"{points(low)} to {points(high)}"
+
+
+def points(value: float | None) -> str:
+    """A share in points: 92.41."""
+    return DASH if value is None else f"{100 * value:.2f}"
 
 
 def signed_points(value: float | None) -> str:

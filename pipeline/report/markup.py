@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,8 +11,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from hintlite.pipeline.report import formats
 from hintlite.pipeline.report.figure import Picture
-from hintlite.pipeline.report.formats import DASH
 
 FOLDER = Path(__file__).parent
 
@@ -36,11 +36,45 @@ class Column:
 
     Args:
         title: its heading.
-        number: whether it is set as figures, to the right.
+        form: writes a value of it; such columns are set as figures, to the right. None for words.
     """
 
     title: str
-    number: bool = True
+    form: Callable[[Any], str] | None = None
+
+    @property
+    def number(self) -> bool:
+        """Whether it is set as figures."""
+        return self.form is not None
+
+    def cell(self, value: Any) -> Cell:
+        """A value of this column; what is a cell already stays as it is."""
+        if isinstance(value, Cell):
+            return value
+        shown = (self.form or formats.text)(value)
+        return Cell(shown, None if shown == formats.DASH else value if self.number else shown)
+
+
+def words(*titles: str) -> tuple[Column, ...]:
+    """Columns of words."""
+    return tuple(Column(title) for title in titles)
+
+
+def numbers(form: Callable[[Any], str], *titles: str) -> tuple[Column, ...]:
+    """Columns of figures that are written alike."""
+    return tuple(Column(title, form) for title in titles)
+
+
+def interval(low: float | None, high: float | None) -> Cell:
+    """An interval of shares, sorted by its lower end."""
+    return Cell(formats.interval(low, high), low)
+
+
+def of(part: int | None, whole: int | None) -> Cell:
+    """So many of all: 349 / 359, sorted by the share."""
+    if part is None or not whole:
+        return Cell(formats.DASH)
+    return Cell(f"{formats.count(part)} / {formats.count(whole)}", part / whole)
 
 
 @cache
@@ -61,26 +95,34 @@ def part(name: str, **values: Any) -> Markup:
     return Markup(macro(**values))
 
 
-def cell(text: str, key: float | str | None = None) -> Cell:
-    """A cell; a dash has no key."""
-    return Cell(text, None if text == DASH else key if key is not None else text)
-
-
 def table(
     caption: str,
     columns: Sequence[Column],
-    rows: Sequence[Sequence[Cell]],
+    rows: Sequence[Sequence[Any]],
     sortable: bool = True,
 ) -> Markup:
-    """A table in a container of its own that scrolls where it is too wide.
+    """A table in a container of its own that scrolls where it is too wide; without rows, nothing.
 
     Args:
         caption: what it holds; also the container's name.
         columns: the headings; the first column's cells are headings of their rows.
-        rows: as many cells each as there are columns.
+        rows: as many values each as there are columns.
         sortable: whether its headings get buttons.
     """
-    return part("table", caption=caption, columns=columns, rows=rows, sortable=sortable)
+    if not rows:
+        return Markup("")
+    cells = cells_of(columns, rows)
+    return part("table", caption=caption, columns=columns, rows=cells, sortable=sortable)
+
+
+def cells_of(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> list[list[Cell]]:
+    """The cells of a table's rows."""
+    return [[c.cell(value) for c, value in zip(columns, row, strict=True)] for row in rows]
+
+
+def entries(lines: Sequence[str]) -> Markup:
+    """A list of sentences; nothing where there is none."""
+    return part("list", entries=lines) if lines else Markup("")
 
 
 def figures(pictures: Sequence[Picture | None], layout: str = "") -> Markup:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from hintlite.benchmarks.results import Outcome, ResultError, of_result
 from hintlite.benchmarks.targets.base import BenchmarkResult
-from hintlite.pipeline.report.facts.choice import chosen_arm
-from hintlite.pipeline.report.facts.table import INT8, benchmark_result, tflite_name
+from hintlite.pipeline.report.subjects.table import benchmark_result
+from hintlite.pipeline.runs.layout import INT8, file_name, quantize_stage
 from hintlite.pipeline.runs.reading import RunFiles, UnreadableError
 
 
@@ -23,13 +23,13 @@ def run_outcome(path: Path) -> Outcome:
         files = RunFiles(path)
     except UnreadableError as error:
         raise ResultError(str(error)) from error
-    arm = chosen_arm(files)
+    arm = files.chosen
     result = None if arm is None else benchmark_result(files, arm, INT8)
     if arm is None or result is None:
         raise ResultError(
             f"{path} has no benchmark of its deployed student: `hintlite run {path}` completes it"
         )
-    content = files.content(f"quantize/{arm}", tflite_name(arm, INT8))
+    content = files.content(quantize_stage(arm), file_name(arm, INT8))
     found = of_result(str(path), BenchmarkResult.from_dict(result))
     data, metrics = files.json("data", "data.json"), files.json("evaluate", "metrics.json")
     record = files.record("evaluate") if files.complete("evaluate") else None

@@ -15,12 +15,12 @@ from markupsafe import Markup
 
 from hintlite.files import write_whole
 from hintlite.pipeline.report.collect import SCHEMA, collect
-from hintlite.pipeline.report.facts.phones import measured_elsewhere
 from hintlite.pipeline.report.formats import count
 from hintlite.pipeline.report.markup import FOLDER, environment
 from hintlite.pipeline.report.palette import css_variables
 from hintlite.pipeline.report.registry import SECTIONS
 from hintlite.pipeline.report.section import Report, Section
+from hintlite.pipeline.report.subjects.phones import measured_elsewhere
 from hintlite.pipeline.runs.reading import UnreadableError
 
 _NUMBERS = re.compile(r"\[\n\s*((?:-?[\d.eE+-]+|null)(?:,\n\s*(?:-?[\d.eE+-]+|null))*)\n\s*\]")
@@ -31,7 +31,7 @@ def write_report(
     html: Path,
     json_path: Path | None = None,
     measured: Sequence[Path] = (),
-) -> None:
+) -> list[dict[str, Any]]:
     """Writes the page of one run, or of several compared with the first.
 
     Args:
@@ -40,6 +40,9 @@ def write_report(
         json_path: the figures: what collect() returns, or for several runs a table with a list of
             these under "runs".
         measured: results and logs from other devices, shown with the first run.
+
+    Returns:
+        What collect() returned of each run.
 
     Raises:
         UnreadableError: one of them is no run folder, or none is given.
@@ -52,10 +55,11 @@ def write_report(
     if measured:
         reports[0].facts["measured"] = measured_elsewhere(measured)
     write_whole(html, page(reports))
+    facts = [report.facts for report in reports]
     if json_path is not None:
-        facts = [report.facts for report in reports]
         content = facts[0] if len(facts) == 1 else {"schema": SCHEMA, "runs": facts}
         write_whole(json_path, json_text(content))
+    return facts
 
 
 def page(reports: Sequence[Report]) -> str:

@@ -6,28 +6,24 @@ and on a dark page.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from markupsafe import escape
 from matplotlib.lines import Line2D
 
 from hintlite.files import write_whole
 from hintlite.pipeline.report.collect import collect
-from hintlite.pipeline.report.figure import DPI, drawing, svg_text
+from hintlite.pipeline.report.figure import DPI, drawing, standalone, to_picture
 from hintlite.pipeline.report.names import model_title
 from hintlite.pipeline.report.page import report_names
-from hintlite.pipeline.report.palette import COLOURS, INK, MARKERS, PAPER, Look, look
+from hintlite.pipeline.report.palette import INK, MARKERS, Look, look
 from hintlite.pipeline.report.section import Report
-from hintlite.pipeline.report.sections.accuracy import AXES, Point, draw, points_of, summary_of
 from hintlite.pipeline.report.series import model_look, model_names
+from hintlite.pipeline.report.subjects.accuracy import AXES, Point, draw, points_of, summary_of
 from hintlite.pipeline.runs.reading import UnreadableError
 
 WIDTH, HEIGHT = 480, 400  # pixels; the axes are as on the page, below them stands the legend
-FONTS = "'DejaVu Sans', Verdana, 'Segoe UI', sans-serif"
-ROUND = 8  # pixels
 MARGIN = 10 / DPI  # inches
 
 
@@ -79,7 +75,7 @@ def _picture(
             fontsize=9.5,
         )
         description = f"{summary_of(points)} Bars are 95 % intervals; up and to the left is better."
-        return standalone(svg_text(figure), title, description)
+        return standalone(to_picture(figure, f"accuracy-{field}", title, description))
 
 
 def _handles(reports: Sequence[Report]) -> list[Line2D]:
@@ -111,27 +107,4 @@ def _handle(drawn: Look, text: str, filled: bool) -> Line2D:
         markeredgewidth=1.5,
         label=text,
         **options,
-    )
-
-
-def standalone(text: str, title: str, description: str) -> str:
-    """An SVG file of its own: light colours on white paper, a name, a description, fallback fonts.
-
-    Args:
-        text: what matplotlib wrote, with the palette's placeholder colours.
-        title: a few words.
-        description: a sentence or two for those who do not see it.
-    """
-    text = text[text.index("<svg") :]
-    for placeholder, (_, (light, _)) in COLOURS.items():
-        text = text.replace(placeholder, light)
-    text = text.replace("'DejaVu Sans'", FONTS)
-    end = text.index(">")
-    head = re.sub(r"\s+", " ", text[:end])
-    paper = COLOURS[PAPER][1][0]
-    return (
-        f'{head} role="img" aria-labelledby="title description">\n'
-        f'<title id="title">{escape(title)}</title>\n'
-        f'<desc id="description">{escape(description)}</desc>\n'
-        f'<rect width="100%" height="100%" rx="{ROUND}" fill="{paper}"/>' + text[end + 1 :]
     )

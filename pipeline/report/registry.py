@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from hintlite.pipeline.report.section import Renderer
-from hintlite.pipeline.report.sections import (
+from hintlite.pipeline.report.subjects import (
     accuracy,
     comparison,
     confusion,
     devices,
+    doubts,
     explanation,
     hint_maps,
     latency,
@@ -25,6 +26,7 @@ from hintlite.pipeline.report.sections import (
 SECTIONS: tuple[Renderer, ...] = (
     unfinished.render,
     summary.render,
+    doubts.render,
     table.render,
     comparison.render,
     accuracy.render,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from hintlite.pipeline.report.facts.table import INT8
-from hintlite.pipeline.report.markup import heading, join, legend
+from hintlite.pipeline.report.figure import drawing, name_lines
+from hintlite.pipeline.report.markup import Column, heading, join, legend, table
 from hintlite.pipeline.report.names import model_title
 from hintlite.pipeline.report.palette import COLOURS, MARKERS, Look, look
 from hintlite.pipeline.report.section import Report
-from hintlite.pipeline.runs.layout import TEACHER
+from hintlite.pipeline.runs.layout import INTEGER, TEACHER
 
 # The markers' outlines in a box from -5 to 5, for legends; keys are matplotlib's names.
 OUTLINES = {
@@ -70,7 +73,7 @@ def point_legend(reports: Sequence[Report]) -> Markup:
         entries.append((symbol(Look(ink, drawn.marker) if several else drawn), model_title(name)))
     entries += [
         (symbol(Look(ink, MARKERS[0]), filled=False), "hollow: float"),
-        (symbol(Look(ink, MARKERS[0])), "filled: INT8"),
+        (symbol(Look(ink, MARKERS[0])), "filled: integers"),
     ]
     if several:
         entries += [
@@ -80,9 +83,36 @@ def point_legend(reports: Sequence[Report]) -> Markup:
     return legend(entries)
 
 
+FILLED = "hollow float, filled integers"
+APART = 0.28  # of the distance of two models' lines: between the precisions of one model
+
+
+@contextmanager
+def lines_of(
+    entries: Sequence[Mapping[str, Any]],
+) -> Iterator[tuple[Figure, Axes, list[float]]]:
+    """Axes with a named line a model, on which its precisions stand one below the other.
+
+    Args:
+        entries: each with a model; those of one model in the order of their precisions.
+
+    Yields:
+        The figure, its axes, and how high each entry stands.
+    """
+    models = list(dict.fromkeys(entry["model"] for entry in entries))
+    own = {model: [i for i, e in enumerate(entries) if e["model"] == model] for model in models}
+    places = [0.0] * len(entries)
+    for line, indices in enumerate(own.values()):
+        for rank, index in enumerate(indices):
+            places[index] = line + APART * (rank - (len(indices) - 1) / 2)
+    with drawing(height=70 + 38 * len(models)) as (figure, axes):
+        name_lines(axes, [model_title(model) for model in models])
+        yield figure, axes, places
+
+
 def is_filled(precision: str) -> bool:
-    """Whether a precision's markers are filled."""
-    return precision == INT8
+    """Whether a precision's markers are filled: those of integers are, of floating point not."""
+    return precision in INTEGER
 
 
 def per_run(
@@ -100,3 +130,37 @@ def per_run(
         if content:
             parts += [heading(f"Run {report.name}"), content] if len(reports) > 1 else [content]
     return join(*parts) if parts else None
+
+
+def run_table(
+    reports: Sequence[Report],
+    caption: str,
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[Any]],
+) -> Markup:
+    """A table of all runs; for a single one without the columns that tell runs apart."""
+    shown = [len(reports) > 1 or column.title not in TELLING for column in columns]
+    kept = [[each for each, show in zip(row, shown, strict=True) if show] for row in rows]
+    return table(caption, [c for c, show in zip(columns, shown, strict=True) if show], kept)
+
+
+TELLING = ("run", "against first")
+
+
+def of_run(reports: Sequence[Report], report: Report) -> str:
+    """Which run is meant, where there are several."""
+    return f" of run {report.name}" if len(reports) > 1 else ""
+
+
+def reasons(what: str, verdict: Mapping[str, Any]) -> list[str]:
+    """What speaks against a result, a sentence each.
+
+    Args:
+        what: the result.
+        verdict: its state and reasons.
+    """
+    return [
+        f"{what} is {reason['state']}: {reason['what']}. Why it matters: {reason['why']}. "
+        f"Cure: {reason['cure']}."
+        for reason in verdict["reasons"]
+    ]

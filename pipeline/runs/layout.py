@@ -10,6 +10,7 @@ EXPLANATION = "explain.json"  # of a stage explain/<model>
 BUNDLE_MANIFEST = "device/manifest.json"  # of the bundle
 
 TEACHER = "teacher"
+BEST = "best"  # the setting `deploy` names no arm: the best one is bundled
 FLOAT, INT8, INT16, MIXED = "float32", "int8", "int16x8", "mixed"
 QUANTIZED = (INT8, INT16, MIXED)  # what may be deployed
 FINE_TUNING = "work"  # what the fine-tuning goes on from, in the folder of its stage

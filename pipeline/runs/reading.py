@@ -22,6 +22,8 @@ import yaml
 
 from hintlite.errors import HintliteError
 from hintlite.pipeline.runs.layout import (
+    BEST,
+    BUNDLE_MANIFEST,
     RECORD,
     SETTINGS,
     TARGETS,
@@ -105,6 +107,15 @@ class RunFiles:
         quantize = tuple(map(quantize_stage, self.models))
         last = ("evaluate", "bundle", "benchmark")
         return ("data", *self.teachers, *distill, *quantize, *last, *self.targets)
+
+    @cached_property
+    def chosen(self) -> str | None:
+        """The bundled arm; before there is a bundle the one that the settings name, if any."""
+        manifest = self.json("bundle", BUNDLE_MANIFEST)
+        if manifest is not None:
+            return str(manifest["provenance"]["arm"])
+        deploy = str(self.settings.get("deploy", BEST))
+        return None if deploy == BEST else deploy
 
     @cached_property
     def targets(self) -> tuple[str, ...]:

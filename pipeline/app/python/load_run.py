@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from hintlite.deploy.convert.verify import Verification
     from hintlite.pipeline.app.run.context import Context
-    from hintlite.pipeline.app.run.table import Row
+    from hintlite.pipeline.report.subjects.table import Row
     from hintlite.pipeline.settings.run import RunConfig
 
 Table = TypeVar("Table")
@@ -74,11 +74,12 @@ class Run:
     @property
     def table(self) -> list[Row]:
         """Every model in every precision: parameters, MACs, bytes, test accuracy, latency."""
-        from hintlite.pipeline.app.run.table import rows
+        from hintlite.pipeline.report.subjects.table import read_rows
+        from hintlite.pipeline.runs.reading import RunFiles
 
         for stage in ("evaluate", "benchmark"):
             self._require(stage)
-        return rows(self._context)
+        return read_rows(RunFiles(self.path))
 
     @property
     def bundle(self) -> Path:

@@ -7,10 +7,10 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from hintlite.pipeline.report.figure import Picture, drawing, mark, to_picture
+from hintlite.pipeline.report.figure import Picture, drawing, mark, name_lines, to_picture
 from hintlite.pipeline.report.palette import INK, MUTED, RIGHT, WRONG, Look
+from hintlite.pipeline.runs.layout import FLOAT, INT8
 
-FLOAT, INT8 = "float32", "int8"
 REAL = "real"
 APART = 0.14  # of the distance of two lines: float above, INT8 below
 LINE, MARGIN = 34, 62  # pixels
@@ -40,7 +40,8 @@ def means(facts: Facts) -> Picture | None:
                 color=MUTED,
                 ha="center",
             )
-        _lines(axes, [arm["name"] for arm in arms], "test accuracy, %")
+        name_lines(axes, [arm["name"] for arm in arms])
+        axes.set_xlabel("test accuracy, %")
         description = f"{len(arms)} arms; {_best(arms)}. The table “Arms” has all values"
         return to_picture(figure, "study-means", "Mean test accuracy", description)
 
@@ -74,7 +75,8 @@ def differences(facts: Facts, reference: str, anchor: str) -> Picture | None:
             for precision, shift in ((FLOAT, -APART), (INT8, APART)):
                 row = rows[precision][arm]
                 _bar(axes, place + shift, row, _colour(row), precision == INT8)
-        _lines(axes, arms, f"points above {reference}")
+        name_lines(axes, arms)
+        axes.set_xlabel(f"points above {reference}")
         real = [arm for arm in arms if rows[INT8][arm]["verdict"] == REAL]
         description = (
             f"{len(arms)} arms; in INT8 the difference is real for: "
@@ -94,11 +96,3 @@ def _colour(row: Mapping[str, Any]) -> str:
     if row["verdict"] != REAL:
         return MUTED
     return RIGHT if row["mean"] > 0 else WRONG
-
-
-def _lines(axes: Axes, names: Sequence[str], label: str) -> None:
-    """One line a name, the first on top."""
-    axes.set_yticks(range(len(names)), labels=list(names))
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.grid(visible=False, axis="y")
-    axes.set_xlabel(label)

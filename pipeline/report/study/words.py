@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hintlite.pipeline.report import formats
+from hintlite.pipeline.report.markup import Cell
 
 REFERENCE_NOTE = (
     "Differences are paired: an arm and its reference with the same seeds and the same teacher. "
@@ -18,9 +19,9 @@ REFERENCE_NOTE = (
 )
 ARMS_NOTE = (
     "Mean over runs (seeds, of each teacher) with its 95 % t interval, which equal values do not "
-    "have; accuracy on the test data, on which each final model was asked once. A t interval knows "
-    "no bound at 100 %: where accuracies lie close to it, its upper end can lie above. Times "
-    "depend on the machine and on what else it did."
+    "have; accuracy on the test data, which each run evaluates at its end. A t interval knows no "
+    "bound at 100 %: where accuracies lie close to it, its upper end can lie above. Times depend "
+    "on the machine and on what else it did."
 )
 DROPS_NOTE = (
     "INT8 minus float of the same student, in points; p adjusted by the method of Holm over the "
@@ -41,26 +42,10 @@ def about(facts: Mapping[str, Any]) -> str:
     )
 
 
-def mean(value: Mapping[str, Any]) -> str:
-    """A mean accuracy: 92.41 %."""
-    return formats.percent(value["mean"])
-
-
-def deviation(value: Mapping[str, Any]) -> str:
-    """A standard deviation in points: 0.12."""
-    return formats.DASH if value["sd"] is None else f"{100 * value['sd']:.2f}"
-
-
-def span(value: Mapping[str, Any]) -> str:
-    """An interval of accuracies: 92.1 to 92.7."""
-    return formats.interval(value["low"], value["high"])
-
-
-def signed_span(value: Mapping[str, Any]) -> str:
-    """An interval of differences in points: -0.10 to +0.42."""
-    if value["low"] is None:
-        return formats.DASH
-    return f"{formats.signed_points(value['low'])} to {formats.signed_points(value['high'])}"
+def span(value: Mapping[str, Any], form: Callable[[float], str] = formats.points) -> Cell:
+    """An interval in points: 92.10 to 92.70, or with another form -0.10 to +0.42."""
+    low, high = value["low"], value["high"]
+    return Cell(formats.DASH if low is None else f"{form(low)} to {form(high)}", low)
 
 
 def chance(value: float | None) -> str:
@@ -70,6 +55,8 @@ def chance(value: float | None) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: float | None) -> str:
     """A time: 41 s, 12.5 min."""
+    if seconds is None:
+        return formats.DASH
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"

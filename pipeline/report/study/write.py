@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,14 @@ from typing import Any
 from markupsafe import Markup
 
 from hintlite.files import write_whole
-from hintlite.pipeline.report.figure import Picture
-from hintlite.pipeline.report.markup import details, figures, join, part
+from hintlite.pipeline.report.figure import Picture, standalone
+from hintlite.pipeline.report.markup import cells_of, details, entries, figures, join
 from hintlite.pipeline.report.markup import table as html_table
 from hintlite.pipeline.report.page import html_page, json_text
-from hintlite.pipeline.report.palette import COLOURS
 from hintlite.pipeline.report.section import Section
 from hintlite.pipeline.report.study import forest, tables, words
 from hintlite.pipeline.report.study.tables import Table
+from hintlite.pipeline.runs.layout import FLOAT, INT8
 
 Facts = Mapping[str, Any]
 
@@ -47,7 +46,7 @@ def markdown(facts: Facts, pictures: Mapping[str, Picture]) -> str:
     parts = [f"# Study {facts['study']}", words.about(facts), _bullets(facts["findings"])]
     parts += ["## Arms", words.ARMS_NOTE, _markdown(tables.arms(facts))]
     parts += [f"![{picture.caption}]({name})" for name, picture in pictures.items()]
-    compared = [_markdown(tables.differences(facts, p)) for p in (tables.INT8, tables.FLOAT)]
+    compared = [_markdown(tables.differences(facts, p)) for p in (INT8, FLOAT)]
     if any(compared):
         parts += ["## Differences", words.REFERENCE_NOTE, *compared]
     parts += ["## From float to INT8", words.DROPS_NOTE, _markdown(tables.drops(facts))]
@@ -57,22 +56,6 @@ def markdown(facts: Facts, pictures: Mapping[str, Picture]) -> str:
         parts += ["## Missing", _bullets(facts["missing"])]
     parts += ["## Runs", _markdown(tables.runs(facts))]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def standalone(picture: Picture) -> str:
-    """A picture as a file of its own: light colours on white, its size, its font."""
-    text = str(picture.svg)
-    for variable, (light, _) in COLOURS.values():
-        text = text.replace(f"var({variable})", light)
-    found = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', text)
-    assert found is not None, "matplotlib's SVG has a viewBox"
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{float(found[1]):.0f}" '
-        f'height="{float(found[2]):.0f}" font-family="DejaVu Sans, Verdana, sans-serif"'
-    )
-    text = text.replace("<svg", head, 1)
-    end = text.index(">") + 1
-    return text[:end] + '<rect width="100%" height="100%" fill="#ffffff"/>' + text[end:] + "\n"
 
 
 def _pictures(facts: Facts) -> dict[str, Picture]:
@@ -85,11 +68,11 @@ def _pictures(facts: Facts) -> dict[str, Picture]:
 
 
 def _sections(facts: Facts, pictures: Sequence[Picture]) -> list[Section]:
-    sections = [Section("summary", "In short", part("list", entries=facts["findings"]))]
+    sections = [Section("summary", "In short", entries(facts["findings"]))]
     if facts["doubts"]:
-        sections.append(Section("doubts", "Doubts", part("list", entries=facts["doubts"])))
+        sections.append(Section("doubts", "Doubts", entries(facts["doubts"])))
     if facts["missing"]:
-        missing = details(f"{len(facts['missing'])} runs", part("list", entries=facts["missing"]))
+        missing = details(f"{len(facts['missing'])} runs", entries(facts["missing"]))
         sections.append(Section("missing", "Missing", missing))
     if not facts["runs"]:
         return sections
@@ -97,7 +80,7 @@ def _sections(facts: Facts, pictures: Sequence[Picture]) -> list[Section]:
         Section("arms", "Arms", _html(tables.arms(facts)), words.ARMS_NOTE),
         Section("pictures", "Means and differences", figures(pictures), words.PICTURE_NOTE),
     ]
-    compared = join(*(_html(tables.differences(facts, p)) for p in (tables.INT8, tables.FLOAT)))
+    compared = join(*(_html(tables.differences(facts, p)) for p in (INT8, FLOAT)))
     if compared:
         sections.append(Section("differences", "Differences", compared, words.REFERENCE_NOTE))
     return [
@@ -108,8 +91,6 @@ def _sections(facts: Facts, pictures: Sequence[Picture]) -> list[Section]:
 
 
 def _html(table: Table) -> Markup:
-    if not table.rows:
-        return Markup("")
     return html_table(table.caption, table.columns, table.rows)
 
 
@@ -118,7 +99,8 @@ def _markdown(table: Table) -> str:
         return ""
     lines = [[column.title for column in table.columns]]
     lines.append(["--:" if column.number else "---" for column in table.columns])
-    lines += [[each.text.replace("|", "\\|") for each in row] for row in table.rows]
+    cells = cells_of(table.columns, table.rows)
+    lines += [[each.text.replace("|", "\\|") for each in row] for row in cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -8,11 +8,10 @@ from typing import Any
 
 from matplotlib.ticker import MaxNLocator
 
-from hintlite.pipeline.report.figure import Picture, drawing, mark, to_picture
+from hintlite.pipeline.report.figure import Picture, bars, drawing, mark, to_picture
 from hintlite.pipeline.report.palette import INK, MUTED, RIGHT, Look
 
 COMPLETE, PRUNED = "complete", "pruned"
-LINE, MARGIN = 30, 56  # pixels
 Facts = Mapping[str, Any]
 
 
@@ -44,13 +43,12 @@ def importance(facts: Facts) -> Picture | None:
     shares = facts["importance"]
     if shares is None:
         return None
-    with drawing(height=MARGIN + LINE * len(shares)) as (figure, axes):
-        places = range(len(shares))
-        axes.barh(places, [100 * share for share in shares.values()], height=0.6, color=RIGHT)
-        axes.set_yticks(places, labels=list(shares))
-        axes.set_ylim(len(shares) - 0.5, -0.5)
-        axes.set_xlim(left=0)
-        axes.grid(visible=False, axis="y")
-        axes.set_xlabel("share of the variance, %")
-        described = ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items())
-        return to_picture(figure, "tuning-importance", "Importance of the settings", described)
+    described = ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items())
+    return bars(
+        "tuning-importance",
+        "Importance of the settings",
+        {name: 100 * share for name, share in shares.items()},
+        RIGHT,
+        "share of the variance, %",
+        described,
+    )

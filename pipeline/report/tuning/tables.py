@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from hintlite.pipeline.report import formats
-from hintlite.pipeline.report.markup import Cell, Column, cell, table
+from hintlite.pipeline.report.markup import Cell, Column, numbers, table, words
 from hintlite.pipeline.report.study.words import duration
 
 BEST = 10
@@ -18,18 +18,15 @@ Facts = Mapping[str, Any]
 
 def settings(facts: Facts) -> Markup:
     """What was searched, and where the base and the best trial lie in it."""
-    columns = [Column(title, number=False) for title in ("setting", "searched", "base", "best")]
-    if facts["importance"] is not None:
-        columns.append(Column("importance"))
-    best = facts["best"]
+    columns = [*words("setting", "searched"), *words("base", "best")]
+    best, shares = facts["best"], facts["importance"]
     rows = []
     for name, space in facts["search"].items():
-        values = (facts["base"][name], best["values"][name] if best else None)
-        row = [cell(name), cell(_space(space)), *(cell(value(each)) for each in values)]
-        if facts["importance"] is not None:
-            share = facts["importance"][name]
-            row.append(cell(formats.percent(share, digits=0), share))
-        rows.append(row)
+        row = [name, _space(space), value(facts["base"][name])]
+        row.append(value(best["values"][name] if best else None))
+        rows.append(row if shares is None else [*row, shares[name]])
+    if shares is not None:
+        columns += numbers(lambda share: formats.percent(share, 0), "importance")
     return table("Searched settings", columns, rows, sortable=False)
 
 
@@ -42,11 +39,8 @@ def best(facts: Facts) -> Markup:
 
 def every(facts: Facts) -> Markup:
     """All trials, with what is said of those that failed."""
-    columns = [*_columns(facts), *(Column(title, number=False) for title in ("state", "remark"))]
-    rows = [
-        [*_row(trial, facts), cell(trial["state"]), cell(_remark(trial))]
-        for trial in facts["trials"]
-    ]
+    columns = [*_columns(facts), *words("state", "remark")]
+    rows = [[*_row(trial, facts), trial["state"], _remark(trial)] for trial in facts["trials"]]
     return table("Every trial", columns, rows)
 
 
@@ -60,36 +54,36 @@ def value(given: Any) -> str:
 
 
 def _columns(facts: Facts) -> list[Column]:
-    names = [Column(name) for name in facts["search"]]
-    accuracy = [Column(f"{facts['objective']} validation accuracy")]
-    spread = [Column("by seed")] if len(facts["seeds"]) > 1 else []
-    return [Column("trial"), *accuracy, *spread, *names, *map(Column, _COSTS)]
+    spread = numbers(formats.text, "by seed") if len(facts["seeds"]) > 1 else ()
+    return [
+        *numbers(formats.text, "trial"),
+        *numbers(formats.percent, f"{facts['objective']} validation accuracy"),
+        *(*spread, *numbers(value, *facts["search"])),
+        *numbers(formats.text, "epochs"),
+        *numbers(formats.count, "parameters"),
+        *numbers(duration, "time"),
+    ]
 
 
-_COSTS = ("epochs", "parameters", "time")
+def _row(trial: Facts, facts: Facts) -> list[Any]:
+    several = len(facts["seeds"]) > 1
+    return [
+        *(trial["number"], trial["value"], *((_by_seed(trial["by_seed"]),) if several else ())),
+        *(_value(trial["values"].get(name)) for name in facts["search"]),
+        *(trial[name] for name in ("epochs", "parameters", "seconds")),
+    ]
 
 
-def _row(trial: Facts, facts: Facts) -> list[Cell]:
-    cells = [cell(str(trial["number"]), trial["number"]), _percent(trial["value"])]
-    if len(facts["seeds"]) > 1:
-        cells.append(cell(_by_seed(trial["by_seed"])))
-    for name in facts["search"]:
-        given = trial["values"].get(name)
-        number = isinstance(given, (int, float)) and not isinstance(given, bool)
-        cells.append(cell(value(given), given if number else None))
-    seconds = trial["seconds"]
-    time = formats.DASH if seconds is None else duration(seconds)
-    cells.append(cell(str(trial["epochs"]), trial["epochs"]))
-    cells.append(cell(formats.count(trial["parameters"]), trial["parameters"]))
-    return [*cells, cell(time, seconds)]
+def _value(given: Any) -> Cell:
+    """The value of a setting, sorted by its size where it is a number."""
+    shown = value(given)
+    counted = isinstance(given, int | float) and not isinstance(given, bool)
+    return Cell(shown, given if counted else None if given is None else shown)
 
 
-def _percent(share: float | None) -> Cell:
-    return cell(formats.percent(share), share)
-
-
-def _by_seed(values: Sequence[float] | None) -> str:
-    return formats.DASH if values is None else ", ".join(map(formats.percent, values))
+def _by_seed(values: Sequence[float] | None) -> Cell:
+    shown = formats.DASH if values is None else ", ".join(map(formats.percent, values))
+    return Cell(shown, shown)
 
 
 def _remark(trial: Facts) -> str:

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from hintlite.files import write_whole
-from hintlite.pipeline.report.figure import Picture
-from hintlite.pipeline.report.markup import details, figures, part
+from hintlite.pipeline.report.figure import Picture, standalone
+from hintlite.pipeline.report.markup import details, entries, figures
 from hintlite.pipeline.report.page import html_page, json_text
 from hintlite.pipeline.report.section import Section
-from hintlite.pipeline.report.study.write import standalone
 from hintlite.pipeline.report.tuning import pictures, tables
 
 Facts = Mapping[str, Any]
@@ -59,11 +58,9 @@ def _about(facts: Facts) -> str:
 
 
 def _sections(facts: Facts, drawn: Sequence[Picture]) -> list[Section]:
-    sections = [
-        Section("summary", "In short", part("list", entries=facts["findings"]), SUMMARY_NOTE)
-    ]
+    sections = [Section("summary", "In short", entries(facts["findings"]), SUMMARY_NOTE)]
     if facts["doubts"]:
-        sections.append(Section("doubts", "Doubts", part("list", entries=facts["doubts"])))
+        sections.append(Section("doubts", "Doubts", entries(facts["doubts"])))
     sections.append(Section("settings", "Settings", tables.settings(facts), SETTINGS_NOTE))
     if drawn:
         sections.append(Section("pictures", "Trials", figures(drawn), HISTORY_NOTE))

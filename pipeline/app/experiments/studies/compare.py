@@ -132,6 +132,35 @@ def finding(row: Mapping[str, Any], precision: str) -> str:
     )
 
 
+def undecided(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How many comparisons show no real difference, and how many cannot be tested at all."""
+    verdicts = [row["verdict"] for row in rows]
+    shown, untested = verdicts.count(OPEN), sum(verdict in WHY for verdict in verdicts)
+    lines = []
+    if shown:
+        verb = "show" if 1 < shown < len(rows) else "shows"
+        lines.append(
+            _so_many(shown, len(rows), f"{verb} no real difference", "shows a real difference")
+        )
+    if untested:
+        why = " or ".join(WHY[verdict] for verdict in WHY if verdict in verdicts)
+        words = _so_many(untested, len(rows), "cannot be tested", "can be tested")
+        lines.append(f"{words}: {why}")
+    return lines
+
+
+def _so_many(count: int, total: int, not_so: str, so: str) -> str:
+    """So many comparisons of which something does not hold."""
+    if total == 1:
+        return f"the only comparison {not_so}"
+    if count == total:
+        return f"none of the {total} comparisons {so}"
+    return f"{count} of {total} comparisons {not_so}"
+
+
+WHY = {FEW: f"fewer than {LEAST} pairs", SAME: "pairs that all differ by the same amount"}
+
+
 def _verdict(row: Mapping[str, Any], p: float | None) -> str:
     if row["n"] < LEAST:
         return FEW

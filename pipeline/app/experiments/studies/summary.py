@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from hintlite.pipeline.app.experiments.studies.compare import (
-    OPEN,
     REAL,
     Planned,
     comparisons,
     costs,
     finding,
+    undecided,
 )
 from hintlite.pipeline.app.experiments.studies.definition import Study
 from hintlite.pipeline.app.experiments.studies.doubts import doubts
@@ -81,13 +81,7 @@ def findings(
     for precision in reversed(PRECISIONS):
         rows = against[precision]
         lines += [finding(row, TITLES[precision]) for row in rows if row["verdict"] == REAL]
-        rest = [row for row in rows if row["verdict"] != REAL]
-        if rest:
-            tested = sum(row["verdict"] == OPEN for row in rest)
-            lines.append(
-                f"{TITLES[precision]}: {len(rest)} of {len(rows)} comparisons show no real "
-                f"difference ({tested} are not told apart, {len(rest) - tested} cannot be tested)"
-            )
+        lines += [f"{TITLES[precision]}: {line}" for line in undecided(rows)]
     return lines
 
 

@@ -13,6 +13,7 @@ from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import RunError, Stage
 from hintlite.pipeline.app.run.samples import DATA, SAMPLES
 from hintlite.pipeline.app.run.stages.quantize import precisions
+from hintlite.pipeline.runs.evaluations import note_evaluation
 from hintlite.pipeline.runs.layout import file_name
 from hintlite.pipeline.settings.data import FROM_PYTHON
 
@@ -93,6 +94,8 @@ def _work(context: Context, test: Labelled, folder: Path) -> None:
         samples = {"images": test.images, "labels": test.labels, "rows": test.rows}
         np.savez(folder / TEST, allow_pickle=False, **samples)
     write_whole(folder / "metrics.json", json.dumps(metrics(arrays), indent=1))
+    names = [f"{model}:{precision}" for model, precision in pairs]
+    note_evaluation(context.folder.path, _fingerprint(test), names)
 
 
 def alone(context: Context, file: Path) -> tuple[dict[str, Any], str]:
@@ -110,6 +113,7 @@ def alone(context: Context, file: Path) -> tuple[dict[str, Any], str]:
     test = _open_test(context)
     logits = Runner(file, threads=2).predict(context.kept.normalization.apply(test.images))
     right = int((logits.argmax(axis=1) == test.labels).sum())
+    note_evaluation(context.folder.path, _fingerprint(test), [file.name])
     return share(right, len(test.labels)), _fingerprint(test)
 
 

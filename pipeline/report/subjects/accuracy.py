@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import log10
+from math import hypot
 from typing import Any
 
-from hintlite.pipeline.report.figure import Picture, drawing, logarithmic, mark, to_picture
+from hintlite.pipeline.report.figure import DPI, Picture, drawing, logarithmic, mark, to_picture
 from hintlite.pipeline.report.markup import figures, join
+from hintlite.pipeline.report.palette import Look
 from hintlite.pipeline.report.section import Report, Section
 from hintlite.pipeline.report.series import is_filled, point_legend, point_look
 
-NEAR = 0.025  # points nearer than this share of the axis are set apart
-APART = 8.0  # by this many pixels, less if there are many
-SPREAD = 30.0  # all of them together by this many at most
+NEAR = 8.0  # pixels: points nearer than that cover each other
+SIZE, RING = 6.5, 5.0  # of a marker, and how much larger one is that lies around another, pixels
+APART = 4.0  # pixels between the intervals of points that stand above each other
 AXES = (
     ("bytes", "file, bytes", "Accuracy against the size of the file"),
     ("p50_us", "median latency, µs", "Accuracy against median latency"),
@@ -28,8 +29,9 @@ def render(reports: Sequence[Report]) -> Section | None:
     if not any(pictures):
         return None
     note = (
-        "Up and to the left is better. Bars are 95 % intervals. Points that would cover each other "
-        "stand a few pixels apart; their figures are in the table above."
+        "Up and to the left is better. Bars are 95 % intervals; where points stand above each "
+        "other their bars lie side by side, and of points at one place one is drawn around the "
+        "other. The table above has their figures."
     )
     content = join(point_legend(reports), figures(pictures))
     return Section("accuracy", "Accuracy against cost", content, note)
@@ -77,34 +79,33 @@ def draw(
         field: of a row, on the horizontal axis.
         label: of that axis.
     """
+    points = sorted(points, key=lambda point: is_filled(point[1]["precision"]))  # hollow: outside
     logarithmic(axes, [row[field] for _, row in points])
-    for (report, row), shift in zip(points, _shifts(points, field), strict=True):
-        _point(figure, axes, point_look(reports, report, row["model"]), row, field, shift)
+    axes.update_datalim([(row[field], 100 * row[end]) for _, row in points for end in ENDS])
+    axes.autoscale_view(scalex=False)
     axes.set_xlabel(label)
     axes.set_ylabel("test accuracy, %")
+    figure.draw_without_rendering()  # lays the axes out, so that places are known in pixels
+    places = [axes.transData.transform((row[field], 100 * row["accuracy"])) for _, row in points]
+    for i, (report, row) in enumerate(points):
+        look = point_look(reports, report, row["model"])
+        column = [j for j, (x, _) in enumerate(places) if abs(x - places[i][0]) < NEAR]
+        _interval(figure, axes, row, field, look, APART * (column.index(i) - (len(column) - 1) / 2))
+        inside = sum(hypot(*(place - places[i])) < NEAR for place in places[i + 1 :])
+        size = SIZE + RING * inside
+        filled = is_filled(row["precision"])
+        mark(axes, row[field], 100 * row["accuracy"], look, filled, markersize=size)
 
 
-def _shifts(points: list[Point], field: str) -> list[float]:
-    """Pixels that each point is moved sideways, so that points at one place are all seen."""
-    places = [log10(row[field]) for _, row in points]
-    reach = NEAR * max(max(places) - min(places), 0.3)
-    groups = [
-        [j for j, other in enumerate(places) if abs(other - place) <= reach] for place in places
-    ]
-    return [
-        min(APART, SPREAD / max(len(group) - 1, 1)) * (group.index(i) - (len(group) - 1) / 2)
-        for i, group in enumerate(groups)
-    ]
+ENDS = ("low", "high")
 
 
-def _point(
-    figure: Any, axes: Any, drawn: Any, row: dict[str, Any], field: str, shift: float
+def _interval(
+    figure: Any, axes: Any, row: dict[str, Any], field: str, look: Look, aside: float
 ) -> None:
+    """The interval of an accuracy, so many pixels beside its point: across, not along, its axis."""
     from matplotlib.transforms import ScaledTranslation
 
-    moved = axes.transData + ScaledTranslation(shift / 72, 0, figure.dpi_scale_trans)
-    x, low, high = row[field], 100 * row["low"], 100 * row["high"]
-    axes.plot([x, x], [low, high], color=drawn.colour, linewidth=1.1, alpha=0.7, transform=moved)
-    axes.update_datalim([(x, low), (x, high)])
-    axes.autoscale_view(scalex=False)
-    mark(axes, x, 100 * row["accuracy"], drawn, is_filled(row["precision"]), transform=moved)
+    moved = axes.transData + ScaledTranslation(aside / DPI, 0, figure.dpi_scale_trans)
+    ends = [100 * row[end] for end in ENDS]
+    axes.plot([row[field]] * 2, ends, color=look.colour, linewidth=1.1, alpha=0.7, transform=moved)

@@ -1,4 +1,4 @@
-"""Machine, data, seeds, library versions and settings."""
+"""Where the figures come from: machine, data, seeds, library versions, settings, the commit."""
 
 from __future__ import annotations
 
@@ -9,11 +9,39 @@ import yaml
 from markupsafe import Markup
 
 from hintlite.pipeline.report import formats
-from hintlite.pipeline.report.markup import Column, cell, details, heading, join, part, table
+from hintlite.pipeline.report.markup import details, heading, join, part, table, words
 from hintlite.pipeline.report.section import Report, Section
 from hintlite.pipeline.report.series import per_run
+from hintlite.pipeline.runs.layout import BUNDLE_MANIFEST
+from hintlite.pipeline.runs.reading import RunFiles
 
 Facts = list[tuple[str, str]]
+
+
+def seeds(run: RunFiles) -> dict[str, Any]:
+    """The seeds of the run, and whether it was asked to be bit-equal."""
+    settings = run.settings
+    return {
+        "seed": settings.get("seed"),
+        "split_seed": (settings.get("data") or {}).get("split_seed"),
+        "deterministic": settings.get("deterministic"),
+    }
+
+
+def libraries(run: RunFiles) -> dict[str, list[str]]:
+    """Library -> its versions, over all complete stages; more than one after an upgrade."""
+    found: dict[str, set[str]] = {}
+    for name in run.stages:
+        record = run.record(name) if run.complete(name) else None
+        for library, version in (record["libraries"] if record else {}).items():
+            found.setdefault(library, set()).add(version)
+    return {library: sorted(found[library]) for library in sorted(found)}
+
+
+def provenance(run: RunFiles) -> dict[str, Any] | None:
+    """What the bundle's manifest says of its origin: hintlite's version, the commit, the data."""
+    manifest = run.json("bundle", BUNDLE_MANIFEST)
+    return None if manifest is None else dict(manifest["provenance"])
 
 
 def render(reports: Sequence[Report]) -> Section | None:
@@ -91,9 +119,8 @@ def _differences(reports: Sequence[Report]) -> Markup | str:
     flat = [_flat(report.facts["settings"]) for report in reports]
     names = list(dict.fromkeys(name for each in flat for name in each))
     differing = [n for n in names if any(each.get(n) != flat[0].get(n) for each in flat)]
-    columns = [Column("setting", number=False)]
-    columns += [Column(report.name, number=False) for report in reports]
-    rows = [[cell(n), *(cell(formats.text(each.get(n))) for each in flat)] for n in differing]
+    columns = words("setting", *(report.name for report in reports))
+    rows = [[name, *(each.get(name) for each in flat)] for name in differing]
     if not rows:
         return Markup("<p>The settings of all runs are the same.</p>")
     return table("Settings that differ", columns, rows)

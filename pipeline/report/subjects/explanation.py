@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,39 +10,36 @@ from typing import Any
 from markupsafe import Markup
 
 from hintlite.pipeline.report import formats
-from hintlite.pipeline.report.figure import Picture, drawing, to_picture
+from hintlite.pipeline.report.figure import Picture, bars
 from hintlite.pipeline.report.markup import (
     Cell,
-    Column,
-    cell,
     figures,
     heading,
     join,
+    numbers,
     paragraph,
     part,
     table,
+    words,
 )
-from hintlite.pipeline.report.names import model_title
-from hintlite.pipeline.report.palette import MUTED, RIGHT, RULE, WRONG
+from hintlite.pipeline.report.names import result_title
+from hintlite.pipeline.report.palette import RIGHT, WRONG
 from hintlite.pipeline.report.section import Report, Section
-from hintlite.pipeline.report.sections.quantization import name_lines
 from hintlite.pipeline.report.series import per_run
+from hintlite.pipeline.runs.layout import EXPLANATION, INT8
+from hintlite.pipeline.runs.reading import RunFiles
 
 MOST_BARS = 24
 COLUMNS = (
-    Column("#"),
-    Column("operator", number=False),
-    Column("layer", number=False),
-    Column("SQNR, dB"),
-    Column("clipped"),
-    Column("range used"),
-    Column("widest channel"),
-    Column("times the others"),
-    Column("weights, widest to narrowest"),
-    Column("points regained"),
-    Column("won"),
-    Column("lost"),
-    Column("of the error"),
+    *numbers(formats.text, "#"),
+    *words("operator", "layer"),
+    *numbers(formats.number, "SQNR, dB"),
+    *numbers(formats.percent, "clipped", "range used"),
+    *numbers(formats.count, "widest channel"),
+    *numbers(formats.number, "times the others", "weights, widest to narrowest"),
+    *numbers(formats.signed_points, "points regained"),
+    *numbers(formats.count, "won", "lost"),
+    *numbers(formats.percent, "of the error"),
 )
 NOTE = (
     "For each operator of the INT8 file, on validation data. SQNR: the float values’ squares over "  # noqa: RUF001
@@ -55,6 +53,28 @@ NOTE = (
 Entry = dict[str, Any]
 
 
+def explanations(run: RunFiles) -> list[Entry]:
+    """One entry a model that an explanation was begun for.
+
+    Returns:
+        model; content, what explain.json holds, or null where that no longer fits the run; state
+        and reason of the stage; command, which makes it anew.
+    """
+    command = f"hintlite quantize {shlex.quote(str(run.path))} --explain"
+    states = {model: run.state(f"explain/{model}") for model in run.models}
+    return [
+        {
+            "model": model,
+            "state": state.state,
+            "reason": state.reason,
+            "content": run.json(state.name, EXPLANATION),
+            "command": command,
+        }
+        for model, state in states.items()
+        if state.state != "missing"
+    ]
+
+
 def render(reports: Sequence[Report]) -> Section | None:
     """Sentences, pictures and tables; None if no run was explained."""
     content = per_run(reports, _one)
@@ -64,7 +84,7 @@ def render(reports: Sequence[Report]) -> Section | None:
 def _one(place: int, report: Report) -> Markup | None:
     parts: list[Markup] = []
     for number, entry in enumerate(report.facts["explanations"]):
-        title = f"{model_title(entry['model'])}, INT8"
+        title = result_title(entry["model"], INT8)
         parts.append(heading(title))
         if entry["content"] is None:
             parts += [paragraph(_outdated(entry)), part("code", text=entry["command"])]
@@ -144,24 +164,12 @@ _REGAINED = _Quantity(
 def _bars(anchor: str, title: str, operators: Sequence[Entry], what: _Quantity) -> Picture | None:
     """A bar an operator, in order; of a deep network those that cost most."""
     shown = costliest(operators)
-    values = [what.read(entry) for entry in shown]
-    if all(value is None for value in values):
+    values = {_name(entry): what.read(entry) for entry in shown}
+    if all(value is None for value in values.values()):
         return None
-    with drawing(height=60 + 22 * len(shown)) as (figure, axes):
-        lengths = [value if value is not None else 0.0 for value in values]
-        axes.barh(range(len(shown)), lengths, height=0.62, color=what.colour)
-        name_lines(axes, [_name(entry) for entry in shown])
-        axes.axvline(0, color=MUTED, linewidth=0.8)
-        if not any(lengths):
-            axes.set_xlim(-1, 1)
-        axes.grid(visible=True, axis="x", color=RULE)
-        axes.set_xlabel(what.axis)
-        which = "" if len(shown) == len(operators) else f", the {len(shown)} costliest"
-        words = "; ".join(
-            f"{_name(entry)} {formats.number(value)} {what.unit}"
-            for entry, value in zip(shown, values, strict=True)
-        )
-        return to_picture(figure, anchor, f"{what.caption}: {title}{which}", words)
+    which = "" if len(shown) == len(operators) else f", the {len(shown)} costliest"
+    told = "; ".join(f"{n} {formats.number(value)} {what.unit}" for n, value in values.items())
+    return bars(anchor, f"{what.caption}: {title}{which}", values, what.colour, what.axis, told)
 
 
 def costliest(operators: Sequence[Entry]) -> list[Entry]:
@@ -179,25 +187,14 @@ def _name(entry: Entry) -> str:
     return "input" if entry["index"] < 0 else f"{entry['index']} {entry['operator']}"
 
 
-def _row(entry: Entry) -> list[Cell]:
+def _row(entry: Entry) -> list[Any]:
     output, weights, gain = entry["output"], entry["weights"] or {}, entry["regained"] or {}
     points = gain.get("points")
     return [
-        cell(formats.DASH if entry["index"] < 0 else str(entry["index"]), entry["index"]),
-        cell(entry["operator"]),
-        cell(entry["layer"]),
-        _number(output["sqnr_db"], formats.number),
-        _number(output["clipped"], formats.percent),
-        _number(output["range_use"], formats.percent),
-        _number(output["widest_channel"], formats.count),
-        _number(output["channel_ratio"], formats.number),
-        _number(weights.get("ratio"), formats.number),
-        _number(None if points is None else points / 100, formats.signed_points),
-        _number(gain.get("won"), formats.count),
-        _number(gain.get("lost"), formats.count),
-        _number(gain.get("error_share"), formats.percent),
+        Cell(formats.DASH, -1) if entry["index"] < 0 else entry["index"],
+        *(entry["operator"], entry["layer"]),
+        *(output[name] for name in ("sqnr_db", "clipped", "range_use", "widest_channel")),
+        *(output["channel_ratio"], weights.get("ratio")),
+        None if points is None else points / 100,
+        *(gain.get(name) for name in ("won", "lost", "error_share")),
     ]
-
-
-def _number(value: float | None, form: Any) -> Cell:
-    return cell(form(value), value)

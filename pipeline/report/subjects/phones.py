@@ -1,4 +1,4 @@
-"""Results from phones and other devices: those of the run, and files that the user names."""
+"""Phones and other devices: what was measured there, read back from results and logs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,26 @@ from typing import Any
 
 from hintlite.benchmarks.results import Outcome, ResultError, of_result, read_outcome
 from hintlite.benchmarks.targets.base import BenchmarkResult
+from hintlite.pipeline.report import formats
+from hintlite.pipeline.report.markup import join, numbers, paragraph, words
+from hintlite.pipeline.report.section import Report, Section
+from hintlite.pipeline.report.series import run_table
 from hintlite.pipeline.runs.layout import TARGETS
 from hintlite.pipeline.runs.reading import RunFiles, UnreadableError
 
 ANDROID = f"{TARGETS}/android"
-TIMES = ("init", "first", "min", "p50", "mean", "p90", "p95", "p99", "max", "std")
+READ = ("init", "first", "min", "p50", "mean", "p90", "p95", "p99", "max", "std")
+TIMES = ("first", "min", "p50", "mean", "p95", "max", "std")  # on the page
+COLUMNS = (
+    *words("run", "file", "device", "kind", "kernels"),
+    *numbers(formats.text, "threads"),
+    *numbers(formats.microseconds, *(f"{name}, µs" for name in TIMES)),
+    *words("verdict", "read from"),
+)
+NOTE = (
+    "benchmark_model feeds one random input and looks at no output: its results have no accuracy. "
+    "A log of it names neither its device nor the model’s hash, and nobody judged it."  # noqa: RUF001
+)
 
 
 def phones(run: RunFiles) -> list[dict[str, Any]]:
@@ -48,7 +63,7 @@ def entry(outcome: Outcome) -> dict[str, Any]:
 
     Returns:
         source (its place), form, kind, device, model, model_sha256, kernels, threads, latency_us
-        by the names of TIMES, memory_bytes, model_bytes, accuracy, instructions, verdict, reasons.
+        by the names of READ, memory_bytes, model_bytes, accuracy, instructions, verdict, reasons.
     """
     figures, device = outcome.figures, outcome.device
     return {
@@ -60,7 +75,7 @@ def entry(outcome: Outcome) -> dict[str, Any]:
         "model_sha256": outcome.model.get("sha256"),
         "kernels": outcome.method.get("kernels"),
         "threads": outcome.method.get("threads"),
-        "latency_us": {name: figures.get(f"{name}_us") for name in TIMES},
+        "latency_us": {name: figures.get(f"{name}_us") for name in READ},
         "memory_bytes": figures.get("memory_bytes"),
         "model_bytes": figures.get("model_bytes"),
         "accuracy": figures.get("accuracy"),
@@ -68,3 +83,32 @@ def entry(outcome: Outcome) -> dict[str, Any]:
         "verdict": outcome.verdict,
         "reasons": list(outcome.reasons),
     }
+
+
+def render(reports: Sequence[Report]) -> Section | None:
+    """A table of all results; None without any."""
+    found = [
+        (report, entry)
+        for report in reports
+        for entry in (*report.facts["phones"], *report.facts.get("measured", ()))
+    ]
+    if not found:
+        return None
+    rows = [_row(report.name, entry) for report, entry in found]
+    doubts = [
+        paragraph(f"{entry['source']}: {entry['verdict']}, {'; '.join(entry['reasons'])}.")
+        for _, entry in found
+        if entry["reasons"]
+    ]
+    caption = "Results from phones and other devices"
+    content = join(run_table(reports, caption, COLUMNS, rows), *doubts)
+    return Section("phones", "Phones and other devices", content, NOTE)
+
+
+def _row(run: str, entry: dict[str, Any]) -> list[Any]:
+    return [
+        *(run, entry["model"]),
+        *(entry[name] for name in ("device", "kind", "kernels", "threads")),
+        *(entry["latency_us"][name] for name in TIMES),
+        *(entry["verdict"] or "not judged", entry["source"]),
+    ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from hintlite.pipeline.report.markup import join, paragraph, part
+from hintlite.pipeline.report.markup import entries, join, paragraph, part
 from hintlite.pipeline.report.section import Report, Section
 from hintlite.pipeline.report.series import per_run
 
@@ -30,7 +30,7 @@ def _one(place: int, report: Report) -> Markup | None:
     if not unfinished:
         return None
     return join(
-        part("list", entries=[_line(each) for each in unfinished]),
+        entries([_line(each) for each in unfinished]),
         paragraph("This makes what is missing, going on where the run stopped:"),
         part("code", text=report.facts["resume"]),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,20 +14,73 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from hintlite.pipeline.report import formats
 from hintlite.pipeline.report.figure import Picture, drawing, to_picture
 from hintlite.pipeline.report.markup import (
-    Cell,
-    Column,
-    cell,
     details,
     figures,
     join,
     legend,
+    numbers,
     paragraph,
     table,
+    words,
 )
 from hintlite.pipeline.report.names import model_title
 from hintlite.pipeline.report.palette import Look
 from hintlite.pipeline.report.section import Report, Section
 from hintlite.pipeline.report.series import model_look, per_run, symbol
+from hintlite.pipeline.runs.layout import TEACHER, quantize_stage
+from hintlite.pipeline.runs.reading import RunFiles
+
+
+def histories(run: RunFiles) -> list[dict[str, Any]]:
+    """The columns of every history.csv as numbers, one entry a training with at least one epoch.
+
+    Returns:
+        model ("teacher/0" or the arm), members (how many teachers there are), finished, not_finite
+        (figures that were NaN or infinite, null below), phases: {"pretrain" | "task": {column: one
+        number or null an epoch}}.
+    """
+    entries, members = [], len(run.teachers)
+    for stage in (*run.teachers, *(f"distill/{arm}" for arm in run.arms)):
+        table, finished = run.history(stage)
+        if table:
+            name = stage.removeprefix("distill/")
+            entries.append(
+                {"model": name, "members": members, "finished": finished} | _numbers(table)
+            )
+    return entries
+
+
+def teacher_validation(run: RunFiles) -> float | None:
+    """The teacher's accuracy on validation data, of its float file or of its best epoch.
+
+    Of an ensemble that is not converted yet, the best member's; None if nothing tells it.
+    """
+    verify = run.json(quantize_stage(TEACHER), "verify.json") or {}
+    if (found := (verify.get("figures") or {}).get("float_accuracy")) is not None:
+        return float(found)
+    summaries = [run.json(stage, "summary.json") or {} for stage in run.teachers]
+    best = [(summary.get("best") or {}).get("val_accuracy") for summary in summaries]
+    return max((float(each) for each in best if each is not None), default=None)
+
+
+def _numbers(table: list[dict[str, str]]) -> dict[str, Any]:
+    phases: dict[str, dict[str, list[float | None]]] = {}
+    bad = 0
+    for row in table:
+        phase = phases.setdefault(row["phase"], {})
+        for column, text in row.items():
+            if column == "phase":
+                continue
+            value = float(text) if text else None
+            if value is not None and not math.isfinite(value):
+                bad, value = bad + 1, None
+            phase.setdefault(column, []).append(value)
+    return {"not_finite": bad, "phases": {name: _filled(p) for name, p in phases.items()}}
+
+
+def _filled(columns: dict[str, list[float | None]]) -> dict[str, list[float | None]]:
+    """Without the columns that the phase does not have."""
+    return {n: values for n, values in columns.items() if any(v is not None for v in values)}
 
 
 @dataclass(frozen=True)
@@ -62,14 +116,11 @@ CHARTS = (
     Chart("pretrain", "val_hint", "hint", "hint loss", "Loss of the hint phase"),
 )
 COLUMNS = (
-    Column("training", number=False),
-    Column("phase", number=False),
-    Column("epochs"),
-    Column("first validation accuracy"),
-    Column("best"),
-    Column("in epoch"),
-    Column("first validation loss"),
-    Column("last"),
+    *words("training", "phase"),
+    *numbers(formats.text, "epochs"),
+    *numbers(formats.percent, "first validation accuracy", "best"),
+    *numbers(formats.count, "in epoch"),
+    *numbers(formats.number, "first validation loss", "last"),
 )
 
 
@@ -99,10 +150,8 @@ def _one(reports: Sequence[Report], place: int, report: Report) -> Markup | None
 
 def title(training: dict[str, Any]) -> str:
     """The training's name; an only teacher has no number."""
-    alone = training["members"] == 1
-    return model_title(
-        "teacher" if alone and training["model"] == "teacher/0" else training["model"]
-    )
+    alone = training["members"] == 1 and training["model"] == f"{TEACHER}/0"
+    return model_title(TEACHER if alone else training["model"])
 
 
 def _remarks(trainings: list[dict[str, Any]]) -> list[str]:
@@ -177,25 +226,13 @@ def _ends(training: dict[str, Any], values: list[float | None], factor: float) -
     return f"{title(training)} from {known[0]:.3g} to {known[-1]:.3g}"
 
 
-def _row(training: dict[str, Any], phase: str) -> list[Cell]:
+def _row(training: dict[str, Any], phase: str) -> list[Any]:
     columns = training["phases"][phase]
     accuracy = [value for value in columns.get("val_accuracy", []) if value is not None]
-    loss = [value for value in columns.get("val_loss", []) if value is not None]
+    loss = [value for value in columns.get("val_loss", []) if value is not None] or [None]
     best = max(accuracy, default=None)
     epoch = columns["val_accuracy"].index(best) + 1 if best is not None else None
     name = title(training) + ("" if training["finished"] else " (not finished)")
-    first, start, end = (
-        accuracy[0] if accuracy else None,
-        loss[0] if loss else None,
-        loss[-1] if loss else None,
-    )
-    return [
-        cell(name),
-        cell({"pretrain": "hint", "task": "task"}.get(phase, phase)),
-        cell(str(len(columns["epoch"])), len(columns["epoch"])),
-        cell(formats.percent(first), first),
-        cell(formats.percent(best), best),
-        cell(formats.count(epoch), epoch),
-        cell(formats.number(start), start),
-        cell(formats.number(end), end),
-    ]
+    shown = {"pretrain": "hint"}.get(phase, phase)
+    first = accuracy[0] if accuracy else None
+    return [name, shown, len(columns["epoch"]), first, best, epoch, loss[0], loss[-1]]

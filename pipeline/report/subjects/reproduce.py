@@ -1,13 +1,18 @@
-"""For each figure: the files that it comes from and the command that makes them."""
+"""How each figure is made again: the files that it comes from and the command that makes them."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hintlite.pipeline.runs.layout import TARGETS
+from markupsafe import Markup
+
+from hintlite.pipeline.report.markup import join, paragraph, part, table, words
+from hintlite.pipeline.report.section import Report, Section
+from hintlite.pipeline.report.series import per_run
+from hintlite.pipeline.runs.layout import SETTINGS, TARGETS
 
 # figure, files below the run folder, command; {run} is the run folder as a shell word
 EXPLAINED = "error of each INT8 operator, accuracy regained"
@@ -115,5 +120,28 @@ def resume_command(run: Path, targets: Records) -> str:
 
 def repeat_command(run: Path) -> str:
     """The command that makes the whole run anew in another folder."""
-    settings, again = run / "settings.yaml", run.with_name(run.name + "-again")
+    settings, again = run / SETTINGS, run.with_name(run.name + "-again")
     return f"hintlite run {shlex.quote(str(again))} --config {shlex.quote(str(settings))}"
+
+
+COLUMNS = words("figure", "files in the run folder", "command")
+NOTE = (
+    "A stage that is up to date is not repeated; a run in a new folder makes everything anew. "
+    "With the setting deterministic, training gives the same bits on the same machine and "
+    "libraries, otherwise nearly the same figures; latencies are never quite the same."
+)
+
+
+def render(reports: Sequence[Report]) -> Section | None:
+    """Always there: a command for each figure, run by run."""
+    return Section("reproduce", "How to reproduce", per_run(reports, _one) or Markup(""), NOTE)
+
+
+def _one(place: int, report: Report) -> Markup:
+    names = ("figure", "files", "command")
+    rows = [[entry[name] for name in names] for entry in report.facts["reproduce"]]
+    return join(
+        paragraph("The whole run again, with the same settings, in a new folder:"),
+        part("code", text=report.facts["repeat"]),
+        table("Where each figure comes from", COLUMNS, rows, sortable=False),
+    )

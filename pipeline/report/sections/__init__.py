@@ -1,1 +1,0 @@
-"""One section of the page a file; registry.py names them all."""
