@@ -32,7 +32,8 @@ if MISSING and not os.environ.get("CI"):
     pytest.skip(f"not installed: pip install {needs}", allow_module_level=True)
 
 QUICK = ["--qat.epochs", "1", "--qat.min_conversion_agreement", "0.9"]
-EASY = ["--min_agreement", "0", "--max-drop", "100", "--min_conversion_agreement", "0.9"]
+EASY = ["--accept_chance", "--min_agreement", "0", "--max-drop", "100"]
+EASY += ["--min_conversion_agreement", "0.9"]
 
 
 def hintlite(*words):
@@ -270,10 +271,11 @@ def test_a_model_for_other_data_is_refused(model, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["no.keras", "--data", "digits"], "expected a model saved as a .keras file"),
+        (["no.keras", "--data", "digits"], "expected a .keras file"),
+        (["MODEL", "--data", "digits", "--epochs", "0", "--control"], "--epochs 0 trains nothing"),
         (["MODEL", "--data", "nowhere"], "an .npz file"),
         (["MODEL", "--data", "digits", "--normalization", "caffe"], "one of unit, standard"),
-        (["MODEL", "--data", "digits", "--epochs", "0"], "qat.epochs must be 1 or more"),
+        (["MODEL", "--data", "digits", "--epochs", "-1"], "qat.epochs must be 1 or more"),
         (["MODEL", "--data", "digits", "--teacher", "no.keras"], "--teacher no.keras"),
         (["MODEL"], "data"),
     ],

@@ -25,6 +25,7 @@ from hintlite.pipeline.app.run.options.stages import (
     STAGES,
     SWITCHES,
     check_stage,
+    refuse_model,
     stage_parser,
 )
 from hintlite.pipeline.app.settings.text import config_of
@@ -57,6 +58,7 @@ def parse(argv: list[str]) -> Command:
         WrongUseError: it cannot be understood, or its settings cannot work.
         SystemExit: --help, --version or --print_config was answered.
     """
+    refuse_model(argv)
     top, parsers = _grammar(argv[0] if argv else "")
     argv, notes = _with_stored_settings(_in_full(argv))
     arguments = top.parse_args(argv)

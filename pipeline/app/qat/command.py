@@ -10,19 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hintlite.files import write_whole
-from hintlite.pipeline.app.qat.options import data_config, qat_config, quantize_config
+from hintlite.pipeline.app.qat.options import qat_config, quantize_config
+from hintlite.pipeline.app.qat.subject import check_feeding, read_subject
 from hintlite.pipeline.app.run.console import LOG, Terminal, logged
-from hintlite.pipeline.app.run.context import CONVERSION_LIBRARIES, fresh_session
-from hintlite.pipeline.app.run.folder import RunError, RunFolder, Stage
+from hintlite.pipeline.app.run.context import CONVERSION_LIBRARIES, StageError, fresh_session
+from hintlite.pipeline.app.run.folder import RunFolder, Stage
 from hintlite.pipeline.app.run.qat.acceptance import Before, sentence
-from hintlite.pipeline.app.run.qat.outcome import Kept, Task, fine_tune
+from hintlite.pipeline.app.run.qat.outcome import Task, fine_tune
 from hintlite.pipeline.qat.job import VERSION
-from hintlite.pipeline.runs.layout import FLOAT, INT8
+from hintlite.pipeline.runs.layout import FLOAT, INT8, INT8_PTQ
 
 if TYPE_CHECKING:
-    import keras
-
-    from hintlite.pipeline.data.training_data import TrainingData
+    from hintlite.deploy.convert.verify import Bounds
     from hintlite.pipeline.qat.job import Job
 
 NAME = "model"  # folder in --out that holds the outcome
@@ -39,7 +38,8 @@ def qat(options: Mapping[str, Any]) -> int:
         options: of the command, already checked.
 
     Raises:
-        RunError: model and data do not fit.
+        NetworkError: the model cannot be loaded.
+        RunError: model and data do not fit, or the model is fed the wrong range of values.
         CarryError: a layer cannot be carried over; the text names it.
         StageError: the outcome breaks a bound.
     """
@@ -61,7 +61,8 @@ def qat(options: Mapping[str, Any]) -> int:
 def _prepare(options: Mapping[str, Any]) -> None:
     from hintlite.pipeline.qat.launch import require_packages
 
-    require_packages()
+    if options["epochs"]:
+        require_packages()
     import tensorflow as tf
 
     tf.get_logger().setLevel("INFO")
@@ -77,34 +78,30 @@ class _Work:
 
     def __init__(self, options: Mapping[str, Any], terminal: Terminal) -> None:
         self.options, self.terminal = options, terminal
-        self.path = Path(options["model"])
-        self.network = _single_output(self.path)
-        self.teacher = _teacher(options["teacher"])
-        self.shape = tuple(self.network.inputs[0].shape[1:])
+        self.subject = read_subject(options)
         self.qat, self.bounds = qat_config(options), quantize_config(options)
 
     def check(self) -> None:
-        """Reads the data, and refuses what could not be ended.
+        """Refuses what could not be ended, or would end in a file for another range of values.
 
         Raises:
             CarryError: a layer of the network.
-            RunError: data of another form.
+            RunError: the network is no better than guessing as it is fed.
         """
-        from hintlite.pipeline.data.calibration import check_calibration
         from hintlite.pipeline.qat.read import read
 
-        read(self.network)
-        self.data = _data(self.options, self.shape)
-        check_calibration(self.data)
-        networks = {str(self.path): self.network}
-        if self.teacher is not None:
-            networks[self.options["teacher"]] = self.teacher
-        for name, network in networks.items():
-            _check_fit(name, network, self.data)
+        if self.options["epochs"]:
+            left_out = read(self.subject.network).left_out
+            if left_out:
+                self.terminal.say(
+                    f"{', '.join(left_out)}: for training alone; the file has no such layers and "
+                    "the fine-tuning goes without them (--flip and --shift change its images)"
+                )
+        check_feeding(self.subject, self.options, self.terminal)
 
     def stage(self) -> Stage:
         """What decides the outcome, and the work."""
-        files = {"model": self.path}
+        files = {"model": self.subject.path}
         if self.options["teacher"]:
             files["teacher"] = Path(self.options["teacher"])
         kept = {key: value for key, value in self.options.items() if key not in _SHOWING}
@@ -112,7 +109,7 @@ class _Work:
         return Stage(
             name=NAME,
             version=VERSION,
-            settings={**kept, "files": hashed, "fingerprint": self.data.fingerprint},
+            settings={**kept, "files": hashed, "fingerprint": self.subject.data.fingerprint},
             inputs=(),
             libraries=(*CONVERSION_LIBRARIES, "tf_keras", "tensorflow-model-optimization"),
             work=self.fill,
@@ -122,45 +119,72 @@ class _Work:
 
     def fill(self, folder: Path) -> None:
         """Fills the folder of the outcome."""
-        from hintlite.pipeline.qat.prepare import save_teacher, write_shared
-
-        shared = folder / WORK
         before = self._before()
-        write_shared(shared, self.network, self.data, None)
-        if self.teacher is not None:
-            save_teacher(self.teacher, shared)
+        if not self.options["epochs"]:
+            return self._keep_calibrated(folder, before)
+        shared = folder / WORK
+        self._share(shared)
         task = Task(
             before,
-            self.data,
+            self.subject.data,
             self._job(),
             self.bounds,
             self.qat,
-            name=str(self.path),
+            name=str(self.subject.path),
             cure="--epochs or --learning_rate, or the bounds",
         )
         kept = fine_tune(self.terminal, shared, task)
         kept.write(folder, self._name, NETWORK)
-        write_whole(folder / RECORD, json.dumps(self._record(kept, task.job), indent=1))
+        return self._record(folder, kept.files, {"job": asdict(task.job), **kept.report})
+
+    def _keep_calibrated(self, folder: Path, before: Before) -> None:
+        """Writes the files of the calibration, where nothing is trained."""
+        found = before.calibrated
+        if found.failures or found.figures is None:
+            raise StageError(
+                f"the INT8 file of {self.subject.path} is not good enough by calibration alone:\n  "
+                + "\n  ".join(found.failures)
+                + "\ngive --epochs 1 or more, or change the bounds"
+            )
+        for precision, content in before.files.items():
+            (folder / self._name(precision)).write_bytes(content)
+        accuracy = {FLOAT: found.figures.float_accuracy, INT8_PTQ: found.figures.int8_accuracy}
+        report = {**found.to_dict(), "qat": {"validation_accuracy": accuracy}}
+        self._record(folder, before.files, {"job": None, **report})
+
+    def _share(self, shared: Path) -> None:
+        """Writes what the quantizer's process reads."""
+        from hintlite.pipeline.qat.prepare import save_teacher, write_shared
+
+        write_shared(shared, self.subject.network, self.subject.data, None)
+        if self.subject.teacher is not None:
+            save_teacher(self.subject.teacher, shared)
 
     def _before(self) -> Before:
         from hintlite.deploy.convert.convert import to_float32, to_int8
-        from hintlite.deploy.convert.verify import Bounds, verify
+        from hintlite.deploy.convert.verify import verify
 
-        data = self.data
+        data, network = self.subject.data, self.subject.network
         with self.terminal.task("INT8 by calibration") as bar:
             files = {
-                FLOAT: to_float32(self.network),
-                INT8: to_int8(self.network, data.normalized(data.calibration)),
+                FLOAT: to_float32(network),
+                INT8: to_int8(network, data.normalized(data.calibration)),
             }
             bar.update(1, 2, "verifying")
             calibrated = verify(
-                self.network,
+                network,
                 (files[FLOAT], files[INT8]),
                 data.normalized(data.validation),
                 data.labels[data.validation],
-                bounds=Bounds(self.bounds.min_agreement),
+                bounds=self._calibration_bounds(),
             )
-        return Before(self.network, files, calibrated)
+        return Before(network, files, calibrated)
+
+    def _calibration_bounds(self) -> Bounds:
+        from hintlite.deploy.convert.verify import Bounds
+
+        bounds = self.bounds
+        return Bounds(bounds.min_agreement, bounds.max_float_error, bounds.max_accuracy_drop / 100)
 
     def _job(self) -> Job:
         from hintlite.pipeline.qat.job import Job
@@ -171,63 +195,24 @@ class _Work:
             quantized=True,
             **{name: options[name] for name in names},
             augmentation={"flip": options["flip"], "shift": options["shift"]},
-            soft_weight=options["soft_weight"] if self.teacher is not None else 0.0,
+            soft_weight=options["soft_weight"] if self.subject.teacher is not None else 0.0,
             temperature=options["temperature"],
             deterministic=options["deterministic"],
         )
 
     def _name(self, precision: str) -> str:
-        return f"{self.path.stem}_{precision}.tflite"
+        return f"{self.subject.path.stem}_{precision}.tflite"
 
-    def _record(self, kept: Kept, job: Job) -> dict[str, Any]:
-        return {
-            "model": self.path.name,
-            "files": {precision: self._name(precision) for precision in kept.files},
-            "bytes": {precision: len(content) for precision, content in kept.files.items()},
-            "classes": list(self.data.class_names),
-            "normalization": self.data.normalization.to_dict(),
-            "job": asdict(job),
-            **kept.report,
+    def _record(self, folder: Path, files: Mapping[str, bytes], report: dict[str, Any]) -> None:
+        record = {
+            "model": self.subject.path.name,
+            "files": {precision: self._name(precision) for precision in files},
+            "bytes": {precision: len(content) for precision, content in files.items()},
+            "classes": list(self.subject.data.class_names),
+            "normalization": self.subject.data.normalization.to_dict(),
+            **report,
         }
-
-
-def _single_output(path: Path) -> keras.Model:
-    """The model of a file; its logits where it has several outputs and calls one of them so."""
-    from hintlite.models.graph import named_outputs
-    from hintlite.models.keras_file import read_keras_file
-    from hintlite.models.taps import LOGITS, logits_only
-
-    model = read_keras_file(str(path))
-    return logits_only(model) if LOGITS in named_outputs(model) else model
-
-
-def _teacher(path: str | None) -> keras.Model | None:
-    from hintlite.models.keras_file import read_keras_file
-    from hintlite.models.taps import with_taps
-
-    return None if path is None else with_taps(read_keras_file(path), {})
-
-
-def _data(options: Mapping[str, Any], shape: tuple[int, ...]) -> TrainingData:
-    from hintlite.pipeline.data.load import load_training
-
-    return load_training(data_config(options, shape))
-
-
-def _check_fit(name: str, network: keras.Model, data: TrainingData) -> None:
-    """Refuses a network for other images or classes."""
-    output = network.output["logits"] if isinstance(network.output, dict) else network.output
-    shape, units = tuple(network.inputs[0].shape[1:]), output.shape[-1]
-    if shape != data.input_shape:
-        raise RunError(
-            f"{name} takes images of shape {shape}, but the data has {data.input_shape}: give "
-            "data of that size (the images of a folder are resized)"
-        )
-    if len(output.shape) != 2 or units != len(data.class_names):
-        raise RunError(
-            f"{name} gives {tuple(output.shape)}, but the data has {len(data.class_names)} "
-            "classes: expected [batch, classes]"
-        )
+        write_whole(folder / RECORD, json.dumps(record, indent=1))
 
 
 def _show(place: Path, as_json: bool) -> None:
@@ -235,11 +220,22 @@ def _show(place: Path, as_json: bool) -> None:
     if as_json:
         print(json.dumps(record, indent=1))
         return
-    qat, names = record["qat"], record["files"]
     print(
-        f"{sentence(record)}\n"
-        f"file and fake-quantized network choose alike on {qat['agreement']:.2%} of it, at most "
-        f"{qat['max_difference_steps']:.1f} steps of the output apart\n"
-        f"full INT8, {record['bytes'][INT8]:,} bytes: {place / names[INT8]}\n"
+        f"{sentence(record)}\n{_likeness(record)}\n"
+        f"full INT8, {record['bytes'][INT8]:,} bytes: {place / record['files'][INT8]}\n"
         f"record: {place / RECORD}"
+    )
+
+
+def _likeness(record: dict[str, Any]) -> str:
+    """How near the file is to what it was made of."""
+    qat = record["qat"]
+    if record["job"] is None:
+        return (
+            f"file and float network choose alike on {record['figures']['agreement']:.2%} of it; "
+            "calibrated alone, nothing was trained (--epochs)"
+        )
+    return (
+        f"file and fake-quantized network choose alike on {qat['agreement']:.2%} of it, at most "
+        f"{qat['max_difference_steps']:.1f} steps of the output apart"
     )

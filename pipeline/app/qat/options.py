@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hintlite.errors import SettingsError
+from hintlite.models.keras_formats import other_format
 from hintlite.pipeline.app.cli.parser import Parser, make_parser
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.look.compare import percent
@@ -17,7 +18,7 @@ NAMED = tuple(name for name in SOURCES if name not in ("folder", "npz", FROM_PYT
 _QAT, _QUANTIZE, _DATA = QATConfig(), QuantizeConfig(), DataConfig()
 # name, default, what; the type is the default's.
 NUMBERS: tuple[tuple[str, int | float, str], ...] = (
-    ("epochs", _QAT.epochs, "passes over the training part"),
+    ("epochs", _QAT.epochs, "passes over the training part; 0 only calibrates and converts"),
     ("learning_rate", _QAT.learning_rate, "at the start; decays to 0 on a cosine"),
     ("batch_size", 128, "samples in a step"),
     ("freeze_norm_after", _QAT.freeze_norm_after, "epochs before batch normalization is frozen"),
@@ -81,6 +82,11 @@ def qat_parser() -> Parser:
         parser.add_argument(
             f"--{name}", type=type(default), default=default, help=f"{what}; {default} by default"
         )
+    parser.switch(
+        "--accept_chance",
+        "go on with a model that is no better than guessing as it is fed, or far better on another "
+        "range of values",
+    )
     parser.switch("--deterministic", "bit-equal repeats, somewhat slower")
     parser.switch("--verbose", "show what libraries print, too")
     parser.json("text")
@@ -97,8 +103,11 @@ def check_qat(options: Mapping[str, Any]) -> None:
         path = options[name]
         if path is None:
             continue
-        if not Path(path).is_file() or Path(path).suffix != ".keras":
-            raise WrongUseError(f"{what} {path}: expected a model saved as a .keras file")
+        if not Path(path).exists():
+            raise WrongUseError(f"{what} {path}: there is no such file; expected a .keras file")
+        other = other_format(Path(path))
+        if other is not None:
+            raise WrongUseError(other)
     data = Path(options["data"])
     if options["data"] not in NAMED and not (data.is_dir() or data.suffix == ".npz"):
         raise WrongUseError(
@@ -115,6 +124,8 @@ def check_qat(options: Mapping[str, Any]) -> None:
             "--soft_weight must not be negative, --temperature must be above 0, --batch_size 1 or "
             "more"
         )
+    if not options["epochs"] and (options["teacher"] or options["control"]):
+        raise WrongUseError("--epochs 0 trains nothing: leave out --teacher and --control")
     try:
         qat_config(options), quantize_config(options), data_config(options, (1, 1, 1))
     except SettingsError as error:
@@ -127,7 +138,10 @@ def qat_config(options: Mapping[str, Any]) -> QATConfig:
         *("epochs", "learning_rate", "freeze_norm_after", "control"),
         *("max_difference_steps", "min_conversion_agreement"),
     )
-    return QATConfig(**{name: options[name] for name in names})
+    settings = {name: options[name] for name in names}
+    if settings["epochs"] == 0:  # calibration alone
+        settings["epochs"] = 1
+    return QATConfig(**settings)
 
 
 def quantize_config(options: Mapping[str, Any]) -> QuantizeConfig:
@@ -142,7 +156,8 @@ def data_config(options: Mapping[str, Any], input_shape: tuple[int, ...]) -> Dat
 
     Args:
         options: of the command.
-        input_shape: (h, w, c) of the model, to which the images of a folder are resized.
+        input_shape: (h, w, c) of the model, to which the images of a folder are resized; a size
+            that the model leaves open (None) is the median of the images.
     """
     from hintlite.pipeline.settings.data import AugmentConfig
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from hintlite.pipeline.app.cli.parser import Parser, make_parser
@@ -92,6 +93,27 @@ def stage_parser(name: str, full: bool) -> Parser:
     if full:
         parser.add_class_arguments(RunConfig)
     return parser
+
+
+def refuse_model(words: Sequence[str]) -> None:
+    """Refuses a model where a stage wants a run's folder, before its options are read.
+
+    Args:
+        words: the stage, and what stands behind it.
+
+    Raises:
+        WrongUseError: the first of them is a Keras model; the text says what takes it.
+    """
+    stage, place = (*words, "", "")[:2]
+    path = Path(place)
+    is_model = path.suffix in (".keras", ".h5", ".hdf5") or (path / "saved_model.pb").is_file()
+    if stage in STAGES and is_model and path.exists():
+        raise WrongUseError(
+            f"{place} is a model, and {stage} works on the folder of a run. For an INT8 file of a "
+            f"model of your own: `hintlite qat {place} --data DATA --epochs 0` (by calibration; "
+            "with --epochs 4 it is fine-tuned). As the teacher of a run: `hintlite run runs/mine "
+            f"--teacher.family keras_file --teacher.path {place}`"
+        )
 
 
 def check_stage(name: str, options: Mapping[str, Any]) -> None:
