@@ -17,14 +17,13 @@ from packaging.requirements import Requirement
 
 LEAST_MEMORY = 4 * 2**30
 LEAST_DISK = 5 * 2**30
-EXTRAS = {  # package -> extra
-    "tflite-micro": "mcu",
-    "tensorboard": "tensorboard",
-    "ray": "cluster",
-    "optuna": "tune",
-    "tensorflow-model-optimization": "qat",
-    "tf_keras": "qat",
-    "ai-edge-quantizer": "ptq",
+EXTRAS = {  # extra of setup.cfg -> what it is for; "dev" is for work on hintlite itself
+    "qat": "fine-tuning with quantization in the loop",
+    "ptq": "int16, 4-bit and mixed precision, other ranges",
+    "mcu": "the targets tflm and ethos-u",
+    "tune": "`hintlite tune`",
+    "cluster": "studies on several machines",
+    "tensorboard": "`--tensorboard`",
 }
 
 
@@ -79,24 +78,45 @@ def _python() -> list[Finding]:
 
 
 def _packages() -> list[Finding]:
-    return [
-        package(Requirement(line))
-        for line in metadata.requires("hintlite") or []
-        if "extra ==" not in line
-    ]
+    return [package(each) for each in _required() if each.marker is None]
+
+
+def _required() -> list[Requirement]:
+    return [Requirement(line) for line in metadata.requires("hintlite") or []]
 
 
 def package(requirement: Requirement) -> Finding:
     """Whether a required package is there in a version that was tried."""
     cure = f"{sys.executable} -m pip install '{requirement.name}{requirement.specifier}'"
+    right, detail = _installed(requirement)
+    return Finding(requirement.name, *(("ok", detail) if right else ("problem", detail, cure)))
+
+
+def extra(name: str, requirements: list[Requirement]) -> Finding:
+    """Whether the packages of one of EXTRAS are there in versions that were tried.
+
+    Args:
+        name: of the extra.
+        requirements: the packages that it brings.
+    """
+    states = [(each.name, *_installed(each)) for each in requirements]
+    listed = ", ".join(f"{package} {detail}" for package, _, detail in states)
+    detail = f"{EXTRAS[name]}: {listed}"
+    what = f"extra {name}"
+    if all(right for _, right, _ in states):
+        return Finding(what, "ok", detail)
+    return Finding(what, "optional", detail, f"{sys.executable} -m pip install 'hintlite[{name}]'")
+
+
+def _installed(requirement: Requirement) -> tuple[bool, str]:
+    """Whether a version is there that was tried, and which, or what is wrong."""
     try:
         version = metadata.version(requirement.name)
     except metadata.PackageNotFoundError:
-        return Finding(requirement.name, "problem", "not installed", cure)
+        return False, "not installed"
     if version not in requirement.specifier:
-        wrong = f"{version}; {requirement.specifier} was tried"
-        return Finding(requirement.name, "problem", wrong, cure)
-    return Finding(requirement.name, "ok", version)
+        return False, f"{version}; {requirement.specifier} was tried"
+    return True, version
 
 
 def _shadows() -> list[Finding]:
@@ -132,13 +152,14 @@ def _optional() -> list[Finding]:
     ]
     found = [_program(*entry) for entry in programs]
     found.append(_program("ssh", "user@host", "openssh-client"))
-    for name, extra in EXTRAS.items():
-        try:
-            found.append(Finding(name, "ok", metadata.version(name)))
-        except metadata.PackageNotFoundError:
-            cure = f"{sys.executable} -m pip install -e '.[{extra}]'"
-            found.append(Finding(name, "optional", "not installed", cure))
     return found
+
+
+def _extras() -> list[Finding]:
+    return [
+        extra(name, [r for r in _required() if r.marker and r.marker.evaluate({"extra": name})])
+        for name in EXTRAS
+    ]
 
 
 def _program(name: str, target: str, packages: str) -> Finding:
@@ -178,6 +199,7 @@ LOOKS: tuple[Callable[[], list[Finding]], ...] = (
     _packages,
     _shadows,
     _data,
+    _extras,
     _optional,
     _machine,
 )
