@@ -10,8 +10,9 @@ tflite-runtime and TensorFlow (the first that works, in this order), and nothing
     python3 bench_tflite.py --sweep                        1, 2, 4 threads, with XNNPACK and without
     python3 bench_tflite.py --window-s 10 --json out.json  windows as long as MLPerf Tiny asks for
 
-Exactly one JSON object goes to stdout (bench_tflite.schema.json describes each field), progress
-goes to stderr. Exit code: 0 measured (a doubtful verdict included), 1 failed or invalid, 2 wrong
+Progress goes to stderr; the figures and, as the last lines, the verdict go to stdout. --json OUT
+writes one JSON object to a file (bench_tflite.schema.json describes each field), --json - to stdout,
+where it is then all there is. Exit code: 0 measured (a doubtful verdict included), 1 failed or invalid, 2 wrong
 use. What could not be found out is null in the JSON: nothing is guessed.
 """
 
@@ -1544,7 +1545,7 @@ def command_line() -> argparse.ArgumentParser:
     add("--min-runs", type=number(int, 1), default=50, metavar="N", help="a window (default: 50)")
     add("--input", choices=("samples", "one"), default="samples", help="in turn, or one repeated")
     add("--sweep", action="store_true", help="then other threads, kernels and input too")
-    add("--json", metavar="OUT", help="write the JSON to this file too")
+    add("--json", metavar="OUT", help="write the JSON to this file, or - for stdout")
     add("--nonce", metavar="TEXT", help="given back in the JSON")
     add("--version", action="version", version=VERSION)
     return parser
@@ -1563,7 +1564,7 @@ def parse_options(arguments: Sequence[str] | None) -> Options:
         parser.error(
             "--sweep needs fork(), which this system lacks: measure each setting by itself"
         )
-    if given["json"] is not None:
+    if given["json"] not in (None, "-"):
         folder = os.path.dirname(os.path.abspath(given["json"]))
         if not os.path.isdir(folder) or os.path.isdir(given["json"]):
             parser.error(f"--json {given['json']}: expected a file in an existing folder")
@@ -1586,13 +1587,17 @@ def write_json(path: str, text: str) -> None:
 
 
 def deliver(options: Options, report: Json) -> int:
-    """Writes the JSON, prints it with a summary, and returns the exit code."""
+    """Writes the JSON where it is wanted, prints the summary, and returns the exit code."""
     text = json.dumps(report, indent=2, allow_nan=False) + "\n"
-    if options.json is not None:
+    if options.json == "-":
+        sys.stdout.write(text)
+    elif options.json is not None:
         write_json(options.json, text)
+        say("report: " + options.json)
+    sys.stdout.flush()
+    tell = say if options.json == "-" else print
     for line in summary(report):
-        say(line)
-    sys.stdout.write(text)
+        tell(line)
     sys.stdout.flush()
     return 1 if report["verdict"]["state"] == "invalid" else 0
 

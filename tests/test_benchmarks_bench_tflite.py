@@ -35,15 +35,15 @@ def finished(bundle, tmp_path_factory):
     for path in bundle.iterdir():
         shutil.copy(path, folder)
     out = tmp_path_factory.mktemp("out") / "result.json"
-    words = [*FAST, "--nonce", "n 1", "--json", str(out)]
+    words = [*FAST, "--nonce", "n 1", "--json", str(out)]  # the last --json counts
     return run(*words, cwd=folder, python=("-I", "-X", "importtime")), out
 
 
 @pytest.fixture(scope="module")
 def report(finished) -> dict:
-    process, _ = finished
+    process, out = finished
     assert process.returncode == 0, process.stderr
-    return json.loads(process.stdout)
+    return json.loads(out.read_text())
 
 
 # ---------------------------------------------------------------------------------- one file, alone
@@ -83,11 +83,23 @@ def test_it_runs_alone_and_loads_nothing_of_ours(finished, report):
 # ----------------------------------------------------------------------------------------- the JSON
 
 
-def test_stdout_is_one_json_object_and_equals_the_file(finished, report):
+def test_the_json_is_in_the_file_and_the_verdict_ends_the_terminal(finished, report):
     process, out = finished
-    assert out.read_text() == process.stdout
+    lines = process.stdout.splitlines()
+    start = lines.index("verdict: " + report["verdict"]["state"])
+    assert lines[0].startswith("p50 ")
+    assert all(line.startswith("  ") for line in lines[start + 1 :])  # its reasons
+    assert "{" not in process.stdout
+    assert "bench_tflite: report: " + str(out) in process.stderr
     assert [path.name for path in out.parent.iterdir()] == ["result.json"]
     assert "Traceback" not in process.stderr
+
+
+def test_stdout_is_the_json_alone_where_it_is_asked_for(bundle):
+    process = run(*FAST, "--windows", "2", cwd=bundle)
+    assert process.returncode == 0, process.stderr
+    state = json.loads(process.stdout)["verdict"]["state"]
+    assert f"bench_tflite: verdict: {state}" in process.stderr
 
 
 def test_the_json_is_what_the_schema_says(report):

@@ -10,12 +10,12 @@ import sys
 
 import pytest
 from json_schema import faults
-from tiny_bundle import COUNT, SCRIPT, TINY, run, write_bundle
+from tiny_bundle import COUNT, JSON, SCRIPT, TINY, run, write_bundle
 
 from hintlite.benchmarks import bench_tflite as bench
 
 SCHEMA = json.loads(SCRIPT.with_suffix(".schema.json").read_text())
-SHORT = ["--window-s", "0.01", "--warmup-s", "0.01", "--min-runs", "2", "--windows", "2"]
+SHORT = [*JSON, "--window-s", "0.01", "--warmup-s", "0.01", "--min-runs", "2", "--windows", "2"]
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_a_setting_that_fails_does_not_end_the_sweep(bundle):
         "bench.SWEEP_THREADS = (1,)\n"
         "bench.measure = crashes_without_xnnpack\n"
         "options = bench.Options(\n"
-        "    bundle=sys.argv[1], window_s=0.01, warmup_s=0, windows=1, min_runs=1)\n"
+        "    bundle=sys.argv[1], window_s=0.01, warmup_s=0, windows=1, min_runs=1, json='-')\n"
         "sys.exit(bench.sweep(options))"
     )
     process = subprocess.run(

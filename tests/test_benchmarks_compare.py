@@ -176,14 +176,14 @@ def reports(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reports")
     bundle = write_bundle(folder / "bundle")
     for name in ("a.json", "b.json"):
-        done = bench("--json", str(folder / name), *FAST, cwd=bundle)
+        done = bench(*FAST, "--json", str(folder / name), cwd=bundle)
         assert done.returncode == 0, done.stderr
     with np.load(bundle / "samples.npz", allow_pickle=False) as file:
         arrays = dict(file)
     arrays["labels"] = (arrays["labels"] + 1) % 4
     np.savez(bundle / "samples.npz", **arrays)
     write_manifest(bundle, [8, 8, 1], 4)
-    assert bench("--json", str(folder / "other.json"), *FAST, cwd=bundle).returncode == 0
+    assert bench(*FAST, "--json", str(folder / "other.json"), cwd=bundle).returncode == 0
     return folder
 
 

@@ -14,7 +14,8 @@ TINY = Path(__file__).parent / "data" / "tiny_int8.tflite"
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "bench_tflite.py"
 MODEL = "student_int8.tflite"
 MEAN, STD, COUNT = 10.0, 245.0, 12
-FAST = ["--window-s", "0.05", "--warmup-s", "0.02", "--min-runs", "3"]
+JSON = ["--json", "-"]
+FAST = [*JSON, "--window-s", "0.05", "--warmup-s", "0.02", "--min-runs", "3"]
 
 
 def sha256(path: Path) -> str:

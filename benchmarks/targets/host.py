@@ -78,7 +78,8 @@ class HostTarget:
 
     def _command(self, bundle: Path, request: BenchmarkRequest, nonce: str) -> list[str]:
         # -P: the script's folder holds modules of ours, which it must not import.
-        command = [sys.executable, "-P", str(self._script.resolve()), "--nonce", nonce]
+        command = [sys.executable, "-P", str(self._script.resolve())]
+        command += ["--nonce", nonce, "--json", "-"]
         if bundle.is_file():
             command += ["--model", str(bundle)]
         else:

@@ -177,7 +177,7 @@ class SshTarget:
         self, session: Session, package: Package, request: BenchmarkRequest, nonce: str
     ) -> dict[str, Any]:
         """Runs the script and returns its report, or an error is raised."""
-        options = ["--nonce", nonce]
+        options = ["--nonce", nonce, "--json", "-"]
         for name in OPTIONS:
             options += ["--" + name.replace("_", "-"), str(getattr(request, name))]
         if request.sweep:
