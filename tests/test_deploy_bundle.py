@@ -1,15 +1,19 @@
 """deploy/bundle/bundle.py and predict.py: the folder for a device, and each way it can be wrong."""
 
+import ast
 import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 import zipfile
 
 import numpy as np
 import pytest
 from deploy_models import CLASSES, SHAPE, chain, chain_float32, chain_int8
+from tiny_bundle import TINY
 
 from hintlite.deploy.bundle.bundle import BundleError, check_bundle, read_manifest, write_bundle
 from hintlite.deploy.bundle.predict import classify
@@ -85,7 +89,7 @@ def reference_outputs(content):
 def test_a_written_bundle_is_sound_and_complete(written):
     assert check_bundle(written) == []
     assert sorted(path.name for path in written.iterdir()) == [
-        *("bench_tflite.py", "labels.txt", "manifest.json", "samples.npz"),
+        *("bench_tflite.py", "labels.txt", "manifest.json", "predict.py", "samples.npz"),
         *("student_float32.tflite", "student_int8.tflite"),
     ]
     assert (written / "student_int8.tflite").read_bytes() == chain_int8()
@@ -318,3 +322,59 @@ def test_classify_refuses_in_sentences(bundle):
     model.write_bytes(model.read_bytes() + b"0")
     with pytest.raises(BundleError, match="was changed"):
         classify(bundle, RAW)
+
+
+def predicted_alone(folder, *paths):
+    """What predict.py prints in a process that knows nothing of this repository."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    words = [sys.executable, "-I", "predict.py", *map(str, paths)]
+    return subprocess.run(
+        words, cwd=folder, env=kept, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+@pytest.mark.parametrize("precision", ["int8", "float32"])
+def test_the_bundles_own_script_answers_as_classify_does(precision, tmp_path):
+    model = {"int8": chain_int8, "float32": chain_float32}[precision]()
+    name = f"student_{precision}.tflite"
+    write(tmp_path / "bundle", models={name: model})
+    paths = [tmp_path / f"{i}.npy" for i in range(len(RAW))]
+    for path, raw in zip(paths, RAW, strict=True):
+        np.save(path, raw)
+    done = predicted_alone(tmp_path / "bundle", *paths)
+    assert done.returncode == 0, done.stderr
+    chosen = classify(tmp_path / "bundle", RAW, model=name).argmax(axis=1)
+    expected = [f"{path}\t{LABELS[i]}" for path, i in zip(paths, chosen, strict=True)]
+    assert done.stdout.splitlines() == expected
+    assert len(set(chosen)) > 1
+
+
+def test_the_bundles_own_script_is_python_3_7_and_says_how_it_is_called(written):
+    ast.parse((written / "predict.py").read_text(), feature_version=(3, 7))
+    done = predicted_alone(written)
+    assert done.returncode == 1
+    assert "python3 predict.py cat.png" in done.stderr
+
+
+def test_the_bundles_own_script_takes_pictures_of_any_size(tmp_path):
+    from PIL import Image
+
+    from hintlite.pipeline.data.picture import load_picture
+
+    shape = (8, 8, 1)
+    write(
+        tmp_path / "bundle",
+        models={"student_int8.tflite": TINY.read_bytes()},
+        input_shape=shape,
+        normalization={"mean": [10.0], "std": [245.0], "raw_dtype": "uint8", "raw_max": 255.0},
+        samples_raw=RAW[..., :1],
+    )
+    paths = [tmp_path / f"{i}.png" for i in range(4)]
+    for i, path in enumerate(paths):
+        colors = np.random.default_rng(i).integers(0, 60 * i + 60, (20, 30, 3), dtype=np.uint8)
+        Image.fromarray(colors).save(path)
+    done = predicted_alone(tmp_path / "bundle", *paths)
+    assert done.returncode == 0, done.stderr
+    raw = np.stack([load_picture(path, shape) for path in paths])
+    chosen = classify(tmp_path / "bundle", raw).argmax(axis=1)
+    assert [line.split("\t")[1] for line in done.stdout.splitlines()] == [LABELS[i] for i in chosen]

@@ -22,6 +22,7 @@ from hintlite.deploy.bundle.manifest import (
     FORMAT,
     LABELS,
     MANIFEST,
+    PREDICT_SCRIPT,
     SAMPLES,
     VERSION,
     BundleError,
@@ -33,6 +34,8 @@ from hintlite.deploy.tflite.graph import Array
 from hintlite.deploy.tflite.inspect import inspect
 from hintlite.deploy.tflite.quantization import normalize
 from hintlite.files import replace_folder
+
+_PREDICT_SOURCE = Path(__file__).with_name("device_predict.py")
 
 __all__ = ["BundleError", "check_bundle", "read_manifest", "write_bundle"]
 
@@ -91,6 +94,7 @@ def write_bundle(  # noqa: PLR0913 - keyword arguments, one for each part of a b
         LABELS: "".join(f"{label}\n" for label in labels).encode(),
         SAMPLES: _npz(samples_raw, sample_labels, expected),
         BENCH_SCRIPT: script,
+        PREDICT_SCRIPT: _PREDICT_SOURCE.read_bytes(),
     }
     manifest = {
         "format": FORMAT,

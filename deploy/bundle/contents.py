@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hintlite.deploy.bundle.manifest import (
     BENCH_SCRIPT,
     LABELS,
+    PREDICT_SCRIPT,
     RAW_DTYPES,
     SAMPLES,
     BundleError,
@@ -35,7 +36,7 @@ def check_names(models: Mapping[str, bytes], labels: Sequence[str]) -> None:
         BundleError: names the name or label.
     """
     for name in models:
-        if not is_plain_name(name) or name in {LABELS, SAMPLES, BENCH_SCRIPT}:
+        if not is_plain_name(name) or name in {LABELS, SAMPLES, BENCH_SCRIPT, PREDICT_SCRIPT}:
             raise BundleError(
                 f"The model name {name!r} must be a plain file name of letters, digits, '.', '-' "
                 "and '_', and none of the bundle's own names."

@@ -25,7 +25,7 @@ def stage(context: Context) -> Stage:
     settings["arms"] = list(config.arms)
     return Stage(
         name=NAME,
-        version=1,
+        version=2,
         settings=settings,
         inputs=(DATA, SAMPLES, *(f"quantize/{arm}" for arm in config.arms)),
         libraries=("ai-edge-litert", "numpy"),

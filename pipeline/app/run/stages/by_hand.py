@@ -18,8 +18,9 @@ TEXT = """A model for this device, and what measures it.
     python3 -m zipfile -e {name}.zip .      unpacks it (or: unzip {name}.zip)
     cd {name}
     python3 bench_tflite.py --json result.json
+    python3 predict.py picture.png          the label of a picture, or of an .npy of raw values
 
-bench_tflite.py needs Python 3.7 or newer, numpy and a TFLite runtime:
+Both need Python 3.7 or newer, numpy and a TFLite runtime (predict.py of pictures also Pillow):
 
   64 bits, Python 3.9 or newer (Raspberry Pi OS Bookworm and Trixie, 64-bit):
     sudo apt-get install -y python3-venv
@@ -30,7 +31,7 @@ bench_tflite.py needs Python 3.7 or newer, numpy and a TFLite runtime:
     python3 -m venv --system-site-packages ~/hintlite-python
     ~/hintlite-python/bin/pip install tflite-runtime
 
-and is then run as ~/hintlite-python/bin/python bench_tflite.py. Its --help lists what it can do;
+and are then run as ~/hintlite-python/bin/python bench_tflite.py. Its --help lists what it can do;
 its last lines tell how far the figures can be trusted, and what to do about it.
 """
 
@@ -40,7 +41,7 @@ def stage(context: Context) -> Stage:
     name = f"hintlite-{context.folder.path.resolve().name}"
     return Stage(
         name=NAME,
-        version=1,
+        version=2,
         settings={"name": name},
         inputs=(bundle.NAME,),
         libraries=(),
