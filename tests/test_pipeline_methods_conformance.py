@@ -39,6 +39,9 @@ SUMS = [
     f"{OUTSIDE}+kd",
     "hint+kd+attention",
 ]
+# A regressor and two phases; a memory that each step changes; fusion blocks with resized maps.
+XLA = ("hint", "crd", "reviewkd")
+SLOW = pytest.mark.slow(modules=["hintlite.pipeline.methods", "hintlite.pipeline.training"])
 TRAINING = TrainingConfig(epochs=2, batch_size=16, optimizer="sgd", learning_rate=1e-2)
 HINT = HintConfig(epochs=2, keep_weight=0.1, learning_rate=1e-2)
 
@@ -190,7 +193,9 @@ def test_a_training_moves_the_student_alone_and_goes_on_after_a_kill(arm, data, 
             np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6, err_msg=one.path)
 
 
-@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize(
+    "arm", [*XLA, *(pytest.param(arm, marks=SLOW) for arm in ARMS if arm not in XLA)]
+)
 def test_xla_takes_the_same_step(arm, data):
     case = Case(arm, data)
     inputs, labels = case.batch()
