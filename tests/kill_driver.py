@@ -1,11 +1,17 @@
 """Runs the real command line and sends itself SIGKILL at a chosen moment of it.
 
     python tests/kill_driver.py MOMENT COUNT ARGUMENTS...
+    python tests/kill_driver.py
 
 The process dies at the COUNT-th MOMENT (see MOMENTS). A function that is not where a moment looks
 for it, and a command that ends before its moment came, are errors: exit status NEVER.
+
+Without arguments it loads TensorFlow once and then reads such arguments, a JSON list a line. Each
+line is done in a process of its own, forked before TensorFlow has any thread; its exit status, or
+minus its signal, is the line that is answered. A MOMENT of "" kills nothing.
 """
 
+import json
 import os
 import signal
 import sys
@@ -117,18 +123,41 @@ def install(moment, count):
 
 def run(moment, count, arguments):
     """The command line's own exit status if it failed, NEVER if the moment did not come."""
+    from hintlite.pipeline.app.cli.main import main
+
+    if not moment:
+        return main(arguments)
     try:
         install(moment, count)
     except (ImportError, AttributeError) as error:
         print(f"kill_driver: nothing to patch for {moment}: {error}", file=sys.stderr)
         return NEVER
-    from hintlite.pipeline.app.cli.main import main
-
     status = main(arguments)
     if status == 0:
         print(f"kill_driver: {moment} {count} never came", file=sys.stderr)
     return status or NEVER
 
 
+def serve():
+    """Does what the lines of the standard input say."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0")
+    for module in ("tensorflow", "keras", *(module for module, *_ in MOMENTS.values())):
+        import_module(module)
+    threads = len(os.listdir("/proc/self/task"))
+    assert threads == 1, f"{threads} threads: what they hold is lost to a fork"
+    answers, sys.stdout = os.fdopen(os.dup(1), "w"), sys.stderr
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        moment, count, *arguments = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            os._exit(run(moment, int(count), arguments))
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        print(status, file=answers, flush=True)
+
+
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))
+    if len(sys.argv) == 1:
+        serve()
+    else:
+        sys.exit(run(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))

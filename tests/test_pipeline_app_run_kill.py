@@ -1,5 +1,7 @@
 """A run that was killed goes on and ends as if nothing had happened, to the last bit."""
 
+import json
+import os
 import random
 import shutil
 import signal
@@ -55,25 +57,54 @@ def kill(settings, run, moment, count):
     return done.returncode == -signal.SIGKILL
 
 
-def kill_again_and_again(settings, run, draw, most):
+@pytest.fixture(scope="module")
+def forked(tmp_path_factory):
+    """As `kill`, in processes that need not load TensorFlow; without a moment, a run to its end."""
+    said = tmp_path_factory.mktemp("driver") / "stderr.txt"
+    with (
+        said.open("w") as errors,
+        subprocess.Popen(
+            [sys.executable, DRIVER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},  # its threads would be lost to forks
+        ) as driver,
+    ):
+
+        def ask(settings, run, moment="", count=0):
+            line = [moment, count, "run", str(run), "--config", str(settings)]
+            print(json.dumps(line), file=driver.stdin, flush=True)
+            status = int(driver.stdout.readline() or 1)
+            expected = (-signal.SIGKILL, kill_driver.NEVER) if moment else (0,)
+            assert status in expected, said.read_text()[-4000:]
+            return status == -signal.SIGKILL
+
+        yield ask
+        driver.stdin.close()
+        assert driver.wait(60) == 0
+
+
+def kill_again_and_again(forked, settings, run, draw, most):
     """Kills a fresh run, and what goes on with it, until it is complete; how often it died.
 
     Args:
+        forked: kills, or runs to the end.
+        settings: the run's file.
+        run: its folder.
         draw: random.Random, which says when.
         most: kills after which it may go on undisturbed.
     """
-    killed = 0
-    while killed < most:
+    for killed in range(most):
         moment = draw.choice(list(OCCURRENCES))
         # A process that goes on has less before it than the first.
-        last = OCCURRENCES[moment] if killed == 0 else OCCURRENCES[moment] // 3
-        if not kill(settings, run, moment, draw.randint(1, max(last, 1))):
+        last = OCCURRENCES[moment] if killed == 0 else max(OCCURRENCES[moment] // 3, 1)
+        if not forked(settings, run, moment, draw.randint(1, last)):
             assert killed, f"{moment} does not come as often as OCCURRENCES says"
             return killed
-        killed += 1
-    done = launch(settings, run, "-m", "hintlite")
-    assert done.returncode == 0, done.stderr
-    return killed
+    forked(settings, run)
+    return most
 
 
 def assert_as_if_undisturbed(run, expected):
@@ -110,14 +141,14 @@ def test_three_kills_change_nothing_and_a_complete_training_is_not_repeated(fini
     ]
 )
 @pytest.mark.timeout(7200)
-def test_twenty_kills_change_nothing(finished_run, tmp_path, kill_seed):
+def test_twenty_kills_change_nothing(finished_run, forked, tmp_path, kill_seed):
     """One seed, or as many as `pytest --kill-seeds 10` names."""
     settings, expected = finished_run
     draw, killed, number = random.Random(kill_seed), 0, 0
     while killed < KILLS:
         # A folder of its own: neighbours share the teacher's cached outputs.
         run = tmp_path / str(number) / "run"
-        killed += kill_again_and_again(settings, run, draw, KILLS - killed)
+        killed += kill_again_and_again(forked, settings, run, draw, KILLS - killed)
         assert_as_if_undisturbed(run, expected)
         number += 1
     assert killed == KILLS
