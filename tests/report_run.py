@@ -46,7 +46,15 @@ def settings(**changes):
     } | changes
 
 
-def write_run(path, stages=ALL, classes=("cat", "dog", "ant"), now=None, test="t" * 64, targets=()):
+def write_run(
+    path,
+    stages=ALL,
+    classes=("cat", "dog", "ant"),
+    now=None,
+    test="t" * 64,
+    targets=(),
+    name=None,
+):
     """Writes settings and the first so many stages.
 
     Args:
@@ -56,15 +64,16 @@ def write_run(path, stages=ALL, classes=("cat", "dog", "ant"), now=None, test="t
         now: settings that the run has; the stages record them.
         test: hash of the test samples.
         targets: cores that the bundle was emulated on.
+        name: of the data; that of the source if None.
     """
     now = now or settings()
     path.mkdir(parents=True, exist_ok=True)
     (path / "settings.yaml").write_text(yaml.safe_dump(now, sort_keys=False))
     folder = RunFolder(path)
-    for name, names, inputs, work in list(_stages(classes))[:stages]:
+    for stage, names, inputs, work in list(_stages(classes, name))[:stages]:
         recorded = {key: now[key] for key in names}
-        recorded |= {"test": test} if name == "evaluate" else {}
-        folder.complete(Stage(name, 1, recorded, inputs, ("numpy", "pyyaml"), work))
+        recorded |= {"test": test} if stage == "evaluate" else {}
+        folder.complete(Stage(stage, 1, recorded, inputs, ("numpy", "pyyaml"), work))
     for core in targets:
         write_target(path, core, emulated(core))
     return path
@@ -80,18 +89,18 @@ def write_target(path, core, result):
     RunFolder(path).complete(stage)
 
 
-def _stages(classes):
+def _stages(classes, name):
     """Name, names of settings, inputs, and what fills the folder."""
-    yield "data", ("data",), (), lambda folder: _json(folder / "data.json", _data(classes))
+    yield "data", ("data",), (), lambda folder: _json(folder / "data.json", _data(classes, name))
     yield "teacher/0", ("teacher", "teacher_training"), ("data",), _teacher
     for arm in ARMS:
         inputs = ("data", "teacher/0")
         yield f"distill/{arm}", ("student", "training"), inputs, _student(arm)
     quantize = tuple(f"quantize/{model}" for model in ("teacher", *ARMS))
-    for name in quantize:
-        model = name.removeprefix("quantize/")
+    for stage in quantize:
+        model = stage.removeprefix("quantize/")
         trained = ("teacher/0",) if model == "teacher" else (f"distill/{model}", "teacher/0")
-        yield name, (), ("data", *trained), _quantized(model)
+        yield stage, (), ("data", *trained), _quantized(model)
     yield "evaluate", (), ("data", *quantize), _evaluated
     yield "bundle", ("seed", "arms", "deploy"), ("data", *quantize[1:]), _bundled(classes)
     yield "benchmark", ("benchmark",), quantize, _benchmarked
@@ -102,8 +111,9 @@ def _json(path, content):
     path.write_text(json.dumps(content))
 
 
-def _data(classes):
-    return {
+def _data(classes, name):
+    named = {} if name is None else {"name": name}
+    return named | {
         "source": "npz",
         "fingerprint": "f" * 64,
         "input_shape": [8, 8, 1],

@@ -9,6 +9,7 @@ from report_run import LABELS, TINY, maps, settings, write_run
 from scipy.stats import binomtest
 
 from hintlite.pipeline.report.collect import collect
+from hintlite.pipeline.report.page import write_report
 from hintlite.pipeline.report.subjects.quantization import change, mcnemar
 from hintlite.pipeline.runs.reading import RunFiles, UnreadableError
 
@@ -132,6 +133,20 @@ def test_commands_quote_the_run_folder(tmp_path):
     run = write_run(tmp_path / "my run; rm", stages=0)
     assert collect(run)["resume"] == f"hintlite run '{run}'"
     assert f"'{run}/settings.yaml'" in collect(run)["repeat"]
+
+
+def test_a_run_from_python_is_repeated_in_python_with_its_own_samples(tmp_path):
+    python = settings(data={"source": "python", "split_seed": 3})
+    run = write_run(tmp_path / "my run", now=python, name="plates")
+    facts = collect(run)
+    assert facts["data"]["name"] == "plates"
+    compile(facts["repeat"], "repeat", "exec")
+    assert f"hintlite.load_run({str(run)!r}).config, source)" in facts["repeat"]
+    assert "digits" not in json.dumps(facts)
+    write_report([run], tmp_path / "r.html", None)
+    page = (tmp_path / "r.html").read_text()
+    assert "plates, 8 x 8 x 1, 3 classes" in page
+    assert "hintlite run " + str(tmp_path / "my run-again") not in page
 
 
 @pytest.mark.parametrize("stages", range(10))

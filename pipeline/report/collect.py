@@ -29,6 +29,7 @@ from hintlite.pipeline.report.subjects.table import rows
 from hintlite.pipeline.report.subjects.training import histories, teacher_validation
 from hintlite.pipeline.runs.evaluations import evaluations
 from hintlite.pipeline.runs.reading import RunFiles
+from hintlite.pipeline.settings.data import FROM_PYTHON
 
 SCHEMA = "hintlite-report/1"
 
@@ -76,7 +77,7 @@ def collect(run: Path) -> dict[str, Any]:
         "reproduce": reproduce(
             run, {name: files.record(name) for name in files.targets}, bool(explained)
         ),
-        "repeat": repeat_command(run),
+        "repeat": repeat_command(run, _source(files.settings) == FROM_PYTHON),
     }
     facts["test_evaluations"] = _evaluations(files, facts["data"])
     facts["doubts"] = doubts(facts)
@@ -95,9 +96,14 @@ def _data(files: RunFiles, tested: Mapping[str, np.ndarray]) -> dict[str, Any] |
         return None
     record = files.record("evaluate") if files.complete("evaluate") else None
     return facts | {
+        "name": facts.get("name") or facts["source"],
         "test": len(tested["labels"]) if "labels" in tested else None,
         "test_sha256": record["settings"].get("test") if record else None,
     }
+
+
+def _source(settings: Mapping[str, Any]) -> Any:
+    return (settings.get("data") or {}).get("source")
 
 
 def _evaluations(files: RunFiles, data: Mapping[str, Any] | None) -> int | None:

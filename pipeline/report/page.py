@@ -102,7 +102,7 @@ def _about(report: Report, several: bool) -> str:
         return f"{name}{report.facts['settings'].get('data', {}).get('source')}; seed {seed}"
     shape = " x ".join(str(size) for size in data["input_shape"])
     return (
-        f"{name}{data['source']}, {shape}, {len(data['class_names'])} classes; "
+        f"{name}{data['name']}, {shape}, {len(data['class_names'])} classes; "
         f"{count(data['train'])} training, {count(data['validation'])} validation, "
         f"{count(data['test'])} test samples; seed {seed}"
     )

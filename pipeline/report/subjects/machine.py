@@ -89,7 +89,7 @@ def _data(data: dict[str, Any] | None) -> Facts:
         return []
     shape = " x ".join(str(size) for size in data["input_shape"])
     return [
-        ("source", str(data["source"])),
+        ("name", str(data["name"])),
         ("shape of a sample", f"{shape}, {data['raw_dtype']}"),
         ("classes", formats.count(len(data["class_names"]))),
         *((name, formats.count(data[name])) for name in ("train", "validation", "calibration")),

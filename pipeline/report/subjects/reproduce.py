@@ -118,11 +118,27 @@ def resume_command(run: Path, targets: Records) -> str:
     return "\n".join(commands + [target_command(run, *target) for target in targets.items()])
 
 
-def repeat_command(run: Path) -> str:
-    """The command that makes the whole run anew in another folder."""
+def repeat_command(run: Path, from_python: bool) -> str:
+    """What makes the whole run anew in another folder.
+
+    Args:
+        run: the run folder.
+        from_python: its samples came from a Python program, which alone has them.
+
+    Returns:
+        A command, or for samples from Python a few lines of it.
+    """
     settings, again = run / SETTINGS, run.with_name(run.name + "-again")
+    if from_python:
+        return PYTHON.format(run=str(run), again=str(again))
     return f"hintlite run {shlex.quote(str(again))} --config {shlex.quote(str(settings))}"
 
+
+PYTHON = """import hintlite
+from hintlite.pipeline.data.sources.arrays import from_arrays
+
+source = from_arrays(images, labels, test=(test_images, test_labels))  # the same samples
+hintlite.run({again!r}, hintlite.load_run({run!r}).config, source)"""
 
 COLUMNS = words("figure", "files in the run folder", "command")
 NOTE = (

@@ -9,7 +9,7 @@ import numpy as np
 
 from hintlite.pipeline.app.run.context import Context, commit
 from hintlite.pipeline.app.run.folder import RunError, Stage
-from hintlite.pipeline.app.run.samples import DATA, SAMPLES
+from hintlite.pipeline.app.run.samples import DATA, FACTS, SAMPLES
 from hintlite.pipeline.app.run.stages.quantize import quantized
 from hintlite.pipeline.runs.layout import INT8, file_name
 
@@ -111,13 +111,13 @@ def provenance(context: Context, arm: str) -> dict[str, object]:
     """Where the files come from."""
     from importlib import metadata
 
-    config = context.config
+    facts = json.loads(context.file(DATA, FACTS).read_text())
     return {
         "hintlite": metadata.version("hintlite"),
         "commit": commit(),
         "arm": arm,
-        "seed": config.seed,
-        "data": config.data.source,
+        "seed": context.config.seed,
+        "data": facts.get("name") or facts["source"],
         "data_sha256": context.kept.fingerprint,
         "versions": {name: metadata.version(name) for name in PROVENANCE_LIBRARIES},
     }
