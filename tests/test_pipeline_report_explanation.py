@@ -74,7 +74,7 @@ def test_an_explanation_of_other_files_is_not_shown(run):
     model.write_text(json.dumps(record))
     page = page_of(run)
     section = section_of(page)
-    assert section.count("The explanation does not count") == 2
+    assert section.count("The explanation is out of date") == 2
     assert "made from other files than those that are there now" in section
     assert "its file was changed" in section
     assert f"hintlite quantize {run} --explain" in section

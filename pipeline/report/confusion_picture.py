@@ -84,7 +84,7 @@ def _labels(axes: Any, names: list[str]) -> None:
     axes.set_xticks(range(count), short, rotation=0 if upright else 90, fontsize=size)
     axes.set_yticks(range(count), short, fontsize=size)
     axes.tick_params(length=0)
-    axes.set_xlabel("chosen class")
+    axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
     for spine in axes.spines.values():
         spine.set_visible(False)

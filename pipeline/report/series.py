@@ -161,6 +161,6 @@ def reasons(what: str, verdict: Mapping[str, Any]) -> list[str]:
     """
     return [
         f"{what} is {reason['state']}: {reason['what']}. Why it matters: {reason['why']}. "
-        f"Cure: {reason['cure']}."
+        f"What to do: {reason['cure']}."
         for reason in verdict["reasons"]
     ]

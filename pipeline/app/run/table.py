@@ -93,7 +93,7 @@ def _remarks(context: Context, facts: Facts) -> list[str]:
     remarks += headlines(facts)
     if any(row["verdict"] != VALID for row in rows):
         remarks.append(f"{MARK} doubtful; {context.folder.place(benchmark.NAME)} has the reasons")
-    remarks += [f"doubt: {line}" for line in facts["doubts"]]
+    remarks += [f"warning: {line}" for line in facts["doubts"]]
     arm = bundle.chosen_arm(context)
     device = context.folder.path / bundle.DEVICE
     return [

@@ -1,4 +1,4 @@
-"""Who is taken for whom: confusion matrices, and recall and precision of each class."""
+"""Confusion matrices, and recall and precision of each class."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from hintlite.pipeline.tasks.classification import confusion, scores_of
 MOST = 12  # of the confusions that are listed
 UNFOLDED = 20  # more classes than this are folded away
 UNEVEN = 2  # times as many samples in the largest class as in the smallest
-FREQUENT = (*words("true class", "taken for"), *numbers(formats.count, "times"))
+FREQUENT = (*words("true class", "predicted as"), *numbers(formats.count, "count"))
 FREQUENT += numbers(formats.percent, "share of the class")
 
 Entry = dict[str, Any]
@@ -77,10 +77,10 @@ def render(reports: Sequence[Report]) -> Section | None:
     """Matrices of the teacher and the chosen student; None before the evaluation."""
     content = per_run(reports, _one)
     note = (
-        "Teacher and deployed student on the test part. A row is the true class, a column the "
-        "chosen one; the depth of a colour is the share of the row (of the errors, its root, so "
-        "that few are seen). Blue with a line below: right, orange: wrong. Recall is the share of "
-        "a class that is found, precision the share of the answers with a class that are right."
+        "Teacher and deployed student on the test part. Rows are true classes, columns "
+        "predicted ones; the depth of a colour is the share of the row (of the errors, its root, "
+        "so that few are seen). Blue with a line below: right, orange: wrong. Recall is the share "
+        "of a class that is found, precision the share of the predictions of it that are right."
     )
     return Section("confusion", "Confusions", content, note) if content else None
 
@@ -110,7 +110,7 @@ def _most_frequent(entry: Entry, names: Sequence[str]) -> Markup:
         if (times := int(wrong[true, chosen]))
     ]
     if not rows:
-        return paragraph(f"{title}: no test sample is classified wrongly.")
+        return paragraph(f"{title}: all test samples are classified correctly.")
     return table(f"Most frequent confusions of {title}", FREQUENT, rows)
 
 

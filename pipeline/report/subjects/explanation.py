@@ -97,7 +97,7 @@ def _outdated(entry: Entry) -> str:
     why = entry["reason"] or (
         "it is not finished" if entry["state"] == "begun" else "its file was changed"
     )
-    return f"The explanation does not count: {why}. This makes it anew:"
+    return f"The explanation is out of date: {why}. To make it again:"
 
 
 def _explained(anchor: str, title: str, content: Entry) -> Markup:

@@ -113,7 +113,7 @@ def _one(reports: Sequence[Report], place: int, report: Report) -> Markup | None
             table("Cold start and memory", COLD_COLUMNS, [_cold(entry) for entry in found]),
             figures([_picture(reports, place, found)]),
         ),
-        heading("Why verdicts are not “valid”") if doubts else "",
+        heading("Why latencies are doubtful") if doubts else "",
         entries(doubts),
     )
 
@@ -148,7 +148,7 @@ def _reasons(entries: list[dict[str, Any]]) -> list[str]:
 def _reason(why: str, cure: str, found: list[tuple[dict[str, Any], str]]) -> str:
     files = [f"{result_title(entry['model'], entry['precision'])}: {what}" for entry, what in found]
     shown = "; ".join(files[:3]) + (f"; and {len(files) - 3} more" if len(files) > 3 else "")
-    return f"{shown}. Why it matters: {why}. Cure: {cure}."
+    return f"{shown}. Why it matters: {why}. What to do: {cure}."
 
 
 def _picture(reports: Sequence[Report], place: int, found: list[dict[str, Any]]) -> Picture | None:
@@ -167,7 +167,7 @@ def _picture(reports: Sequence[Report], place: int, found: list[dict[str, Any]])
             f"{formats.microseconds(e['latency_us']['p50'])} µs"
             for e in timed
         )
-        caption = f"Least latency, median (marker), 90 % and 99 %: {FILLED}"
+        caption = f"Minimum, median (marker), 90 % and 99 %: {FILLED}"
         return to_picture(figure, f"latency-{place}", caption, f"Medians: {medians}")
 
 

@@ -19,17 +19,17 @@ from hintlite.pipeline.runs.reading import RunFiles
 
 CHANGE = (
     *words("model"),
-    *numbers(formats.count, "right in both", "lost by INT8", "won by INT8", "wrong in both"),
+    *numbers(formats.count, "right in both", "lost", "won", "wrong in both"),
     *numbers(formats.signed_points, "change, points"),
     *numbers(formats.number, "p-value"),
-    *numbers(formats.percent, "same choice", "largest logit error"),
+    *numbers(formats.percent, "same class", "largest logit error"),
 )
 VERIFICATION = (
     *words("model"),
     *numbers(formats.count, "validation samples"),
-    *numbers(formats.percent, "same choice", "95 % interval", "Keras", "float file", "INT8 file"),
+    *numbers(formats.percent, "same class", "95 % interval", "Keras", "float file", "INT8 file"),
     *numbers(formats.number, "Keras to float file", "float to INT8, steps"),
-    *words("bounds kept"),
+    *words("within bounds"),
 )
 PERCENTILES = (50, 90, 99, 100)
 

@@ -128,9 +128,9 @@ def _told_apart(facts: Facts) -> Iterator[str]:
     for precision, both in facts["against_teacher"].items():
         lost, won, p = both["lost"], both["won"], both["p_value"]
         teacher, total = f"{_kind(precision)} teacher", formats.count(both["total"])
-        verdict = "no difference can be told"
+        verdict = "no significant difference"
         if p < SIGNIFICANT:
-            verdict = f"the student is {'better' if won > lost else 'worse'}"
+            verdict = f"the student is significantly {'better' if won > lost else 'worse'}"
         yield (
             f"Of the {total} test samples the student alone gets {won} right and the {teacher} "
             f"alone {lost}: {verdict} (McNemar’s exact test, p = {formats.number(p)})."  # noqa: RUF001

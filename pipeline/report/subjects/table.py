@@ -175,7 +175,7 @@ COSTS = (
     *numbers(formats.count, "parameters", "MACs", "file, bytes"),
 )
 WORTH = (
-    *numbers(formats.count, "right of all"),
+    *numbers(formats.count, "correct"),
     *numbers(formats.percent, "accuracy", "95 % interval"),
 )
 BALANCED = numbers(formats.percent, "balanced accuracy", "precision (macro)", "F1 (macro)")
@@ -206,7 +206,7 @@ def _note(facts: dict[str, Any], uneven: bool) -> str:
         f"{test_part(facts)} Intervals are Wilson’s. "  # noqa: RUF001
         f"{BALANCED_NOTE if uneven else ''}"
         "Speed-up: median latency of the float teacher over this one’s. "  # noqa: RUF001
-        "The verdict is about the latency; under Latency stands what it rests on."
+        "The verdict is about the latency; the section Latency has its reasons."
     )
 
 

@@ -21,7 +21,7 @@ STATES = {
 def render(reports: Sequence[Report]) -> Section | None:
     """The stages that the page has no figures of; None if all runs are complete."""
     content = per_run(reports, _one)
-    note = "The page shows the stages that are complete and fit together; figures of others are –."  # noqa: RUF001
+    note = "The page shows stages that are complete and fit together; other figures are –."  # noqa: RUF001
     return Section("unfinished", "What is missing", content, note) if content else None
 
 
@@ -31,7 +31,7 @@ def _one(place: int, report: Report) -> Markup | None:
         return None
     return join(
         entries([_line(each) for each in unfinished]),
-        paragraph("This makes what is missing, going on where the run stopped:"),
+        paragraph("To complete the run from where it stopped:"),
         part("code", text=report.facts["resume"]),
     )
 
