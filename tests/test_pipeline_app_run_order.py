@@ -62,11 +62,15 @@ def test_a_dataset_in_memory_goes_through_the_whole_line(tmp_path, capfd):
     assert labels_file.read_text().split() == ["dark", "gray", "bright"]
     metrics = json.loads((tmp_path / "run" / "evaluate" / "metrics.json").read_text())
     assert metrics["teacher:int8"]["total"] == 30
+    asked = tmp_path / "run" / "test_evaluations.json"
+    (first,) = json.loads(asked.read_text())
+    assert first["files"] == list(metrics)
     # The command goes on with the samples that the run keeps.
     rate = ["--training.learning_rate", "0.001"]
     for words in (["bundle", "--mcu", "c"], ["distill", *rate], ["quantize"], ["evaluate"]):
         assert main([words[0], str(tmp_path / "run"), *words[1:]]) == 0, capfd.readouterr().err
     assert "evaluation on the test part: 30 samples" in capfd.readouterr().err
+    assert json.loads(asked.read_text()) == [first, first]  # the stage was made anew, not the count
 
 
 @pytest.mark.slow(

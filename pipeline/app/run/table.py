@@ -36,13 +36,14 @@ def print_table(context: Context, facts: Facts) -> None:
     if not out.is_terminal:
         out.width = 140
     out.print()
-    out.print(_table(facts))
+    out.print(as_table(facts))
     out.print()
     for line in _remarks(context, facts):
         out.print(line, markup=False)
 
 
-def _table(facts: Facts) -> Table:
+def as_table(facts: Facts) -> Table:
+    """A line a file; with recall, precision and F1 where the classes are uneven."""
     from rich.table import Table
 
     from hintlite.pipeline.report.subjects.confusion import are_uneven
