@@ -18,8 +18,8 @@ from hintlite.deploy.explain.noise import TensorNoise, widest
 from hintlite.deploy.explain.ranges import INPUT, rounds, with_followers
 from hintlite.deploy.explain.regain import Regained, mcnemar, regained
 from hintlite.deploy.explain.simulate import Simulator
-from hintlite.deploy.interpret.apart import explain_apart
 from hintlite.deploy.interpret.runtime import Runner
+from hintlite.deploy.interpret.worker import Worker
 from hintlite.deploy.tflite.flatbuffer import read_model
 from hintlite.deploy.tflite.graph import Graph, ModelError, Operator, Quantization, Tensor
 from hintlite.errors import HintliteError
@@ -451,10 +451,12 @@ def test_what_cannot_be_explained_is_refused():
 def test_files_of_unknown_origin_are_explained_in_a_process_of_their_own():
     samples, labels = validation()
     seen = []
-    found = explain_apart(
-        *files("spoiled"), samples, labels, progress=lambda *pair: seen.append(pair)
-    )
+    with Worker() as worker:
+        found = worker.explain(
+            *files("spoiled"), samples, labels, progress=lambda *pair: seen.append(pair)
+        )
+        with pytest.raises(ModelError, match="not a TFLite model"):
+            worker.explain(b"nothing at all, and long", files("chain")[1], samples)
+        assert worker.starts == 1
     assert found == json.loads(json.dumps(explained("spoiled").to_dict()))
     assert seen[-1][0] == seen[-1][1]
-    with pytest.raises(ModelError, match="not a TFLite model"):
-        explain_apart(b"nothing at all, and long", files("chain")[1], samples)

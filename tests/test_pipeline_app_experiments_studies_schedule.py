@@ -9,19 +9,20 @@ import pytest
 from rich.console import Console
 from study_facts import KEY, plan
 
+from hintlite.pipeline.app.experiments.queue.carry_out import carry_out
 from hintlite.pipeline.app.experiments.queue.display import Display
 from hintlite.pipeline.app.experiments.queue.pool import BUSY, DONE, FAILED, Outcome
 from hintlite.pipeline.app.experiments.queue.progress import Reporter, read_progress
 from hintlite.pipeline.app.experiments.studies.layout import Layout
 from hintlite.pipeline.app.experiments.studies.records import TEACHER
-from hintlite.pipeline.app.experiments.studies.schedule import carry_out, is_held, schedule
-from hintlite.pipeline.app.experiments.studies.work import check_teacher, tidy
+from hintlite.pipeline.app.experiments.studies.schedule import is_held, schedule
+from hintlite.pipeline.app.experiments.studies.work import check_teacher, said_of, tidy
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.folder import RunError, RunFolder, Stage
 from hintlite.pipeline.settings.run import RunConfig
 
 
-class Crew:
+class Pool:
     """Ends each task at once, as it is told to; remembers the order."""
 
     def __init__(self, size=2, outcomes=None):
@@ -44,15 +45,15 @@ class Crew:
         return told.pop(0) if told else Outcome(DONE)
 
 
+SAID = []
+
+
 class Silent:
     def __init__(self):
         self.said = []
 
-    def done(self, title, task):
-        self.said.append(title)
-
-    def failed(self, title, said):
-        self.said.append(f"{title} failed")
+    def tell(self, text, finished):
+        self.said.append((text, finished))
 
     def show(self, active, elsewhere):
         pass
@@ -66,27 +67,31 @@ def left(tmp_path):
         replace(run, teacher=f"t{run.seed % 2}", teacher_seed=run.seed % 2) for run in made.runs
     ]
     twofold = replace(made, runs=tuple(runs), teachers={"t0": RunConfig(), "t1": RunConfig()})
-    return schedule(twofold, Layout(tmp_path, tmp_path / "runs"), "models")
+    return scheduled(twofold, Layout(tmp_path, tmp_path / "runs"), "models")
+
+
+def scheduled(plan, layout, keep):
+    return schedule(plan, layout, keep, SAID.append)
 
 
 def test_each_teacher_comes_before_its_students_and_every_task_once(left):
     wanted = [task.id for task in left.tasks]
     teacher_of = {task.id: task.teacher for task in left.tasks}
-    crew = Crew()
-    carry_out(left, crew, Silent())
-    assert sorted(crew.order) == sorted(wanted)
-    assert crew.order[:2] == ["t0", "t1"]
-    for id_ in crew.order:
-        assert crew.order.index(teacher_of[id_]) <= crew.order.index(id_)
+    pool = Pool()
+    carry_out(left, pool, Silent())
+    assert sorted(pool.order) == sorted(wanted)
+    assert pool.order[:2] == ["t0", "t1"]
+    for id_ in pool.order:
+        assert pool.order.index(teacher_of[id_]) <= pool.order.index(id_)
     assert left.failures == {}
 
 
 def test_a_failed_teacher_takes_its_students_along_and_nobody_else(left):
     lost = [task.id for task in left.tasks if task.teacher == "t1"]
-    titles = {left.titles[id_] for id_ in lost}
-    crew = Crew(outcomes={"t1": [Outcome(FAILED, "no memory")]})
-    carry_out(left, crew, Silent())
-    assert set(crew.order) & set(lost) == {"t1"}
+    titles = {task.title for task in left.tasks if task.id in lost}
+    pool = Pool(outcomes={"t1": [Outcome(FAILED, "no memory")]})
+    carry_out(left, pool, Silent())
+    assert set(pool.order) & set(lost) == {"t1"}
     assert set(left.failures) == titles
     assert left.failures["teacher, seed 1"] == "no memory"
     assert left.failures["kd, seed 1, teacher seed 1"] == "not begun, for teacher, seed 1 failed"
@@ -95,20 +100,20 @@ def test_a_failed_teacher_takes_its_students_along_and_nobody_else(left):
 def test_a_task_that_another_process_does_comes_again_later(left, monkeypatch):
     monkeypatch.setattr("hintlite.pipeline.app.experiments.studies.schedule.AGAIN_S", 0.0)
     busy = left.tasks[-1].id
-    crew = Crew(outcomes={busy: [Outcome(BUSY, "in use")]})
-    carry_out(left, crew, Silent())
-    assert crew.order.count(busy) == 2
+    pool = Pool(outcomes={busy: [Outcome(BUSY, "in use")]})
+    carry_out(left, pool, Silent())
+    assert pool.order.count(busy) == 2
     assert left.failures == {}
 
 
 def test_what_another_command_has_finished_is_not_begun(left):
     done = next(task for task in left.tasks if task.kind != TEACHER)
     done.layout.results.mkdir()
-    done.layout.record(done.id).write_text("{}")
-    crew, told = Crew(), Silent()
-    carry_out(left, crew, told)
-    assert done.id not in crew.order
-    assert left.titles[done.id] in told.said
+    done.layout.record(done.id).write_text('{"test": {"int8": {"accuracy": 0.9}}}')
+    pool = Pool()
+    carry_out(left, pool, Silent())
+    assert done.id not in pool.order
+    assert f"{done.title}: int8 90.00 %" in SAID
 
 
 def test_what_is_finished_is_neither_done_again_nor_left_lying(tmp_path):
@@ -118,7 +123,7 @@ def test_what_is_finished_is_neither_done_again_nor_left_lying(tmp_path):
     layout.record(first.id).write_text("{}")
     for run in (first, second):
         layout.work(run.id).mkdir(parents=True)
-    left = schedule(plan(), layout, "models")
+    left = scheduled(plan(), layout, "models")
     assert first.id not in {task.id for task in left.tasks}
     assert second.id in {task.id for task in left.tasks}
     assert not layout.work(first.id).exists()
@@ -130,7 +135,7 @@ def test_what_is_finished_is_neither_done_again_nor_left_lying(tmp_path):
 )
 def test_tidying_keeps_what_was_asked_for_and_never_touches_the_teacher(tmp_path, keep, kept):
     layout = Layout(tmp_path, tmp_path / "runs")
-    task = next(t for t in schedule(plan(), layout, keep).tasks if t.settings["arms"] == ("kd",))
+    task = next(t for t in scheduled(plan(), layout, keep).tasks if t.settings["arms"] == ("kd",))
     (layout.teacher(KEY) / "teacher").mkdir(parents=True)
     (layout.teacher(KEY) / "teacher" / "network.keras").write_text("teacher")
     (task.place / "distill" / "kd").mkdir(parents=True)
@@ -147,7 +152,7 @@ def test_tidying_keeps_what_was_asked_for_and_never_touches_the_teacher(tmp_path
 
 def test_a_teacher_is_known_by_its_files_wherever_they_lie(tmp_path):
     layout = Layout(tmp_path / "first", tmp_path / "runs")
-    task = next(t for t in schedule(plan(), layout, "all").tasks if t.kind != TEACHER)
+    task = next(t for t in scheduled(plan(), layout, "all").tasks if t.kind != TEACHER)
     stage = Stage("teacher/0", 1, {"path": "there"}, (), (), _write_network)
     RunFolder(layout.teacher(KEY)).complete(stage)
     (tmp_path / "first").rename(tmp_path / "moved")
@@ -186,7 +191,7 @@ def test_time_and_tries_count_over_interruptions(tmp_path):
 def display_on(text, **options):
     terminal = Terminal()
     terminal.err = Console(file=text, width=100, **options)
-    return Display(terminal, total=6, finished=1)
+    return Display(terminal, "runs", total=6, finished=1)
 
 
 def test_a_terminal_shows_every_run_under_way(tmp_path):
@@ -196,7 +201,7 @@ def test_a_terminal_shows_every_run_under_way(tmp_path):
         reporter.save()
     text = io.StringIO()
     with display_on(text, force_terminal=True) as display:
-        display.show([("kd, seed 0", tmp_path), ("kd, seed 1", tmp_path / "new")], {"x": 0.0})
+        display.show([("kd, seed 0", tmp_path), ("kd, seed 1", tmp_path / "new")], 1)
     shown = text.getvalue()
     assert "kd, seed 0" in shown
     assert "student, kd: epoch 3/30" in shown
@@ -206,14 +211,14 @@ def test_a_terminal_shows_every_run_under_way(tmp_path):
 
 def test_without_a_terminal_each_finished_run_is_a_line(tmp_path):
     layout = Layout(tmp_path, tmp_path)
-    task = next(t for t in schedule(plan(), layout, "all").tasks if t.kind != TEACHER)
+    task = next(t for t in scheduled(plan(), layout, "all").tasks if t.kind != TEACHER)
     test = {"float32": {"accuracy": 0.9134}, "int8": {"accuracy": 0.91}}
     layout.record(task.id).write_text(json.dumps({"test": test}))
     text = io.StringIO()
     with display_on(text) as display:
-        display.done("kd, seed 0", task)
-        display.failed("kd, seed 1", "no memory")
-        display.show([], {})  # not yet time for a line of its own
+        display.tell(f"kd, seed 0: {said_of(task)}", 2)
+        display.tell("kd, seed 1: FAILED: no memory", 2)
+        display.show([], 0)  # not yet time for a line of its own
     assert text.getvalue().splitlines() == [
         "kd, seed 0: float32 91.34 %, int8 91.00 % (2 of 6)",
         "kd, seed 1: FAILED: no memory",

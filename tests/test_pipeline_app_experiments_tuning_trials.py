@@ -7,14 +7,11 @@ import yaml
 from tune_command import require_optuna
 
 from hintlite.errors import DataError, SettingsError
+from hintlite.pipeline.app.experiments.queue.carry_out import carry_out
+from hintlite.pipeline.app.experiments.queue.display import Display
 from hintlite.pipeline.app.experiments.queue.pool import DONE, FAILED, Outcome
-from hintlite.pipeline.app.experiments.tuning.carry_out import (
-    BlockedError,
-    Clock,
-    TuneDisplay,
-    carry_out,
-)
 from hintlite.pipeline.app.experiments.tuning.definition import read_tuning
+from hintlite.pipeline.app.experiments.tuning.jobs import BlockedError, Clock, TrialJobs
 from hintlite.pipeline.app.experiments.tuning.layout import Layout
 from hintlite.pipeline.app.experiments.tuning.summary import (
     best_settings,
@@ -25,7 +22,7 @@ from hintlite.pipeline.app.experiments.tuning.summary import (
 from hintlite.pipeline.app.experiments.tuning.task import BLOCKED, PRUNED, REFUSED, TEACHER
 from hintlite.pipeline.app.experiments.tuning.trial import HopelessError, reports
 from hintlite.pipeline.app.experiments.tuning.trials import TRIES, Trials, best_of
-from hintlite.pipeline.app.experiments.tuning.worker import outcome_of
+from hintlite.pipeline.app.experiments.tuning.worker import answer
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.folder import RunError
 from hintlite.pipeline.qat.launch import MissingPackagesError
@@ -176,17 +173,17 @@ class Scripted:
 
 
 def display(trials):
-    return TuneDisplay(Terminal(), trials.tuning.trials, 0)
+    return Display(Terminal(), "trials", trials.tuning.trials, 0)
 
 
 def test_what_stands_in_the_way_of_all_stops_the_command_and_costs_no_trial(begin):
     trials = begin(trials=2)
-    crew = Scripted(done(0.5), Outcome(BLOCKED, "No space left on device"))
+    pool = Scripted(done(0.5), Outcome(BLOCKED, "No space left on device"))
     with (
         display(trials) as shown,
         pytest.raises(BlockedError, match=r"No space left(.|\n)*goes on"),
     ):
-        carry_out(trials, crew, shown, Clock(None))
+        carry_out(TrialJobs(trials, Clock(None)), pool, shown)
     assert trials.finished() == 1
     again = trials.take()
     assert (again.number, again.origin) == (2, 1)  # the same trial, in its folder
@@ -195,7 +192,8 @@ def test_what_stands_in_the_way_of_all_stops_the_command_and_costs_no_trial(begi
 def test_samples_that_fail_a_trial_fail_only_it_where_the_data_is_searched(begin):
     trials = begin(trials=2, search={"data.calibration_samples": {"choices": [8, 9]}})
     with display(trials) as shown:
-        carry_out(trials, Scripted(Outcome(BLOCKED, "too few"), done(0.5)), shown, Clock(None))
+        pool = Scripted(Outcome(BLOCKED, "too few"), done(0.5))
+        carry_out(TrialJobs(trials, Clock(None)), pool, shown)
     assert states(trials) == ["FAIL", "COMPLETE"]
 
 
@@ -217,7 +215,7 @@ def test_only_settings_fail_a_trial_for_good(begin, monkeypatch, error, state):
         raise error
 
     monkeypatch.setattr("hintlite.pipeline.app.experiments.tuning.worker.do", ends)
-    assert outcome_of(begin().take()).state == state
+    assert answer(begin().take().request(), None)[0] == state
 
 
 def test_the_standard_error_is_never_nought():

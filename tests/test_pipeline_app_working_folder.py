@@ -1,4 +1,4 @@
-"""No child process takes what lies in the user's working folder for one of our packages."""
+"""No process of ours takes what lies in the user's working folder for one of our packages."""
 
 import json
 import os
@@ -8,12 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hintlite.deploy.interpret.apart import explain_apart
 from hintlite.deploy.interpret.worker import Worker
-from hintlite.deploy.tflite.graph import ModelError
 from hintlite.pipeline.app.experiments.queue.pool import DONE
 from hintlite.pipeline.app.experiments.queue.processes import Processes
-from hintlite.pipeline.qat.launch import QatError, launch
+from hintlite.pipeline.qat.launch import launch
 
 ROOT = Path(__file__).parents[1]
 TINY = Path(__file__).parent / "data" / "tiny_int8.tflite"
@@ -42,8 +40,8 @@ OURS = {
 class Job:
     deterministic: bool = False
 
-    def to_json(self):
-        return "{}"
+    def request(self):
+        return {}
 
 
 @pytest.fixture
@@ -59,12 +57,14 @@ def project(tmp_path, monkeypatch):
     (own / "own_method.py").write_text("")
     (own / "own_seen.py").write_text(SEEN)
     (own / "own_worker.py").write_text(
-        "from own_seen import seen\n"
-        "from hintlite.pipeline.app.experiments.queue.pool import DONE, Outcome\n"
-        "from hintlite.pipeline.app.experiments.queue.worker import serve\n"
-        "serve(lambda line: Outcome(DONE, seen()))\n"
+        "from own_seen import seen\ndef answer(request, tell):\n    return ['done', seen()]\n"
     )
-    (own / "own_job.py").write_text("from own_seen import seen\nprint(seen())\n")
+    (own / "own_job.py").write_text(
+        "import json\n"
+        "from own_seen import seen\n"
+        "def answer(request, tell):\n"
+        "    tell(json.loads(seen()))\n"
+    )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["own", str(ROOT)]))
     yield tmp_path
@@ -77,26 +77,21 @@ def test_the_interpreter_s_worker_runs_a_model(project):
     assert len(output) == 1
 
 
-def test_an_explanation_tells_what_is_wrong_with_a_file(project):
-    with pytest.raises(ModelError, match="not a TFLite model"):
-        explain_apart(b"nothing at all, and long", b"", np.zeros((1, 8, 8, 2), np.float32))
-
-
 def test_workers_of_studies_find_the_user_s_method_and_nothing_that_lies_about(project):
-    crew = Processes(1, "own_worker")
+    pool = Processes(1, "own_worker:answer")
     try:
-        crew.start(Job())
-        ((_, outcome),) = crew.finished(60)
+        pool.start(Job())
+        ((_, outcome),) = pool.finished(60)
     finally:
-        crew.stop()
+        pool.stop()
     assert outcome.state == DONE, outcome.said
     assert json.loads(outcome.said) == OURS
 
 
 def test_the_quantizer_s_process_has_our_packages(project):
     said = []
-    with pytest.raises(QatError, match="ended with code 0"):  # it leaves no outcome
-        launch("own_job", project, said.append)
+    with pytest.raises(FileNotFoundError):  # it leaves no outcome
+        launch("own_job:answer", project, said.append)
     assert said == [OURS]
 
 

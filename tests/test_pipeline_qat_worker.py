@@ -17,7 +17,7 @@ from hintlite.pipeline.qat.launch import NEEDED, QatError, launch
 from hintlite.pipeline.qat.prepare import restore, save_teacher, write_shared
 from hintlite.pipeline.settings.data import DataConfig
 
-PROCESS = "hintlite.pipeline.app.run.qat.process"
+PROCESS = "hintlite.pipeline.app.run.qat.process:answer"
 MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
 
 if MISSING and not os.environ.get("CI"):
@@ -43,16 +43,17 @@ def prepared(place, model, data, settings=None, logits=None):
     return folder
 
 
-def processes(folder):
-    """Ids of the processes that were started for a folder."""
+def processes():
+    """Ids of the quantizer's processes that this one has started."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for path in Path("/proc").glob("[0-9]*"):
         try:
-            words = path.read_bytes().split(b"\0")
+            parent = int((path / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            words = (path / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if str(folder).encode() in words:
-            found.append(path.parent.name)
+        if parent == os.getpid() and PROCESS.encode() in words:
+            found.append(path.name)
     return found
 
 
@@ -130,12 +131,12 @@ def test_a_stopped_process_ends_and_goes_on_to_the_same_file(tuned, data, tmp_pa
 
     def stop(report):
         if report["what"] == "step" and report["epoch"] == 1:
-            assert processes(folder)
+            assert processes()
             raise Stop
 
     with pytest.raises(Stop):
         launch(PROCESS, folder, stop)
-    assert processes(folder) == []
+    assert processes() == []
     assert (folder / CHECKPOINT).exists()
     assert not (folder / MODEL).exists()
     epochs = []

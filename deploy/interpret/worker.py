@@ -1,40 +1,32 @@
 """Native interpreters in a process of their own, which may die; it is then started anew.
 
-The worker answers one request a line, on standard input and output; arrays go through files.
-`Worker` is the side that asks. Nothing that a damaged model does to an interpreter reaches it.
-
-    python -m hintlite.deploy.interpret.worker     (the worker itself)
+`Worker` is the side that asks, `hintlite.deploy.interpret.answers` the one that answers; arrays go
+through files. Nothing that a damaged model does to an interpreter reaches this process.
 """
 
 from __future__ import annotations
 
 import atexit
-import contextlib
-import io
-import json
-import os
-import resource
-import selectors
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hintlite.child import Child, ChildError, DiedError, memory_share
+from hintlite.deploy.interpret.runtime import Progress
 from hintlite.deploy.tflite.graph import ModelError
 
 Array = NDArray[Any]
 LIMIT_S = 120.0
-_MEMORY_BYTES = 8 << 30
+EXPLAIN_LIMIT_S = 600.0  # of a hundred inferences of a large model
+ANSWERS = "hintlite.deploy.interpret.answers:answer"
 
 
 class WorkerDiedError(ModelError):
-    """The process ended, or was ended because it took too long, before it answered."""
+    """The process ended, or was ended at a limit, before it answered."""
 
 
 class WorkerAnswerError(ModelError):
@@ -45,14 +37,18 @@ class Worker:
     """Asks one process, started when it is first asked and again only after it has died.
 
     Args:
-        limit_s: seconds that one request may take.
+        limit_s: the longest silence before an answer, or before the next word about progress.
+        memory_bytes: what the process may take; by default three quarters of the machine's.
     """
 
-    def __init__(self, limit_s: float = LIMIT_S) -> None:
-        self._limit_s = limit_s
-        self._process: subprocess.Popen[bytes] | None = None
+    def __init__(self, limit_s: float = LIMIT_S, memory_bytes: int | None = None) -> None:
+        self._child = Child(
+            ANSWERS,
+            name="the interpreter",
+            limit_s=limit_s,
+            memory_bytes=memory_bytes or memory_share(),
+        )
         self._folder = tempfile.TemporaryDirectory(prefix="hintlite-")
-        self.starts = 0
 
     def __enter__(self) -> Worker:
         return self
@@ -62,13 +58,18 @@ class Worker:
 
     def close(self) -> None:
         """Ends the process."""
-        self._stop()
+        self._child.close()
         self._folder.cleanup()
+
+    @property
+    def starts(self) -> int:
+        """How often the process was started."""
+        return self._child.starts
 
     def fits(self, model: bytes, arena_bytes: int) -> bool:
         """Whether TFLM can run a model in an arena; a process that dies of it counts as no."""
         try:
-            return bool(self.ask("fits", model, arena_bytes=arena_bytes)["fits"])
+            return bool(self.ask("fits", model, arena_bytes=arena_bytes))
         except WorkerDiedError:
             return False
 
@@ -78,7 +79,7 @@ class Worker:
         Raises:
             ModelError: TFLM cannot run the model.
         """
-        return str(self.ask("record", model, arena_bytes=arena_bytes)["text"])
+        return str(self.ask("record", model, arena_bytes=arena_bytes))
 
     def tensors(
         self, interpreter: str, model: bytes, inputs: list[Array], indices: list[int]
@@ -97,70 +98,79 @@ class Worker:
         Raises:
             ModelError: the interpreter cannot run the model.
         """
-        place = Path(self._folder.name) / "inputs.npz"
-        np.savez(place, allow_pickle=False, **{f"i{n}": array for n, array in enumerate(inputs)})
-        answer = self.ask(interpreter, model, inputs=str(place), indices=indices)
-        with np.load(answer["outputs"], allow_pickle=False) as archive:
+        arrays = {f"i{n}": array for n, array in enumerate(inputs)}
+        place = self.ask(interpreter, model, inputs=self._keep(arrays), indices=indices)
+        with np.load(place, allow_pickle=False) as archive:
             return [archive[f"t{n}"] for n in range(len(indices))]
 
-    def ask(self, what: str, model: bytes, **details: Any) -> dict[str, Any]:
+    def predict(
+        self,
+        model: bytes,
+        samples: NDArray[np.float32],
+        kernels: str = "xnnpack",
+        threads: int = 1,
+        progress: Progress | None = None,
+    ) -> NDArray[np.float32]:
+        """What `Runner(model, kernels, threads).predict(samples)` gives, for a foreign file.
+
+        Args, Raises: see `Runner`; a process that dies is a ModelError, too.
+        """
+        place = self.ask(
+            "predict",
+            model,
+            progress,
+            inputs=self._keep({"x": np.asarray(samples, np.float32)}),
+            kernels=kernels,
+            threads=threads,
+        )
+        with np.load(place, allow_pickle=False) as archive:
+            outputs: NDArray[np.float32] = archive["outputs"]
+        return outputs
+
+    def explain(
+        self,
+        float_file: bytes,
+        int8_file: bytes,
+        samples: NDArray[np.float32],
+        labels: NDArray[np.int64] | None = None,
+        progress: Progress | None = None,
+    ) -> dict[str, Any]:
+        """What `hintlite.deploy.explain.explain` gives, as plain data, for foreign files.
+
+        Args, Raises: see there; a process that dies is a ModelError, too.
+        """
+        (Path(self._folder.name) / "int8.tflite").write_bytes(int8_file)
+        arrays = {"x": samples} | ({} if labels is None else {"y": labels})
+        found: dict[str, Any] = self.ask("explain", float_file, progress, inputs=self._keep(arrays))
+        return found
+
+    def _keep(self, arrays: dict[str, Array]) -> str:
+        """Writes arrays where the process reads them; the path of the file."""
+        place = Path(self._folder.name) / "inputs.npz"
+        np.savez(place, allow_pickle=False, **arrays)
+        return str(place)
+
+    def ask(self, what: str, model: bytes, progress: Progress | None = None, **details: Any) -> Any:
         """One request, one answer.
 
         Raises:
-            WorkerDiedError: it died or took too long.
+            WorkerDiedError: it died, took too long or needed too much memory.
             WorkerAnswerError: it answered with an error.
         """
-        place = Path(self._folder.name) / "model.tflite"
-        place.write_bytes(model)
-        process = self._running()
-        request = {"what": what, "model": str(place), **details}
-        assert process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(request).encode() + b"\n")
-            process.stdin.flush()
-        answer = self._answer(process)
-        if "error" in answer:
-            raise WorkerAnswerError(answer["error"])
-        return answer
-
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._process.poll() is not None:
-            self._stop()
-            self.starts += 1
-            self._process = subprocess.Popen(
-                # -P: what lies in the user's working folder must not be taken for a package.
-                [sys.executable, "-P", "-m", "hintlite.deploy.interpret.worker", self._folder.name],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-            )
-        return self._process
-
-    def _answer(self, process: subprocess.Popen[bytes]) -> dict[str, Any]:
-        assert process.stdout is not None
-        with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout, selectors.EVENT_READ)
-            line = process.stdout.readline() if selector.select(self._limit_s) else None
-        if line is None:
-            self._stop()
-            raise WorkerDiedError(f"the interpreter did not answer within {self._limit_s:g} s")
-        if not line:
-            code = process.wait()
-            self._stop()
-            raise WorkerDiedError(_last_words(code))
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def _stop(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    stream.close()
+        folder = Path(self._folder.name)
+        (folder / "model.tflite").write_bytes(model)
+        request = {"what": what, "folder": str(folder), **details}
+        try:
+            return self._child.ask(request, lambda told: progress and progress(*told))
+        except DiedError as error:
+            said = [line for line in error.last if not line.startswith("INFO:")][-1:]
+            last = f" ({said[0]})" if said else ""
+            raise WorkerDiedError(
+                f"{error}{last}: the model is damaged, or it and its samples are too large for "
+                "this machine."
+            ) from error
+        except ChildError as error:
+            raise WorkerAnswerError(str(error)) from error
 
 
 @cache
@@ -169,141 +179,3 @@ def shared_worker() -> Worker:
     worker = Worker()
     atexit.register(worker.close)
     return worker
-
-
-def _last_words(code: int) -> str:
-    return f"the interpreter ended its process (code {code}) on this model"
-
-
-def main(folder: Path) -> None:
-    """The worker: answers until its input ends."""
-    # A damaged model may ask for any amount of memory: it must not take the machine's.
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    answers = os.fdopen(os.dup(1), "wb")
-    # What native code prints must not mix with the answers.
-    os.dup2(2, 1)
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            answer = _HANDLERS[request["what"]](request, folder)
-        except ImportError as error:
-            answer = {"error": f"{error}: {sys.executable} -m pip install tflite-micro"}
-        except Exception as error:  # an answer, whatever the interpreter's binding raised
-            answer = {"error": " ".join(str(error).split())[:300] or type(error).__name__}
-        answers.write(json.dumps(answer).encode() + b"\n")
-        answers.flush()
-
-
-def _interpreter(request: dict[str, Any], arena_bytes: int, keep: bool = False) -> Any:
-    from tflite_micro import runtime
-
-    config = runtime.InterpreterConfig
-    return runtime.Interpreter.from_bytes(
-        Path(request["model"]).read_bytes(),
-        arena_size=arena_bytes,
-        intrepreter_config=config.kPreserveAllTensors if keep else config.kAllocationRecording,
-    )
-
-
-def _fits(request: dict[str, Any], folder: Path) -> dict[str, Any]:
-    try:
-        _interpreter(request, int(request["arena_bytes"])).invoke()
-    except RuntimeError:
-        return {"fits": False}
-    return {"fits": True}
-
-
-def _record(request: dict[str, Any], folder: Path) -> dict[str, Any]:
-    interpreter = _interpreter(request, int(request["arena_bytes"]))
-    interpreter.invoke()
-    with tempfile.TemporaryFile(dir=folder) as file, _stderr_to(file):
-        interpreter.print_allocations()
-        file.seek(0)
-        text = file.read().decode("utf-8", "replace")
-    return {"text": text}
-
-
-@contextlib.contextmanager
-def _stderr_to(file: IO[bytes]) -> Iterator[None]:
-    """Catches what C code writes to standard error."""
-    before = os.dup(2)
-    os.dup2(file.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(before, 2)
-        os.close(before)
-
-
-def _inputs(request: dict[str, Any]) -> list[Array]:
-    with np.load(request["inputs"], allow_pickle=False) as archive:
-        return [archive[f"i{n}"] for n in range(len(archive.files))]
-
-
-def _kept(values: list[list[Array]], folder: Path) -> dict[str, Any]:
-    """Writes [sample][tensor] values as one array a tensor."""
-    place = folder / "outputs.npz"
-    stacked = {f"t{n}": np.stack(column) for n, column in enumerate(zip(*values, strict=True))}
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **stacked)
-    place.write_bytes(buffer.getvalue())
-    return {"outputs": str(place)}
-
-
-def _tflm(request: dict[str, Any], folder: Path) -> dict[str, Any]:
-    inputs = _inputs(request)
-    interpreter = _interpreter(request, _generous(request), keep=True)
-    rows = []
-    for sample in range(len(inputs[0])):
-        for number, array in enumerate(inputs):
-            shape = interpreter.get_input_details(number)["shape"]
-            interpreter.set_input(array[sample].reshape(shape), number)
-        interpreter.invoke()
-        found = [interpreter.GetTensor(index, 0)["tensor_data"] for index in request["indices"]]
-        rows.append([np.array(value).reshape(-1) for value in found])
-    return _kept(rows, folder)
-
-
-def _generous(request: dict[str, Any]) -> int:
-    """An arena in which no tensor shares its place with another."""
-    from hintlite.deploy.tflite.flatbuffer import read_model
-    from hintlite.deploy.tflite.graph import BITS
-
-    graph = read_model(request["model"]).main
-    activations = sum(
-        t.elements * BITS.get(t.dtype, 64) // 8 + 64 for t in graph.tensors if not t.constant
-    )
-    return 2 * activations + 4096 * (len(graph.operators) + len(graph.tensors)) + (1 << 20)
-
-
-def _litert(request: dict[str, Any], folder: Path) -> dict[str, Any]:
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    inputs = _inputs(request)
-    interpreter = Interpreter(
-        model_content=Path(request["model"]).read_bytes(),
-        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
-        experimental_preserve_all_tensors=True,
-    )
-    interpreter.allocate_tensors()
-    details = interpreter.get_input_details()
-    rows = []
-    for sample in range(len(inputs[0])):
-        for detail, array in zip(details, inputs, strict=True):
-            interpreter.set_tensor(detail["index"], array[sample].reshape(detail["shape"]))
-        interpreter.invoke()
-        found = [interpreter.get_tensor(index) for index in request["indices"]]
-        rows.append([np.array(value).reshape(-1) for value in found])
-    return _kept(rows, folder)
-
-
-_HANDLERS: dict[str, Callable[[dict[str, Any], Path], dict[str, Any]]] = {
-    "fits": _fits,
-    "record": _record,
-    "tflm": _tflm,
-    "litert": _litert,
-}
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -11,12 +11,14 @@ from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.folder import RunError
 
 if TYPE_CHECKING:
-    from hintlite.pipeline.app.experiments.queue.pool import Crew
+    from hintlite.pipeline.app.experiments.queue.pool import Pool
     from hintlite.pipeline.app.experiments.studies.definition import Study
     from hintlite.pipeline.app.experiments.studies.layout import Layout
     from hintlite.pipeline.app.experiments.studies.plan import Plan
+    from hintlite.pipeline.app.experiments.studies.work import Task
 
 RUNS = Path("runs")
+WORK = "hintlite.pipeline.app.experiments.studies.worker:answer"
 
 
 class StudyError(RunError):
@@ -60,37 +62,36 @@ def _carry_out(
     plan: Plan, layout: Layout, options: Mapping[str, Any], terminal: Terminal
 ) -> dict[str, str]:
     """Does the runs that have no record; returns those that failed, and why."""
+    from hintlite.pipeline.app.experiments.queue.carry_out import carry_out
     from hintlite.pipeline.app.experiments.queue.display import Display
     from hintlite.pipeline.app.experiments.studies.records import TEACHER, read_records
-    from hintlite.pipeline.app.experiments.studies.schedule import carry_out, schedule
+    from hintlite.pipeline.app.experiments.studies.schedule import schedule
 
     read_records(layout.results)  # a damaged one is told of before hours of work
-    left = schedule(plan, layout, options["keep"])
+    left = schedule(plan, layout, options["keep"], terminal.say)
     teachers = sum(task.kind == TEACHER for task in left.tasks)
-    missing = len(left.tasks) - teachers
-    finished = len(plan.runs) - missing
     terminal.say(
-        f"{len(plan.runs)} runs: {finished} finished before, {missing} to do, and {teachers} "
-        f"teacher(s) to train; in {layout.folder}"
+        f"{len(plan.runs)} runs: {left.complete} finished before, {len(left.tasks) - teachers} to "
+        f"do, and {teachers} teacher(s) to train; in {layout.folder}"
     )
     if not left.tasks:
         return {}
-    crew = _crew(options)
+    pool = _pool(options)
     try:
-        with Display(terminal, len(plan.runs), finished) as display:
-            carry_out(left, crew, display)
+        with Display(terminal, "runs", len(plan.runs), left.complete) as display:
+            carry_out(left, pool, display)
     finally:
-        crew.stop()
+        pool.stop()
     return left.failures
 
 
-def _crew(options: Mapping[str, Any]) -> Crew:
+def _pool(options: Mapping[str, Any]) -> Pool[Task]:
+    from hintlite.pipeline.app.experiments.queue.cluster import Cluster
     from hintlite.pipeline.app.experiments.queue.processes import Processes
-    from hintlite.pipeline.app.experiments.studies.cluster import Cluster
 
     if options["ray"] is not None:
-        return Cluster(options["ray"], options["jobs"])
-    return Processes(options["jobs"] or 1)
+        return Cluster(options["ray"], options["jobs"], WORK)
+    return Processes(options["jobs"] or 1, WORK)
 
 
 def _report(definition: Study, plan: Plan, layout: Layout, terminal: Terminal) -> None:

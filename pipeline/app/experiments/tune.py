@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hintlite.pipeline.app.experiments.tuning.trials import Trials
 
 RUNS = Path("runs")
-WORKER = "hintlite.pipeline.app.experiments.tuning.worker"
+WORK = "hintlite.pipeline.app.experiments.tuning.worker:answer"
 
 
 class TuneError(RunError):
@@ -81,8 +81,10 @@ def _identity(tuning: Tuning, terminal: Terminal) -> tuple[dict[str, Any], int]:
 
 
 def _carry_out(trials: Trials, jobs: int, terminal: Terminal) -> None:
+    from hintlite.pipeline.app.experiments.queue.carry_out import carry_out
+    from hintlite.pipeline.app.experiments.queue.display import Display
     from hintlite.pipeline.app.experiments.queue.processes import Processes
-    from hintlite.pipeline.app.experiments.tuning.carry_out import Clock, TuneDisplay, carry_out
+    from hintlite.pipeline.app.experiments.tuning.jobs import Clock, TrialJobs
     from hintlite.pipeline.app.experiments.tuning.task import TrialTask
 
     trials.settle()
@@ -90,13 +92,13 @@ def _carry_out(trials: Trials, jobs: int, terminal: Terminal) -> None:
     terminal.say(f"{total} trials: {finished} finished before; in {trials.layout.folder}")
     if finished >= total:
         return
-    crew = Processes[TrialTask](jobs, WORKER)
-    clock = Clock(trials.tuning.timeout_minutes)
+    pool = Processes[TrialTask](jobs, WORK)
+    left = TrialJobs(trials, Clock(trials.tuning.timeout_minutes))
     try:
-        with TuneDisplay(terminal, total, finished) as display:
-            carry_out(trials, crew, display, clock)
+        with Display(terminal, "trials", total, finished) as display:
+            carry_out(left, pool, display)
     finally:
-        crew.stop()
+        pool.stop()
 
 
 def _report(tuning: Tuning, layout: Layout, trials: Trials, terminal: Terminal) -> int:

@@ -1,12 +1,11 @@
-"""The progress of all runs of a study on the terminal."""
+"""The progress of all jobs on the terminal."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from rich.console import Group
 from rich.live import Live
@@ -15,27 +14,24 @@ from rich.table import Table
 from rich.text import Text
 
 from hintlite.pipeline.app.experiments.queue.progress import Progress, read_progress
-from hintlite.pipeline.app.experiments.studies.records import STUDENT
-from hintlite.pipeline.app.experiments.studies.work import Task
 from hintlite.pipeline.app.run.console import Terminal
 
 BAR = 24
-HEARTBEAT_S = 60.0  # a study takes hours
+HEARTBEAT_S = 60.0  # all jobs together take hours
 
 
 class Display:
-    """A bar a run on a terminal; elsewhere a line a finished run, and one a minute in between.
+    """A bar a job on a terminal; elsewhere a line a finished job, and one a minute in between.
 
     Args:
         terminal: the user's.
-        total: runs of the study.
+        unit: what the user counts: "runs", "trials".
+        total: of them.
         finished: how many of them were finished before.
     """
 
-    unit = "runs"
-
-    def __init__(self, terminal: Terminal, total: int, finished: int) -> None:
-        self._terminal, self._total, self._finished = terminal, total, finished
+    def __init__(self, terminal: Terminal, unit: str, total: int, finished: int) -> None:
+        self._terminal, self._unit, self._total, self._finished = terminal, unit, total, finished
         self._said = time.monotonic()
         self._live = Live(console=terminal.err, transient=True, auto_refresh=False)
 
@@ -47,34 +43,31 @@ class Display:
     def __exit__(self, *error: object) -> None:
         self._live.stop()
 
-    def done(self, title: str, task: Task) -> None:
-        """A task is complete."""
-        if task.kind != STUDENT:
-            self._say(f"{title}: done")
-            return
-        self._finished += 1
-        test = json.loads(task.layout.record(task.id).read_text())["test"]
-        figures = ", ".join(f"{precision} {_figure(each)}" for precision, each in test.items())
-        self._say(f"{title}: {figures} ({self._finished} of {self._total})")
+    def tell(self, text: str, finished: int) -> None:
+        """A job has ended.
 
-    def failed(self, title: str, said: str) -> None:
-        """A task has failed."""
-        self._say(f"{title}: FAILED: {said}")
+        Args:
+            text: how.
+            finished: how many are finished now; said where that has changed.
+        """
+        more = f" ({finished} of {self._total})" if finished != self._finished else ""
+        self._finished = finished
+        self._say(text + more)
 
-    def show(self, active: Sequence[tuple[str, Path]], elsewhere: Mapping[str, float]) -> None:
+    def show(self, active: Sequence[tuple[str, Path]], elsewhere: int) -> None:
         """What is under way.
 
         Args:
-            active: titles, and the run folders that hold their progress.
-            elsewhere: the runs that another `hintlite study` is doing.
+            active: titles, and the folders that hold their progress.
+            elsewhere: how many other commands are doing.
         """
         lines = [(title, read_progress(place)) for title, place in active]
         if self._live.is_started:
-            self._live.update(self._table(lines, len(elsewhere)), refresh=True)
+            self._live.update(self._table(lines, elsewhere), refresh=True)
         elif time.monotonic() - self._said > HEARTBEAT_S:
             words = [f"{title}: {_words(progress)}" for title, progress in lines]
-            words += [f"{len(elsewhere)} done by another command"] if elsewhere else []
-            self._say(f"{self._finished} of {self._total} {self.unit}; " + "; ".join(words))
+            words += [f"{elsewhere} done by another command"] if elsewhere else []
+            self._say(f"{self._finished} of {self._total} {self._unit}; " + "; ".join(words))
 
     def _table(self, lines: Sequence[tuple[str, Progress | None]], elsewhere: int) -> Group:
         table = Table.grid(padding=(0, 1))
@@ -84,15 +77,11 @@ class Display:
             )
             table.add_row(Text(title), bar, Text(_words(progress)))
         more = f", {elsewhere} done by another command" if elsewhere else ""
-        return Group(table, Text(f"{self._finished} of {self._total} {self.unit}{more}"))
+        return Group(table, Text(f"{self._finished} of {self._total} {self._unit}{more}"))
 
     def _say(self, text: str) -> None:
         self._said = time.monotonic()
         self._terminal.say(text)
-
-
-def _figure(test: Mapping[str, Any] | None) -> str:
-    return "without a file" if test is None else f"{100 * test['accuracy']:.2f} %"
 
 
 def _words(progress: Progress | None) -> str:

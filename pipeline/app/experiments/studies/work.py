@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ class Task:
         results: where records go, absolute.
         settings: of the run.
         keep: what is kept of a student beside its record, see KEEP.
+        title: for people.
     """
 
     kind: str
@@ -50,6 +52,7 @@ class Task:
     results: str
     settings: dict[str, Any]
     keep: str = KEEP[0]
+    title: str = ""
 
     @property
     def layout(self) -> Layout:
@@ -67,13 +70,16 @@ class Task:
         """Whether it needs a process that computes deterministically."""
         return bool(self.settings["deterministic"])
 
-    def to_json(self) -> str:
-        """As one line of text."""
-        return json.dumps(asdict(self))
+    def request(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
 
 
-def do(task: Task) -> None:
+def do(task: Task) -> str:
     """Does a task, from where an earlier try has stopped.
+
+    Returns:
+        What there is to say of it.
 
     Raises:
         BusyError: another process is doing it.
@@ -87,12 +93,25 @@ def do(task: Task) -> None:
     with place.lock():
         if is_done(task):
             tidy(task)
-            return
+            return said_of(task)
         with logged(place.path / LOG, verbose=False):
             prepare_tensorflow(config)
             reporter = Reporter(place.path)
             context = Context(config, place, reporter, models=_models(task))
             {TEACHER: _teach, STUDENT: _study}[task.kind](task, context, reporter)
+    return said_of(task)
+
+
+def said_of(task: Task) -> str:
+    """What there is to say of a task that is done: of a student, its accuracies."""
+    if task.kind == TEACHER:
+        return "done"
+    test = json.loads(task.layout.record(task.id).read_text())["test"]
+    return ", ".join(f"{precision} {_figure(each)}" for precision, each in test.items())
+
+
+def _figure(test: Mapping[str, Any] | None) -> str:
+    return "without a file" if test is None else f"{100 * test['accuracy']:.2f} %"
 
 
 def _with_shared_cache(config: RunConfig, layout: Layout) -> RunConfig:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from hintlite.pipeline.app.experiments.tuning.layout import Layout
 
 TEACHER = -1  # in place of a trial's number: train the teacher and nothing else
-PRUNED, REFUSED, BLOCKED = "pruned", "refused", "blocked"  # outcomes beside those of every crew
+PRUNED, REFUSED, BLOCKED = "pruned", "refused", "blocked"  # outcomes beside those of every pool
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,6 @@ class TrialTask:
         """Whether it needs a process that computes deterministically."""
         return bool(self.settings["deterministic"])
 
-    def to_json(self) -> str:
-        """As one line of text."""
-        return json.dumps(asdict(self))
+    def request(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)

@@ -1,16 +1,13 @@
-"""A worker of a tuning: does the trials that it is given, one after the other.
-
-python -m hintlite.pipeline.app.experiments.tuning.worker
-"""
+"""What a worker of a tuning does."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from hintlite.errors import HintliteError
-from hintlite.pipeline.app.experiments.queue.pool import DONE, FAILED, Outcome
-from hintlite.pipeline.app.experiments.queue.worker import serve
+from hintlite.child import Tell
+from hintlite.errors import DataError, HintliteError
+from hintlite.pipeline.app.experiments.queue.pool import outcome_of
 from hintlite.pipeline.app.experiments.tuning.task import (
     BLOCKED,
     PRUNED,
@@ -21,39 +18,30 @@ from hintlite.pipeline.app.experiments.tuning.task import (
 from hintlite.pipeline.app.experiments.tuning.trial import HopelessError, do, reports
 
 
-def outcome_of(task: TrialTask) -> Outcome:
-    """Does a task.
+def answer(request: dict[str, Any], tell: Tell) -> list[str]:
+    """Does a trial; the fields of its outcome, with the trial's facts as JSON.
 
-    Returns:
-        done with the trial's facts as JSON; pruned; with a sentence: refused where the settings
-        are to blame, blocked where every other trial would end the same way until somebody helps,
-        failed otherwise, which is worth another try.
+    Beside those of every pool an outcome can be: pruned; refused, where the settings are to blame;
+    blocked, where every other trial would end the same way until somebody helps.
     """
-    from hintlite.pipeline.app.errors import sentence
-
-    try:
-        return Outcome(DONE, json.dumps(do(task, _told(task))))
-    except HopelessError:
-        return Outcome(PRUNED)
-    except Exception as error:
-        return Outcome(_state(error), sentence(error))
+    del tell  # its progress stands in a file, which other commands read too
+    task = TrialTask(**request)
+    return outcome_of(lambda: json.dumps(do(task, _told(task))), states())
 
 
-def _state(error: Exception) -> str:
-    if isinstance(error, _surroundings()):
-        return BLOCKED
-    return REFUSED if isinstance(error, (HintliteError, ValueError)) else FAILED
-
-
-def _surroundings() -> tuple[type[Exception], ...]:
-    """What no setting that is searched causes: disks, samples, missing packages, files."""
-    from hintlite.errors import DataError
+def states() -> dict[type[Exception], str]:
+    """What each error stands for; the first that fits counts."""
     from hintlite.pipeline.app.run.folder import RunError
     from hintlite.pipeline.cache.folder import CacheError
     from hintlite.pipeline.qat.launch import MissingPackagesError
     from hintlite.pipeline.training.checkpoint import CheckpointError
 
-    return (OSError, RunError, DataError, CacheError, CheckpointError, MissingPackagesError)
+    # What no setting that is searched causes: disks, samples, missing packages, files.
+    outside = (OSError, RunError, DataError, CacheError, CheckpointError, MissingPackagesError)
+    settings = (HintliteError, ValueError)
+    return (
+        {HopelessError: PRUNED} | dict.fromkeys(outside, BLOCKED) | dict.fromkeys(settings, REFUSED)
+    )
 
 
 def _told(task: TrialTask) -> Any:
@@ -68,12 +56,3 @@ def _told(task: TrialTask) -> Any:
     frozen = study.trials[task.number]
     trial = library().trial.Trial(study, frozen._trial_id)
     return reports(trial, task.settings["training"]["epochs"])
-
-
-def main() -> None:
-    """Does tasks until the input ends."""
-    serve(lambda line: outcome_of(TrialTask(**json.loads(line))))
-
-
-if __name__ == "__main__":
-    main()

@@ -14,7 +14,7 @@ from hintlite.pipeline.settings.quantize import QATConfig
 if TYPE_CHECKING:
     import keras
 
-PROCESS = "hintlite.pipeline.app.run.qat.process"
+PROCESS = "hintlite.pipeline.app.run.qat.process:answer"
 
 
 @dataclass(frozen=True)

@@ -24,14 +24,15 @@ def explain_files(options: Mapping[str, Any]) -> int:
     Raises:
         RunError, DataError: a file is missing, or holds something else.
     """
-    from hintlite.deploy.interpret.apart import explain_apart
+    from hintlite.deploy.interpret.worker import EXPLAIN_LIMIT_S, Worker
     from hintlite.pipeline.app.run.explanation import show
 
     float_path, int8_path = Path(options["run"]), Path(options["int8"])
     samples, labels = read_samples(Path(options["samples"]))
     terminal = Terminal()
-    with terminal.task("where the error comes from") as bar:
-        content = explain_apart(
+    task = terminal.task("where the error comes from")
+    with Worker(EXPLAIN_LIMIT_S) as worker, task as bar:
+        content = worker.explain(
             *(_read(float_path), _read(int8_path), samples, labels),
             progress=lambda done, total: bar.update(done, total, f"{done:,} of {total:,} runs"),
         )

@@ -1,6 +1,6 @@
-"""A crew on a Ray cluster; its machines share the study's folder.
+"""A pool on a Ray cluster; its machines share the folder that the jobs name.
 
-Ray does a task again when its process or machine is lost; the run then goes on from its last epoch,
+Ray does a job again when its process or machine is lost; the run then goes on from its last epoch,
 as it does on one machine.
 """
 
@@ -8,33 +8,34 @@ from __future__ import annotations
 
 import logging
 import os
+import pkgutil
 import platform
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
-from hintlite.pipeline.app.experiments.queue.pool import FAILED, Outcome
+from hintlite.pipeline.app.experiments.queue.pool import FAILED, AnyJob, Outcome
 from hintlite.pipeline.app.experiments.queue.processes import environment
-from hintlite.pipeline.app.experiments.studies.work import Task
 from hintlite.pipeline.app.run.folder import RunError
 
 RETRIES = 5  # of a task whose process or machine is lost
 INSTALL = f"{sys.executable} -m pip install 'ray>=2.60,<3'"
 
 
-class Cluster:
-    """A crew of Ray tasks.
+class Cluster(Generic[AnyJob]):
+    """A pool of Ray tasks.
 
     Args:
         address: of the cluster's head, HOST:PORT; "auto" for one that runs here, "local" to start
             one on this machine.
-        jobs: tasks at a time; as many as the cluster has cores if None.
+        jobs: at a time; as many as the cluster has cores if None.
+        work: "module:function" of what is done with a job's request, see `Processes`.
 
     Raises:
         RunError: Ray is not installed, or the cluster cannot be reached.
     """
 
-    def __init__(self, address: str, jobs: int | None) -> None:
+    def __init__(self, address: str, jobs: int | None, work: str) -> None:
         try:
             import ray
         except ImportError as error:
@@ -64,7 +65,8 @@ class Cluster:
             max_retries=RETRIES,
             runtime_env={"env_vars": environment(self._threads)},
         )(_do)
-        self._active: dict[Any, Task] = {}
+        self._active: dict[Any, AnyJob] = {}
+        self._work = work
 
     def _smallest_machine(self) -> int:
         """Cores of the smallest machine of the cluster that has any."""
@@ -76,15 +78,15 @@ class Cluster:
 
     @property
     def size(self) -> int:
-        """How many tasks it does at a time."""
+        """How many jobs it does at a time."""
         return self._jobs
 
-    def start(self, task: Task) -> None:
-        """Hands the task to the cluster."""
-        self._active[self._remote.remote(task)] = task
+    def start(self, job: AnyJob) -> None:
+        """Hands the job to the cluster."""
+        self._active[self._remote.remote(self._work, job.request())] = job
 
-    def finished(self, timeout_s: float) -> list[tuple[Task, Outcome]]:
-        """Tasks that have ended since the last call; waits for one, but not for ever."""
+    def finished(self, timeout_s: float) -> list[tuple[AnyJob, Outcome]]:
+        """Jobs that have ended since the last call; waits for one, but not for ever."""
         if not self._active:
             return []
         ready, _ = self._ray.wait(list(self._active), timeout=timeout_s)
@@ -99,21 +101,19 @@ class Cluster:
 
     def _outcome(self, reference: Any) -> Outcome:
         try:
-            outcome: Outcome = self._ray.get(reference)
+            return Outcome(*self._ray.get(reference))
         except self._ray.exceptions.RayError as error:
             first = str(error).strip().splitlines()[0]
             return Outcome(FAILED, f"Ray could not finish it, after {RETRIES} tries: {first}")
-        return outcome
 
 
-def _do(task: Task) -> Outcome:
+def _do(work: str, request: dict[str, Any]) -> list[str]:
     """On a machine of the cluster."""
-    from hintlite.pipeline.app.experiments.queue.worker import outcome_of
-
-    if not Path(task.folder).is_dir():
-        return Outcome(
+    if not Path(request["folder"]).is_dir():
+        return [
             FAILED,
-            f"{platform.node()} has no folder {task.folder}: the machines of a cluster must share "
-            "the study's folder, at the same place",
-        )
-    return outcome_of(task)
+            f"{platform.node()} has no folder {request['folder']}: the machines of a cluster must "
+            "share it, at the same place",
+        ]
+    outcome: list[str] = pkgutil.resolve_name(work)(request, None)
+    return outcome

@@ -8,7 +8,7 @@ import sys
 import pytest
 from study_command import EPOCHS, records, start, wait_for_training, write_study
 
-from hintlite.pipeline.app.experiments.studies.cluster import Cluster
+from hintlite.pipeline.app.experiments.queue.cluster import Cluster
 from hintlite.pipeline.app.run.folder import RunError
 
 
@@ -25,7 +25,7 @@ def ray():
 def test_without_ray_the_cure_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(RunError, match=r"-m pip install 'ray>=2.60,<3'"):
-        Cluster("auto", None)
+        Cluster("auto", None, "none:none")
 
 
 @pytest.mark.slow(
