@@ -15,8 +15,9 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
-_ASIDE = ".*.tmp"  # matches what `aside` gives out
+_ASIDE = ".*.tmp*"  # matches what `aside` gives out
 _TOKEN_BYTES = 4
 
 
@@ -25,10 +26,9 @@ def aside(path: Path) -> Iterator[Path]:
     """A place to write a file to, which is renamed to its own at the end, or removed on failure.
 
     Args:
-        path: the file's own place, in a folder that is there.
+        path: the file's own place, in a folder that is there; the place ends as its name does.
     """
-    token = f"{os.getpid()}-{secrets.token_hex(_TOKEN_BYTES)}"
-    place = path.with_name(f".{path.name}.{token}.tmp")
+    place = _beside(path)
     try:
         yield place
         os.replace(place, path)
@@ -37,19 +37,46 @@ def aside(path: Path) -> Iterator[Path]:
         raise
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file beside its place and rename it, in UTF-8.
+@contextmanager
+def folder_aside(path: Path) -> Iterator[Path]:
+    """A new folder to fill, which is renamed to its own place at the end, or removed on failure.
+
+    Args:
+        path: the folder's own place, where there is nothing then, or an empty folder.
+    """
+    place = _beside(path)
+    place.mkdir(parents=True)
+    try:
+        yield place
+        os.replace(place, path)
+    except BaseException:
+        shutil.rmtree(place, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write, which appears under its name at the end, on the disk, or not at all.
 
     Args:
         path: its folder is made if need be; a file that is there stays where writing fails.
-        text: the content.
 
     Raises:
         OSError: the disk is full, or the place is not writable.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with aside(path) as place:
-        _write(place, text.encode())
+    with aside(path) as place, place.open("wb") as file:
+        yield file
+        _sync(file)
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file so that it is there whole or not at all, text in UTF-8.
+
+    Args, Raises: see `writing`.
+    """
+    with writing(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
 
 
 def sweep(folder: Path) -> None:
@@ -135,11 +162,20 @@ def _alone_in(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def _beside(path: Path) -> Path:
+    token = f"{os.getpid()}-{secrets.token_hex(_TOKEN_BYTES)}"
+    return path.with_name(f".{path.stem}.{token}.tmp{path.suffix}")
+
+
 def _write(path: Path, content: bytes) -> None:
     with path.open("wb") as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        _sync(file)
+
+
+def _sync(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hintlite import files
-from hintlite.files import replace_folder, sweep, write_whole
+from hintlite.files import folder_aside, replace_folder, sweep, write_whole, writing
 
 LONG = 200_000  # characters: long enough for two writers to meet
 WRITER = """
@@ -80,6 +80,40 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         write_whole(path, "new")
     assert files_in(tmp_path) == {"study.yaml": b"old"}
+
+
+def half(write):
+    write(b"half")
+    raise KeyError
+
+
+def test_a_file_that_is_not_written_to_its_end_does_not_appear(tmp_path):
+    path = tmp_path / "new" / "checkpoint.npz"
+    with pytest.raises(KeyError), writing(path) as file:
+        half(file.write)
+    assert files_in(path.parent) == {}
+    with writing(path) as file:
+        file.write(b"all")
+    assert files_in(path.parent) == {"checkpoint.npz": b"all"}
+
+
+def test_the_place_of_a_file_ends_as_its_name_does(tmp_path):
+    with files.aside(tmp_path / "network.keras") as place:
+        assert place.suffix == ".keras"  # by which Keras knows what to write
+        place.write_bytes(b"zip")
+    assert files_in(tmp_path) == {"network.keras": b"zip"}
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    target = tmp_path / "sources"
+    with pytest.raises(KeyError), folder_aside(target) as place:
+        half((place / "half.c").write_bytes)
+    assert list(tmp_path.iterdir()) == []
+    target.mkdir()  # an empty one may be there
+    with folder_aside(target) as place:
+        (place / "all.c").write_text("all")
+    assert files_in(target) == {"all.c": b"all"}
+    assert list(tmp_path.iterdir()) == [target]
 
 
 def full(descriptor):

@@ -107,8 +107,11 @@ def kill_again_and_again(forked, settings, run, draw, most):
     return most
 
 
+LEFT = {".partial", ".old", ".tmp"}
+
+
 def assert_as_if_undisturbed(run, expected):
-    left = [path for path in run.rglob("*") if path.suffix in (".partial", ".old", ".tmp")]
+    left = [path for path in run.rglob("*") if LEFT.intersection(path.suffixes)]
     assert not left
     assert_same_outcome(expected, run)
 

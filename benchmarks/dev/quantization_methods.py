@@ -36,7 +36,7 @@ from hintlite.benchmarks.dev.quantization_cases import CASES, METHODS, PLAIN, QU
 from hintlite.benchmarks.dev.quantization_table import table
 from hintlite.benchmarks.machine import processor
 from hintlite.errors import HintliteError
-from hintlite.files import write_whole
+from hintlite.files import folder_aside, write_whole
 from hintlite.pipeline.app.experiments.queue.processes import environment
 from hintlite.pipeline.app.run.context import commit
 from hintlite.pipeline.app.run.folder import versions
@@ -267,11 +267,9 @@ def run(words: Sequence[str], threads: int) -> str:
 
 def copy_whole(source: Path, target: Path) -> None:
     """Copies a folder aside and renames it: an interrupted copy is never taken for a whole one."""
-    aside = target.with_name(target.name + ".copying")
-    shutil.rmtree(aside, ignore_errors=True)
-    shutil.copytree(source, aside)
-    shutil.rmtree(target, ignore_errors=True)
-    aside.rename(target)
+    with folder_aside(target) as aside:
+        shutil.copytree(source, aside, dirs_exist_ok=True)
+        shutil.rmtree(target, ignore_errors=True)
 
 
 def outcome(place: Path, arm: str) -> dict[str, Any]:

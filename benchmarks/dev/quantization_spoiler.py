@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 from hintlite.errors import NetworkError
-from hintlite.files import write_whole
+from hintlite.files import folder_aside, write_whole
 from hintlite.models.graph import model_nodes
 from hintlite.pipeline.app.cli.grammar import parse
 from hintlite.pipeline.app.run.console import Terminal
@@ -103,16 +103,14 @@ def spoil(source: Path, target: Path, factor: float) -> dict[str, Any]:
         if known["made_from"] == wanted:
             arms: dict[str, Any] = known["arms"]
             return arms
-    aside = target.with_name(target.name + ".partial")
-    shutil.rmtree(aside, ignore_errors=True)
-    for name in ("data", "teacher", "distill"):
-        shutil.copytree(source / name, aside / name)
-    shutil.copy(source / "settings.yaml", aside)
-    images = _images(source)
-    arms = {arm: _spoil_student(aside / "distill" / arm, images, factor) for arm in config.arms}
-    write_whole(aside / NOTED, json.dumps({"made_from": wanted, "arms": arms}, indent=1))
-    shutil.rmtree(target, ignore_errors=True)
-    aside.rename(target)
+    with folder_aside(target) as aside:
+        for name in ("data", "teacher", "distill"):
+            shutil.copytree(source / name, aside / name)
+        shutil.copy(source / "settings.yaml", aside)
+        images = _images(source)
+        arms = {arm: _spoil_student(aside / "distill" / arm, images, factor) for arm in config.arms}
+        write_whole(aside / NOTED, json.dumps({"made_from": wanted, "arms": arms}, indent=1))
+        shutil.rmtree(target, ignore_errors=True)
     return arms
 
 

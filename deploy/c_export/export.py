@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +9,7 @@ from hintlite.deploy.c_export import emit
 from hintlite.deploy.c_export.lower import lower
 from hintlite.deploy.c_export.plan import plan_memory
 from hintlite.deploy.c_export.read import read_model
+from hintlite.files import folder_aside
 
 
 @dataclass(frozen=True)
@@ -75,15 +73,8 @@ def export_c(model: bytes | str | Path, folder: str | Path, name: str = "network
     target = Path(folder)
     if target.exists() and any(target.iterdir()):
         raise FileExistsError(f"expected an empty or new folder, {target} holds files: remove them")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        files = write_sources(network, aside)
-        aside.chmod(0o755)
-        os.replace(aside, target)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
+    with folder_aside(target) as place:
+        files = write_sources(network, place)
     return CExport(
         folder=target,
         name=name,

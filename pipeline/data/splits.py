@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
 from hintlite.errors import DataError
+from hintlite.files import writing
 
 # One random stream a purpose, so that a changed limit does not move anybody into the test part.
 STREAMS = {"test": 0, "limit": 1, "validation": 2, "calibration": 3}
@@ -46,11 +46,8 @@ class Splits:
 
     def save(self, path: str | Path) -> None:
         """Writes the indices to an .npz file, whole or not at all."""
-        path = Path(path)
-        aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        with aside.open("wb") as file:
+        with writing(Path(path)) as file:
             np.savez(file, **{field.name: getattr(self, field.name) for field in fields(self)})
-        os.replace(aside, path)
 
     @classmethod
     def load(cls, path: str | Path) -> Splits:

@@ -16,10 +16,11 @@ model.tflite, tuned/ (the network with the weights of the best epoch) and result
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from hintlite.files import write_whole
 
 JOB, RESULT, CHECKPOINT = "job.json", "result.json", "checkpoint.npz"
 MODEL, TUNED = "model.tflite", "tuned"
@@ -92,7 +93,7 @@ class Outcome:
 
 def write_job(job: Job, folder: Path) -> None:
     """Writes job.json."""
-    write_aside(folder / JOB, json.dumps(asdict(job), indent=1).encode())
+    write_whole(folder / JOB, json.dumps(asdict(job), indent=1))
 
 
 def read_job(folder: Path) -> Job:
@@ -104,13 +105,3 @@ def read_job(folder: Path) -> Job:
 def read_outcome(folder: Path) -> Outcome:
     """Reads result.json."""
     return Outcome(**json.loads((folder / RESULT).read_text()))
-
-
-def write_aside(path: Path, content: bytes) -> None:
-    """Writes a file so that it is there whole or not at all."""
-    aside = path.with_name(path.name + ".tmp")
-    with aside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -14,12 +13,13 @@ from typing import Any
 import numpy as np
 import tf_keras
 
+from hintlite.files import write_whole, writing
 from hintlite.pipeline.data.batches import steps_per_epoch, training_batches
 from hintlite.pipeline.data.training_data import TrainingData
 from hintlite.pipeline.qat import blueprint as plans
 from hintlite.pipeline.qat.blueprint import Array, Blueprint
 from hintlite.pipeline.qat.finetune import FineTuning, Teach
-from hintlite.pipeline.qat.job import CHECKPOINT, MODEL, RESULT, TUNED, Job, Outcome, write_aside
+from hintlite.pipeline.qat.job import CHECKPOINT, MODEL, RESULT, TUNED, Job, Outcome
 from hintlite.pipeline.qat.ranges import refresh_kernels
 from hintlite.pipeline.qat.samples import LogitsByView
 from hintlite.pipeline.qat.trained import with_weights_of
@@ -129,7 +129,7 @@ class Running:
         shutil.rmtree(tuned, ignore_errors=True)
         shutil.copytree(self.folder / f"{BEST}{TUNED}", tuned)
         shutil.copyfile(self.folder / f"{BEST}{MODEL}", self.folder / MODEL)
-        write_aside(self.folder / RESULT, json.dumps(asdict(outcome), indent=1).encode())
+        write_whole(self.folder / RESULT, json.dumps(asdict(outcome), indent=1))
 
     def _judge(self, epoch: int, row: dict[str, float], begun: float) -> None:
         """Converts, measures on the validation part, keeps the better file, writes a checkpoint."""
@@ -177,7 +177,7 @@ class Running:
         return np.concatenate(parts)
 
     def _keep(self, content: bytes) -> None:
-        write_aside(self.folder / f"{BEST}{MODEL}", content)
+        write_whole(self.folder / f"{BEST}{MODEL}", content)
         place = self.folder / f"{BEST}{TUNED}"
         place.mkdir(exist_ok=True)
         plans.save(with_weights_of(self.blueprint, self.model), place)
@@ -206,12 +206,8 @@ class Running:
 
     def _save(self) -> None:
         arrays = {f"v{i}": v.numpy() for i, v in enumerate(self.training.state)}
-        aside = self.folder / f"{CHECKPOINT}.tmp"
-        with aside.open("wb") as file:
+        with writing(self.folder / CHECKPOINT) as file:
             np.savez(file, state=np.array(json.dumps(asdict(self.state))), **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, self.folder / CHECKPOINT)
 
     def _resume(self) -> bool:
         path = self.folder / CHECKPOINT

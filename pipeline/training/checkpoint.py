@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from hintlite.errors import HintliteError
+from hintlite.files import writing
 
 Row = dict[str, float | int | str]
 CHECKPOINT = "checkpoint.npz"  # in the folder of the training
@@ -58,12 +58,8 @@ def save(
     arrays = {f"v{i}": variable.numpy() for i, variable in enumerate(variables)}
     arrays |= {f"b{i}": weight for i, weight in enumerate(best_weights)}
     arrays = {name: _storable(array) for name, array in arrays.items()}
-    aside = path.with_suffix(".tmp")
-    with aside.open("wb") as file:
+    with writing(path) as file:
         np.savez(file, progress=np.array(json.dumps(asdict(progress))), **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)
 
 
 def peek(path: Path) -> Progress:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from hintlite.errors import HintliteError
+from hintlite.files import write_whole
 from hintlite.pipeline.data.training_data import TrainingData
 from hintlite.pipeline.methods.base import LABELS, PHASES, Method, Phase, with_labels
 from hintlite.pipeline.settings.data import AugmentConfig
@@ -307,9 +308,8 @@ def class_weights(data: TrainingData) -> dict[int, float]:
 def write_history(path: Path, history: list[Row]) -> None:
     """Writes the history as CSV, whole; columns that a phase lacks stay empty."""
     columns = list({name: None for row in history for name in row})
-    aside = path.with_suffix(".tmp")
-    with aside.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns, restval="")
-        writer.writeheader()
-        writer.writerows(history)
-    os.replace(aside, path)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, restval="")
+    writer.writeheader()
+    writer.writerows(history)
+    write_whole(path, text.getvalue())

@@ -24,6 +24,7 @@ from functools import partial
 from pathlib import Path
 
 from hintlite.errors import HintliteError
+from hintlite.files import folder_aside
 
 INSTALL = "apt-get install --no-install-recommends qemu-user-static qemu-user mmdebstrap arch-test"
 LIMIT_S = 900
@@ -139,7 +140,6 @@ def runtime(name: str, runtime_name: str) -> Path:
     packages, recipe = RUNTIMES[name][runtime_name], USERLANDS[name]
 
     def make(folder: Path) -> None:
-        folder.mkdir()
         words = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:"]
         words += ["--disable-pip-version-check", "--no-input", "--python-version", recipe.python]
         words += ["--implementation", "cp", "--abi", f"cp{recipe.python.replace('.', '')}"]
@@ -163,12 +163,8 @@ def _kept(name: str, make: Callable[[Path], None]) -> Path:
     place = cache() / name
     with _lock(cache() / f"{name}.lock"):
         if not place.is_dir():
-            aside = Path(tempfile.mkdtemp(prefix=f"{name}.partial-", dir=cache()))
-            try:
-                make(aside / "made")
-                (aside / "made").rename(place)
-            finally:
-                shutil.rmtree(aside, ignore_errors=True)
+            with folder_aside(place) as aside:
+                make(aside)
     return place
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hintlite.files import write_whole
+from hintlite.files import aside, write_whole
 from hintlite.pipeline.app.run.console import Bar
 from hintlite.pipeline.app.run.context import Context
 
@@ -55,9 +55,8 @@ def finish(network: keras.Model, path: Path, history: list[Row], chosen_by: str)
     from hintlite.pipeline.training.drop_regressor import in_float32
 
     network = in_float32(network)
-    aside = path.with_name("writing.keras")
-    network.save(aside)
-    aside.replace(path)
+    with aside(path) as place:
+        network.save(place)
     summary = {"parameters": network.count_params(), "best": _best(history, chosen_by)}
     write_whole(path.with_name("summary.json"), json.dumps(summary, indent=1))
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
+from hintlite.files import folder_aside
 from hintlite.pipeline.app.experiments.tuning.layout import Layout
 from hintlite.pipeline.runs.layout import QUANTIZED
 
@@ -26,12 +26,11 @@ def keep_best(layout: Layout, number: int, origin: int) -> None:
     place = layout.best / f"trial-{number:04d}"
     work = layout.work(origin)
     if not place.exists() and work.exists():
-        aside = layout.best / ".partial"
-        shutil.rmtree(aside, ignore_errors=True)
-        for run in sorted(work.glob("seed-*")):
-            _copy(run, aside / run.name)
-        if aside.exists():
-            os.rename(aside, place)
+        runs = sorted(work.glob("seed-*"))
+        if runs:
+            with folder_aside(place) as aside:
+                for run in runs:
+                    _copy(run, aside / run.name)
     if place.exists():
         for other in layout.best.iterdir():
             if other != place:

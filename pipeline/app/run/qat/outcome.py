@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hintlite.files import aside
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.context import StageError
 from hintlite.pipeline.app.run.qat.acceptance import Before, judge
@@ -68,9 +69,8 @@ class Kept:
         """
         for precision, content in self.files.items():
             (folder / name(precision)).write_bytes(content)
-        aside = folder / "writing.keras"
-        self.tuned.network().save(aside)
-        aside.replace(folder / network)
+        with aside(folder / network) as place:
+            self.tuned.network().save(place)
 
 
 def fine_tune(terminal: Terminal, shared: Path, task: Task) -> Kept:
