@@ -17,7 +17,7 @@ leaves open is filled in so that its own figures come out:
   1.57 M and 391.8 M. The preset is the printed list.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 
 def _layer(channels: int, **fields: int) -> dict[str, int]:
@@ -34,7 +34,20 @@ def _fitnet(*stages: tuple[int, ...]) -> dict[str, Any]:
     return {"family": "fitnet", "layers": tuple(layers), "fc_units": 500}
 
 
-PRESETS: dict[str, dict[str, Any]] = {
+Preset = Literal[
+    "vgg_32_64_128",
+    "thin_8_16_20",
+    "resnet8",
+    "ds_cnn",
+    "fitnet1",
+    "fitnet2",
+    "fitnet3",
+    "fitnet4",
+    "fitnet_cifar10_teacher",
+    "fitnet_mnist_teacher",
+    "fitnet_mnist_student",
+]
+PRESETS: dict[Preset, dict[str, Any]] = {
     "vgg_32_64_128": dict(widths=(32, 64, 128), depths=(2, 2, 2)),
     "thin_8_16_20": dict(widths=(8, 16, 20), depths=(4, 5, 4)),
     # MLPerf Tiny's image classification and keyword spotting networks, less the biases that

@@ -1,18 +1,19 @@
 """The regressor: maps the student's guided features to the teacher's hint features."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import keras
 
 from hintlite.errors import NetworkError, SettingsError
 from hintlite.models.blocks import activate, maxout
 from hintlite.models.resize import average_to, common_size
+from hintlite.models.settings import RegressorKind
 
 Tensor = Any
 Shape = tuple[int, int, int]
 
-KINDS = ("paper", "pooled", "two_layer")
+KINDS: tuple[RegressorKind, ...] = get_args(RegressorKind)
 ACTIVATIONS = ("linear", "relu", "relu6", "maxout")
 
 

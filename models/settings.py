@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
+from typing import Literal
 
+from hintlite.choices import check_choices
 from hintlite.errors import SettingsError
-from hintlite.models.presets import PRESETS
+from hintlite.models.presets import PRESETS, Preset
 
 _STAGED = (
     *("widths", "depths", "activation", "batch_norm", "dropout", "l2"),
     *("times_fewer", "channel_multiple"),
 )
-FAMILY_FIELDS: dict[str, tuple[str, ...]] = {
+Family = Literal["thin_deep", "fitnet", "resnet8", "ds_cnn", "keras_file"]
+RegressorKind = Literal["paper", "pooled", "two_layer"]  # see hintlite/models/regressor.py
+FAMILY_FIELDS: dict[Family, tuple[str, ...]] = {
     "thin_deep": (*_STAGED, "residual", "block", "first_stride"),
     "fitnet": ("layers", "fc_units", "fc_pieces", "use_bias", "dropout", "l2"),
     "resnet8": (*_STAGED, "first_stride"),
@@ -22,7 +24,7 @@ FAMILY_FIELDS: dict[str, tuple[str, ...]] = {
     "keras_file": ("path", "taps"),
 }
 # Widths and depths that a family has where the settings leave them out.
-FAMILY_SHAPES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+FAMILY_SHAPES: dict[Family, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "thin_deep": ((8, 16, 20), (4, 5, 4)),
     "resnet8": ((16, 32, 64), (2, 2, 2)),
     "ds_cnn": ((64, 64), (2, 2)),
@@ -97,13 +99,13 @@ class NetworkConfig:
             every map a quarter of its size.
     """
 
-    family: str = "thin_deep"
-    preset: str | None = None
+    family: Family = "thin_deep"
+    preset: Preset | None = None
     widths: tuple[int, ...] = ()
     depths: tuple[int, ...] = ()
     residual: bool = False
-    block: str = "plain"
-    activation: str = "relu"
+    block: Literal["plain", "separable"] = "plain"
+    activation: Literal["relu", "relu6"] = "relu"
     batch_norm: bool = True
     dropout: float = 0.0
     l2: float = 0.0
@@ -130,7 +132,7 @@ class NetworkConfig:
         return replace(self, widths=self.widths or widths, depths=self.depths or depths)
 
 
-def preset(name: str) -> NetworkConfig:
+def preset(name: Preset) -> NetworkConfig:
     """The named network of PRESETS.
 
     Raises:
@@ -150,10 +152,10 @@ def check_network(config: NetworkConfig) -> None:
     Raises:
         SettingsError: with a sentence that says what was given, what is possible and what to do.
     """
+    check_choices(config)
     if config.preset is not None:
         _check_preset(config, config.preset)
         return
-    _check_choice("family", config.family, FAMILY_FIELDS)
     _check_unused(config)
     _check_numbers(config)
     if config.family == "fitnet":
@@ -170,16 +172,7 @@ def _changed(config: NetworkConfig) -> list[str]:
     return [name for name, value in defaults.items() if getattr(config, name) != value]
 
 
-def _check_choice(what: str, given: str, choices: Iterable[str]) -> None:
-    known = list(choices)
-    if given not in known:
-        near = difflib.get_close_matches(given, known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise SettingsError(f"unknown {what} {given!r}; known are {', '.join(known)}.{hint}")
-
-
-def _check_preset(config: NetworkConfig, preset: str) -> None:
-    _check_choice("preset", preset, PRESETS)
+def _check_preset(config: NetworkConfig, preset: Preset) -> None:
     others = [name for name in _changed(config) if name != "preset"]
     if others:
         raise SettingsError(
@@ -217,8 +210,6 @@ def _check_numbers(config: NetworkConfig) -> None:
 
 
 def _check_stages(config: NetworkConfig) -> None:
-    _check_choice("block", config.block, ("plain", "separable"))
-    _check_choice("activation", config.activation, ("relu", "relu6"))
     own_widths, own_depths = FAMILY_SHAPES[config.family]
     widths, depths = config.widths or own_widths, config.depths or own_depths
     if len(widths) != len(depths):

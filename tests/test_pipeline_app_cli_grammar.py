@@ -37,12 +37,17 @@ def test_a_preset_replaces_the_default_network():
     [
         (["rnu"], "did you mean: run"),
         (["run", "--tranining.epochs", "3"], "did you mean: --training.epochs"),
+        (["run", "--training.epoch", "3"], "did you mean: --training.epochs"),
+        (["run", "--training.learning.rate", "3"], "did you mean: --training.learning_rate"),
+        (["run", "--quantize.weights_bits=5"], "must be one of 8, 4; got '5'"),
+        (["run", "--student.preset", "fitnet9"], "Did you mean 'fitnet4'?"),
+        (["bundle", "x", "--mcu", "tfml"], "Did you mean 'tflm'?"),
         (["run", "--training.epochs", "0"], "training.epochs must be 1 or more; got 0"),
         (["run", "--training.epochs", "many"], "many"),
         (["run", "--arms", "[hnit]"], "no method 'hnit'; known: scratch, kd, hint"),
         (["run", "--arms", "[kd,kd]"], "names one twice"),
         (["run", "--data.source", "npz"], "needs data.path"),
-        (["run", "--data.source", "cifr10"], "must be one of digits"),
+        (["run", "--data.source", "cifr10"], "Did you mean 'cifar10'?"),
         (["run", "--data.validation_fraction", "0.9"], "leave nothing to train on"),
         (["run", "--deploy", "hint"], "'best' or one of the arms scratch, kd, hint+kd"),
         (["run", "--hint_member", "1"], "not one of the 1 members"),
@@ -69,8 +74,23 @@ def test_wrong_use_is_explained(argv, said, capsys):
 
 def test_a_typo_in_a_settings_file_is_explained(tmp_path):
     (tmp_path / "s.yaml").write_text("training:\n  epoch: 3\n")
-    with pytest.raises(WrongUseError, match=r"did you mean: --training.epochs"):
+    with pytest.raises(WrongUseError, match=r"did you mean: training.epochs"):
         parse(["run", "--config", str(tmp_path / "s.yaml")])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("training: {class_weights: balance}", "Did you mean 'balanced'?"),
+        ("- 1", "expected settings, names with values"),
+        ("a: [", "is no YAML"),
+    ],
+)
+def test_what_a_settings_file_cannot_say_is_explained(tmp_path, text, said):
+    (tmp_path / "s.yaml").write_text(text)
+    with pytest.raises(WrongUseError) as error:
+        parse(["run", "--config", str(tmp_path / "s.yaml")])
+    assert said in str(error.value)
 
 
 def test_printed_settings_can_be_read_back(tmp_path, capsys):

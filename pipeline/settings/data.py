@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
-from hintlite.pipeline.settings.base import one_of, require
+from hintlite.choices import check_choices
+from hintlite.pipeline.settings.base import require
 
-NORMALIZATIONS = ("unit", "standard", "signed", "raw")
-FROM_PYTHON = "python"  # samples that a Python program handed in; only that program has them
-SOURCES = (
-    *("digits", "fashion_mnist", "mnist", "cifar10", "cifar100", "folder", "npz"),
-    FROM_PYTHON,
-)
+NormalizationKind = Literal["unit", "standard", "signed", "raw"]
+NORMALIZATIONS: tuple[NormalizationKind, ...] = get_args(NormalizationKind)
+SourceName = Literal[
+    "digits", "fashion_mnist", "mnist", "cifar10", "cifar100", "folder", "npz", "python"
+]
+SOURCES: tuple[SourceName, ...] = get_args(SourceName)
+# Samples that a Python program handed in; only that program has them.
+FROM_PYTHON: Literal["python"] = "python"
 
 
 @dataclass(frozen=True)
@@ -60,24 +64,22 @@ class DataConfig:
         augmentation: changes made to training images.
     """
 
-    source: str = "digits"
+    source: SourceName = "digits"
     path: str | None = None
     validation_fraction: float = 0.1
     test_fraction: float = 0.2
     calibration_samples: int = 256
     limit: int | None = None
     split_seed: int = 0
-    normalization: str = "unit"
+    normalization: NormalizationKind = "unit"
     image_height: int | None = None
     image_width: int | None = None
-    color: str = "auto"
+    color: Literal["auto", "grayscale", "rgb", "rgba"] = "auto"
     augmentation: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
         """Refuses fractions, counts and paths that cannot work."""
-        one_of("data.source", self.source, SOURCES)
-        one_of("data.normalization", self.normalization, NORMALIZATIONS)
-        one_of("data.color", self.color, ("auto", "grayscale", "rgb", "rgba"))
+        check_choices(self, "data.")
         for name in ("validation_fraction", "test_fraction"):
             value = getattr(self, name)
             require(0 < value < 1, f"data.{name} lies between 0 and 1; got {value}")

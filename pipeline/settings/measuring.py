@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from hintlite.pipeline.settings.base import one_of, require
+from hintlite.choices import check_choices
+from hintlite.pipeline.settings.base import require
+
+Kernels = Literal["xnnpack", "builtin", "reference"]
 
 
 @dataclass(frozen=True)
@@ -24,13 +28,13 @@ class BenchmarkConfig:
     warmup_s: float = 0.5
     min_runs: int = 50
     threads: int = 1
-    kernels: str = "xnnpack"
+    kernels: Kernels = "xnnpack"
     sweep: bool = False
 
     def __post_init__(self) -> None:
         """Refuses times and counts that measure nothing."""
+        check_choices(self, "benchmark.")
         require(self.window_s > 0, f"benchmark.window_s must be above 0; got {self.window_s}")
         require(self.warmup_s >= 0, f"benchmark.warmup_s must not be negative: {self.warmup_s}")
         require(self.min_runs >= 1, f"benchmark.min_runs must be 1 or more; got {self.min_runs}")
         require(self.threads >= 1, f"benchmark.threads must be 1 or more; got {self.threads}")
-        one_of("benchmark.kernels", self.kernels, ("xnnpack", "builtin", "reference"))

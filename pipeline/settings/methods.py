@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hintlite.pipeline.settings.base import one_of, require
+from hintlite.choices import check_choices
+from hintlite.models.settings import RegressorKind
+from hintlite.pipeline.settings.base import require
 
 
 @dataclass(frozen=True)
@@ -24,15 +26,15 @@ class HintConfig:
     epochs: int = 4
     learning_rate: float = 5e-3
     pairs: dict[str, str] = field(default_factory=dict)
-    regressor: str = "paper"
+    regressor: RegressorKind = "paper"
     keep_weight: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuses counts, rates and names that cannot work."""
+        check_choices(self, "hint.")
         require(self.epochs >= 1, f"hint.epochs must be 1 or more; got {self.epochs}")
         require(self.learning_rate > 0, f"hint.learning_rate must be above 0: {self.learning_rate}")
         require(self.keep_weight >= 0, f"hint.keep_weight must not be negative: {self.keep_weight}")
-        one_of("hint.regressor", self.regressor, ("paper", "pooled", "two_layer"))
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from hintlite.pipeline.settings.base import one_of, require
+from hintlite.choices import check_choices
+from hintlite.pipeline.settings.base import require
 
-QUANTIZE_METHODS = ("ptq", "qat", "mixed")  # of quantize.method
+QuantizeMethod = Literal["ptq", "qat", "mixed"]
 
 
 @dataclass(frozen=True)
@@ -40,19 +42,20 @@ class QuantizeConfig:
     max_accuracy_drop: float = 3.0
     float16: bool = False
     dynamic_range: bool = False
-    method: str = "ptq"
-    ranges: str = "minmax"
+    method: QuantizeMethod = "ptq"
+    ranges: Literal["minmax", "percentile", "mse"] = "minmax"
     percentile: float = 99.99
-    weight_ranges: str = "minmax"
-    activations: str = "int8"
-    weights_bits: int = 8
+    weight_ranges: Literal["minmax", "octav", "mse"] = "minmax"
+    activations: Literal["int8", "int16"] = "int8"
+    weights_bits: Literal[8, 4] = 8
     equalize: bool = False
-    relu6: str = "skip"
+    relu6: Literal["skip", "replace"] = "skip"
     max_drop: float = 0.5
     scan_samples: int = 1000
 
     def __post_init__(self) -> None:
         """Refuses bounds outside their range, and ways that do not exist."""
+        check_choices(self, "quantize.")
         require(
             0 <= self.min_agreement <= 1,
             f"quantize.min_agreement is a share, 0 to 1; got {self.min_agreement}",
@@ -69,17 +72,11 @@ class QuantizeConfig:
 
 
 def _check_ways(config: QuantizeConfig) -> None:
-    """Refuses ways of quantizing that do not exist, and settings that would do nothing.
+    """Refuses settings that would do nothing, and counts that cannot work.
 
     Raises:
         SettingsError: names the setting and what it goes with.
     """
-    one_of("quantize.method", config.method, QUANTIZE_METHODS)
-    one_of("quantize.ranges", config.ranges, ("minmax", "percentile", "mse"))
-    one_of("quantize.weight_ranges", config.weight_ranges, ("minmax", "octav", "mse"))
-    one_of("quantize.activations", config.activations, ("int8", "int16"))
-    one_of("quantize.weights_bits", config.weights_bits, (8, 4))
-    one_of("quantize.relu6", config.relu6, ("skip", "replace"))
     require(
         50 < config.percentile <= 100,
         f"quantize.percentile is a share in percent, above 50 to 100; got {config.percentile}",
@@ -133,20 +130,20 @@ class QATConfig:
     epochs: int = 4
     learning_rate: float = 5e-4
     freeze_norm_after: int = 2
-    soft_targets: str = "as_arm"
+    soft_targets: Literal["as_arm", "always", "never"] = "as_arm"
     control: bool = True
     max_difference_steps: float = 8.0
     min_conversion_agreement: float = 0.98
 
     def __post_init__(self) -> None:
         """Refuses counts, rates and bounds that cannot work."""
+        check_choices(self, "qat.")
         require(self.epochs >= 1, f"qat.epochs must be 1 or more; got {self.epochs}")
         require(self.learning_rate > 0, f"qat.learning_rate must be above 0: {self.learning_rate}")
         require(
             self.freeze_norm_after >= 0,
             f"qat.freeze_norm_after counts epochs, 0 or more; got {self.freeze_norm_after}",
         )
-        one_of("qat.soft_targets", self.soft_targets, ("as_arm", "always", "never"))
         require(
             self.max_difference_steps > 0,
             f"qat.max_difference_steps must be above 0; got {self.max_difference_steps}",

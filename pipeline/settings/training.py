@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
-from hintlite.pipeline.settings.base import one_of, require
+from hintlite.choices import check_choices
+from hintlite.pipeline.settings.base import require
 
-CHOOSE_BY = ("accuracy", "balanced_accuracy", "f1", "loss")
+ChooseBy = Literal["accuracy", "balanced_accuracy", "f1", "loss"]
+CHOOSE_BY: tuple[ChooseBy, ...] = get_args(ChooseBy)
 
 
 @dataclass(frozen=True)
@@ -35,29 +38,24 @@ class TrainingConfig:
 
     epochs: int = 20
     batch_size: int = 128
-    optimizer: str = "adam"
+    optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
     learning_rate: float = 2e-3
-    schedule: str = "cosine"
+    schedule: Literal["cosine", "constant"] = "cosine"
     warmup_epochs: int = 0
     weight_decay: float = 0.0
     clip_norm: float | None = None
     label_smoothing: float = 0.0
-    class_weights: str = "none"
-    choose_by: str | None = None
+    class_weights: Literal["none", "balanced"] = "none"
+    choose_by: ChooseBy | None = None
     patience: int | None = None
-    precision: str = "float32"
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     jit_compile: bool = False
 
     def __post_init__(self) -> None:
         """Refuses counts, rates and names that cannot work."""
+        check_choices(self, "training.")
         require(self.epochs >= 1, f"training.epochs must be 1 or more; got {self.epochs}")
         require(self.batch_size >= 1, f"training.batch_size must be 1 or more: {self.batch_size}")
-        one_of("training.optimizer", self.optimizer, ("adam", "sgd", "rmsprop"))
-        one_of("training.schedule", self.schedule, ("cosine", "constant"))
-        one_of("training.class_weights", self.class_weights, ("none", "balanced"))
-        if self.choose_by is not None:
-            one_of("training.choose_by", self.choose_by, CHOOSE_BY)
-        one_of("training.precision", self.precision, ("float32", "mixed_bfloat16", "mixed_float16"))
         require(
             self.learning_rate > 0, f"training.learning_rate must be above 0: {self.learning_rate}"
         )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import itertools
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from hintlite.pipeline.app.cli.parser import Parser
 from hintlite.pipeline.app.command import Command
+from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.experiments.options import study_parser, tune_parser
 from hintlite.pipeline.app.fit.options import check_fit, fit_parser
 from hintlite.pipeline.app.look.options import (
@@ -28,7 +30,8 @@ from hintlite.pipeline.app.run.options.stages import (
     refuse_model,
     stage_parser,
 )
-from hintlite.pipeline.app.settings.text import config_of
+from hintlite.pipeline.app.settings.known import check_settings, check_words, unknown
+from hintlite.pipeline.app.settings.text import config_of, read_settings
 from hintlite.pipeline.runs.layout import SETTINGS
 
 EXAMPLES = """examples:
@@ -61,6 +64,7 @@ def parse(argv: list[str]) -> Command:
     refuse_model(argv)
     top, parsers = _grammar(argv[0] if argv else "")
     argv, notes = _with_stored_settings(_in_full(argv))
+    _check(argv, parsers)
     arguments = top.parse_args(argv)
     name = arguments.subcommand
     options = dict(vars(arguments[name]))
@@ -107,6 +111,20 @@ def _grammar(command: str) -> tuple[Parser, dict[str, Parser]]:
     for name, parser in parsers.items():
         commands.add_subcommand(name, parser, help=parser.description)
     return top, parsers
+
+
+def _check(argv: list[str], parsers: Mapping[str, Parser]) -> None:
+    """Refuses commands, options and settings that there are not, with the nearest right ones."""
+    if not argv or argv[0].startswith("-"):
+        return
+    if argv[0] not in parsers:
+        raise WrongUseError(unknown("command", argv[0], parsers))
+    check_words(parsers[argv[0]], argv[1:])
+    for word, following in itertools.pairwise((*argv, "")):
+        name, sign, value = word.partition("=")
+        place = Path(value if sign else following)
+        if name == "--config" and place.is_file():
+            check_settings(read_settings(place))
 
 
 def _with_stored_settings(argv: list[str]) -> tuple[list[str], tuple[str, ...]]:

@@ -1,10 +1,8 @@
-"""The parser of one command: its words, and near names for typos."""
+"""The parser of one command."""
 
 from __future__ import annotations
 
 import argparse
-import difflib
-import re
 from dataclasses import asdict
 from typing import Any, NoReturn
 
@@ -18,9 +16,8 @@ class Parser(ArgumentParser):
     """Raises WrongUseError, and leaves the run folder out of printed settings."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Raises WrongUseError, with the nearest right names."""
-        parser = getattr(ex, "subcommand_parser", None) or self
-        raise WrongUseError(improve(str(message), parser)) from ex
+        """Raises WrongUseError."""
+        raise WrongUseError(str(message).strip()) from ex
 
     def dump(self, cfg: Any, *args: Any, **kwargs: Any) -> str:
         """The settings as YAML; the other options are not settings."""
@@ -55,34 +52,3 @@ def make_parser(description: str, examples: str, usage: str) -> Parser:
         epilog=f"examples:\n  {examples}\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-
-
-def improve(message: str, parser: ArgumentParser) -> str:
-    """Adds the nearest right names to a message about a wrong one."""
-    unknown = re.findall(r"(--[\w.]+)", message) if "nrecognized" in message else []
-    wrong_key = re.search(r"does not accept option '([\w.]+)'", message)
-    if wrong_key:
-        unknown.append("--" + wrong_key.group(1))
-    choice = re.search(r"invalid choice: '?([^' ]+)'? \(choose from (.*)\)", message)
-    if choice:
-        names = [name.strip(" '") for name in choice.group(2).split(",")]
-        near = difflib.get_close_matches(choice.group(1), names, n=1)
-        return message + (f"\ndid you mean: {near[0]}" if near else "")
-    literal = re.search(r'Parser key "([\w.]+)".*?Literal\[(.*?)\]', message, re.DOTALL)
-    given = re.search(r"(?:Given|Got) value: (\S+)\s*$", message)
-    if literal and given:
-        return _no_such(literal[1], given[1], re.findall(r"'([^']*)'", literal[2]))
-    known = [option for action in parser._actions for option in action.option_strings]
-    lines = [message.strip()]
-    for word in dict.fromkeys(unknown):
-        near = difflib.get_close_matches(word, known, n=2, cutoff=0.6)
-        if near:
-            lines.append(f"did you mean: {' or '.join(near)}")
-    return "\n".join(lines)
-
-
-def _no_such(key: str, given: str, names: list[str]) -> str:
-    """A value that is none of a few names, with the nearest."""
-    near = difflib.get_close_matches(given, names, n=1)
-    hint = f"\ndid you mean: {near[0]}" if near else ""
-    return f"--{key} must be one of {', '.join(names)}; got {given}{hint}"

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -14,6 +15,7 @@ from hintlite.errors import HintliteError
 from hintlite.models.settings import NetworkConfig
 from hintlite.pipeline.app.cli.parser import Parser
 from hintlite.pipeline.app.errors import WrongUseError
+from hintlite.pipeline.app.settings.known import check_settings
 from hintlite.pipeline.settings.run import RunConfig
 
 
@@ -27,6 +29,7 @@ def config_from(settings: Mapping[str, Any]) -> RunConfig:
         WrongUseError: an unknown setting, or values that cannot work.
     """
     parser = _settings_parser()
+    check_settings(settings)
     arguments = parser.parse_object(dict(settings))
     return config_of(parser, arguments)
 
@@ -40,7 +43,24 @@ def check_types(settings: Mapping[str, Any]) -> None:
     Raises:
         WrongUseError: there is such a setting.
     """
+    check_settings(settings)
     _settings_parser().parse_object(dict(settings))
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """What a settings file says.
+
+    Raises:
+        WrongUseError: it is no YAML, or holds something else than names with values.
+        OSError, UnicodeDecodeError: it cannot be read.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise WrongUseError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise WrongUseError(f"{path}: expected settings, names with values; got {content!r:.80}")
+    return content
 
 
 def settings_text(config: RunConfig) -> str:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, is_dataclass
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import dataclass
 from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin
 
 from hintlite.errors import SettingsError
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.experiments.studies.definition import known, mapping, nested
+from hintlite.pipeline.app.settings.known import setting_types, unknown
 from hintlite.pipeline.app.settings.text import check_types
 from hintlite.pipeline.settings.base import require
-from hintlite.pipeline.settings.run import RunConfig
 
 RANGE_FIELDS = ("low", "high", "log", "step")
 # Settings that a search cannot change, and why.
@@ -81,25 +79,9 @@ def read_search(content: Any, place: str) -> dict[str, Space]:
     }
 
 
-@cache
-def setting_types() -> dict[str, Any]:
-    """Every setting of a run with its type, "training.epochs" as well as "training"."""
-    return dict(_settings(RunConfig, ""))
-
-
-def _settings(part: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    for name, kind in get_type_hints(part).items():
-        yield prefix + name, kind
-        if is_dataclass(kind):
-            yield from _settings(kind, f"{prefix}{name}.")
-
-
 def _check_name(name: str, place: str) -> None:
     names = setting_types()
-    if name not in names:
-        near = difflib.get_close_matches(name, names, n=2, cutoff=0.6)
-        hint = f"; did you mean: {' or '.join(near)}" if near else ""
-        raise SettingsError(f"{place}: there is no setting {name!r}{hint}")
+    require(name in names, f"{place}: {unknown('setting', name, names)}")
     first = name.split(".", maxsplit=1)[0]
     require(first not in FIXED, f"{place}: {name} cannot be searched: {FIXED.get(first)}")
     free = any(name == part or name.startswith(f"{part}.") for part in FREE_DATA)

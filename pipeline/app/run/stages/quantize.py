@@ -240,7 +240,7 @@ def _qat_extra(context: Context) -> tuple[str, ...]:
     return (FLOAT_CONTROL, INT8_PTQ) if context.config.qat.control else (INT8_PTQ,)
 
 
-# The values of the setting quantize.method (QUANTIZE_METHODS in pipeline/config.py).
+# The values of the setting quantize.method (QuantizeMethod in pipeline/settings/quantize.py).
 METHODS: dict[str, Method] = {
     "ptq": Method(_calibrate),
     "mixed": Method(_calibrate),
