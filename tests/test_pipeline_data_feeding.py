@@ -71,5 +71,11 @@ def test_a_range_that_is_a_little_better_is_not_called_the_right_one():
     assert problem(found, "mine.keras", "--normalization") is None
 
 
-def test_values_without_a_maximum_have_no_signed_range():
-    assert "signed" not in feeding(threshold(0.0), brightness("raw", np.float32), "raw").accuracy
+def test_values_without_a_known_range_have_no_signed_range():
+    images = np.random.default_rng(0).normal(size=(60, 4, 4, 1))
+    data = load_training(
+        DataConfig(calibration_samples=8, normalization="raw"),
+        from_arrays(images, np.arange(60) % 2),
+    )
+    assert "signed" not in feeding(threshold(0.0), data, "raw").accuracy
+    assert "signed" in feeding(threshold(0.0), brightness("raw", np.float32), "raw").accuracy

@@ -1,6 +1,6 @@
 """Folders of pictures: layouts, colours, sizes, and which files are opened."""
 
-import logging
+import zlib
 
 import numpy as np
 import pytest
@@ -49,13 +49,27 @@ def test_pictures_come_sorted_by_class_and_name(tmp_path):
     assert np.array_equal(training.labels, training.source_rows // 10)
 
 
-def test_pictures_of_the_test_part_are_not_opened(tmp_path):
+def undecodable():
+    """A PNG of 8 x 6 whose checksums are right, but whose pixels cannot be unpacked."""
+    chunks = [
+        (b"IHDR", (8).to_bytes(4) + (6).to_bytes(4) + bytes([8, 0, 0, 0, 0])),
+        (b"IDAT", b"no zlib stream"),
+        (b"IEND", b""),
+    ]
+    packed = (
+        len(body).to_bytes(4) + kind + body + zlib.crc32(kind + body).to_bytes(4)
+        for kind, body in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+def test_pictures_of_the_test_part_are_not_decoded(tmp_path):
     pixels = write_classes(tmp_path)
     first = load_training(config(tmp_path))
     assert len(first.test_rows) == 4
     names = list(pixels)
     for row in first.test_rows:
-        (tmp_path / names[row]).write_bytes(b"no picture")
+        (tmp_path / names[row]).write_bytes(undecodable())
     again = load_training(config(tmp_path))
     assert again.fingerprint == first.fingerprint
     with pytest.raises(DataError, match=rf"{names[first.test_rows[0]]}: cannot be read"):
@@ -86,9 +100,8 @@ def test_train_and_test_folders(tmp_path):
 def test_a_test_class_without_training_is_refused(tmp_path):
     write_classes(tmp_path / "train")
     write(tmp_path / "test" / "cow" / "0.png")
-    training = load_training(config(tmp_path))
     with pytest.raises(DataError, match=r"class cow, expected folders named as in .*cat, dog"):
-        load_test(config(tmp_path), training)
+        load_training(config(tmp_path))
 
 
 def test_classes_may_be_called_train_and_test(tmp_path):
@@ -103,14 +116,21 @@ def test_a_third_folder_beside_train_and_test_is_refused(tmp_path):
         load_training(config(tmp_path))
 
 
-def test_the_median_size_is_taken_and_told(tmp_path, caplog):
+def test_the_median_size_is_taken_and_told(tmp_path):
     write_classes(tmp_path, count=6)
     for number, shape in enumerate([(10, 4), (30, 12), (50, 40)]):
         write(tmp_path / "cat" / f"large{number}.png", shape)
-    with caplog.at_level(logging.INFO):
-        training = load_training(config(tmp_path, test_fraction=0.15))
+    training = load_training(config(tmp_path, test_fraction=0.15))
     assert training.input_shape == (6, 8, 1)
-    assert "read as 6 x 8 (height x width) grayscale" in caplog.text
+    read = [note for note in training.notes if note.startswith("pictures: ")]
+    resized = sum(name.startswith("large") for name in names_of(training, tmp_path))
+    assert read == [f"pictures: read as 6 x 8 (height x width) grayscale, {resized} of 13 resized"]
+
+
+def names_of(training, root):
+    """File names of the samples to train on and to validate on."""
+    paths = sorted(root.glob("*/*"))
+    return [paths[row].name for row in training.source_rows]
 
 
 def test_the_size_wanted_is_the_size_given(tmp_path):
@@ -146,7 +166,7 @@ def test_colours_wanted_are_colours_given(tmp_path, color, channels):
     assert load_training(config(tmp_path, color=color)).input_shape == (6, 8, channels)
 
 
-def test_other_formats_and_other_files(tmp_path, caplog):
+def test_other_formats_and_other_files(tmp_path):
     write_classes(tmp_path)
     for name, ending in (("cat", "JPG"), ("dog", "bmp"), ("dog", "webp"), ("cat", "gif")):
         write(tmp_path / name / f"more.{ending}")
@@ -154,9 +174,17 @@ def test_other_formats_and_other_files(tmp_path, caplog):
     (tmp_path / "cat" / ".hidden.png").write_text("not a picture")
     (tmp_path / ".thumbnails").mkdir()
     (tmp_path / "__MACOSX").mkdir()
+    (tmp_path / ".DS_Store").write_bytes(b"")
+    write(tmp_path / "stray.png")
+    write(tmp_path / "dog" / "deeper" / "0.png")
     training = load_training(config(tmp_path))
     assert len(training.images) + len(training.test_rows) == 24
-    assert "1 files are no pictures, such as notes.txt" in caplog.text
+    told = "\n".join(training.notes)
+    assert "cat: 1 file (notes.txt) no pictures, not read" in told
+    assert "1 file (stray.png) beside the class folders not read" in told
+    assert "dog: folders in it not read (deeper)" in told
+    assert "hidden" not in told
+    assert "DS_Store" not in told
 
 
 def test_limit_reads_no_more_than_it_needs(tmp_path):
@@ -164,7 +192,7 @@ def test_limit_reads_no_more_than_it_needs(tmp_path):
     first = load_training(config(tmp_path, limit=8))
     assert len(first.images) == 8
     for row in set(range(20)) - set(first.source_rows.tolist()):
-        (tmp_path / names[row]).write_bytes(b"no picture")
+        (tmp_path / names[row]).write_bytes(undecodable())
     assert load_training(config(tmp_path, limit=8)).fingerprint == first.fingerprint
 
 
@@ -180,6 +208,9 @@ def test_a_class_without_pictures_is_named(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="empty: no pictures directly in this class folder"):
         load_training(config(tmp_path))
+    write(tmp_path / "empty" / "deeper" / "0.png")
+    with pytest.raises(DataError, match=r"empty: no pictures .*it has folders \(deeper/\)"):
+        load_training(config(tmp_path))
 
 
 def test_a_single_class_is_refused(tmp_path):
@@ -189,18 +220,69 @@ def test_a_single_class_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n rubbish", b"text"])
-def test_an_unreadable_picture_is_named(tmp_path, content):
+def test_all_unreadable_pictures_are_named_at_once(tmp_path, content):
     write_classes(tmp_path, count=40)
-    for number in range(20):  # some of them are in the training part
+    for number in range(25):
         (tmp_path / "cat" / f"{number:02}.png").write_bytes(content)
-    with pytest.raises(DataError, match=r"cat/\d\d\.png: cannot be read as an image"):
+    with pytest.raises(DataError) as refused:
+        load_training(config(tmp_path))
+    said = str(refused.value)
+    assert all(f"cat/{number:02}.png: cannot be read as an image" in said for number in range(20))
+    assert "cat/20.png" not in said
+    assert "and 5 more" in said
+    assert "25 of 80 pictures cannot be read" in said
+    assert "data.skip_broken" in said
+
+
+def test_it_goes_on_without_broken_pictures_where_it_is_told_to(tmp_path):
+    pixels = write_classes(tmp_path / "train", count=8)
+    write_classes(tmp_path / "test", count=3)
+    (tmp_path / "train" / "cat" / "03.png").write_bytes(b"no picture")
+    (tmp_path / "test" / "dog" / "01.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match="2 of 22 pictures cannot be read"):
+        load_training(config(tmp_path))
+    settings = config(tmp_path, skip_broken=True)
+    training = load_training(settings)
+    whole = [pixels[name] for name in pixels if name != "cat/03.png"]
+    assert np.array_equal(training.images, np.stack(whole))
+    assert training.labels.tolist() == [0] * 7 + [1] * 8
+    told = "\n".join(training.notes)
+    assert "broken: 1 of 16 pictures left out" in told
+    assert "cat/03.png: cannot be read" in told
+    assert "broken: 1 of 6 pictures left out" in told
+    assert load_test(settings, training).labels.tolist() == [0, 0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "bmp", "gif", "webp", "tiff"])
+def test_a_picture_that_is_cut_short_is_broken(tmp_path, ending):
+    write_classes(tmp_path, count=3)
+    path = tmp_path / "cat" / f"large.{ending}"
+    write(path, (64, 64))
+    load_training(config(tmp_path))
+    path.write_bytes(path.read_bytes()[:-300])
+    with pytest.raises(DataError, match=rf"large\.{ending}: cannot be read.*\n.*1 of 7 pictures"):
         load_training(config(tmp_path))
 
 
-def test_a_truncated_picture_is_named(tmp_path):
+def test_a_jpeg_with_something_behind_its_end_is_whole(tmp_path):
     write_classes(tmp_path, count=3)
-    write(tmp_path / "cat" / "00.jpg", (64, 64))
-    for path in sorted((tmp_path / "cat").iterdir()):
-        path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(DataError, match=r"cat/0\d\.\w+: cannot be read as an image"):
-        load_training(config(tmp_path, calibration_samples=1))
+    path = tmp_path / "cat" / "camera.jpg"
+    write(path, (64, 64))
+    path.write_bytes(path.read_bytes() + bytes(1000))
+    assert len(load_training(config(tmp_path)).source_rows) == 5  # of 7, 2 for the test
+
+
+def test_sixteen_bits_are_told_and_refused_where_nothing_would_be_left(tmp_path):
+    write_classes(tmp_path, ("cat",))
+    for number in range(10):
+        path = tmp_path / "dog" / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(RNG.integers(0, 65536, (6, 8), np.uint16)).save(path)
+    notes = load_training(config(tmp_path)).notes
+    assert "pictures: 8 have 16 bits, of which the upper 8 are read" in notes
+    for number in range(10):
+        Image.fromarray(RNG.integers(0, 4096, (6, 8), np.uint16)).save(
+            tmp_path / "dog" / f"{number}.png"
+        )
+    with pytest.raises(DataError, match=r"16 bits, but no value above 4096.*uint16"):
+        load_training(config(tmp_path))

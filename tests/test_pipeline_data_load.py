@@ -15,7 +15,7 @@ from hintlite.pipeline.data.training_data import fingerprint
 from hintlite.pipeline.settings.data import AugmentConfig, DataConfig
 
 RNG = np.random.default_rng(0)
-X = RNG.integers(0, 256, (200, 6, 5), dtype=np.uint8)
+X = RNG.integers(0, 256, (200, 6, 5, 1), dtype=np.uint8)
 Y = np.repeat([0, 1, 2], [100, 60, 40])
 SOURCE = from_arrays(X, Y)
 WITH_TEST = from_arrays(X, Y, (X[:9], Y[:9]))
@@ -29,7 +29,7 @@ def test_parts_are_disjoint_and_complete():
     assert sorted(everything.tolist()) == list(range(200))
     assert set(splits.calibration) <= set(splits.train)
     assert len(data.images) == 160  # the test part is not in it
-    assert np.array_equal(data.images[..., 0], X[data.source_rows])
+    assert np.array_equal(data.images, X[data.source_rows])
 
 
 def test_parts_are_stratified_and_calibration_is_balanced():
@@ -70,14 +70,33 @@ def test_the_smallest_limit_has_every_class_in_both_parts():
     assert np.bincount(data.labels[data.validation]).tolist() == [1, 1, 1]
 
 
-def test_too_few_samples_to_calibrate_are_refused():
-    with pytest.raises(DataError, match=r"calibration_samples is 256 but .* 144 samples; set it"):
-        load_training(DataConfig(), SOURCE)
+def test_more_calibration_samples_than_there_are_means_all_of_them():
+    data = load_training(DataConfig(), SOURCE)
+    assert np.array_equal(data.calibration, data.train)
+    assert "calibration: all 144 training samples, since there are no 256" in data.notes[-1]
+    assert not any("calibration" in note for note in load_training(CONFIG, SOURCE).notes)
+
+
+def test_a_copy_on_both_sides_of_the_division_is_counted():
+    whole = load_training(CONFIG, SOURCE)
+    source_rows = whole.split_indices()
+    images = X.copy()
+    images[source_rows.validation[:3]] = images[source_rows.train[0]]
+    found = [
+        note for note in load_training(CONFIG, from_arrays(images, Y)).notes if "copies" in note
+    ]
+    assert found[0].startswith("copies: 3 of the 16 validation samples are in the training part")
+    assert not any("copies" in note for note in whole.notes)
+
+
+def test_the_name_that_python_gives_travels_with_the_samples():
+    assert load_training(CONFIG, from_arrays(X, Y, name="my data")).name == "my data"
+    assert load_training(DataConfig(limit=100)).name == "digits"
 
 
 def test_normalization_comes_from_the_training_part_alone():
-    floats = X / 255 + np.where(np.arange(200) % 2, 0.5, 0.0)[:, None, None]
-    for kind in ("unit", "standard"):
+    floats = X / 255 + np.where(np.arange(200) % 2, 0.5, 0.0)[:, None, None, None]
+    for kind in ("unit", "standard"):  # to 1.5: no range of pictures
         config = dataclasses.replace(CONFIG, normalization=kind)
         data = load_training(config, from_arrays(floats, Y))
         train = floats[data.split_indices().train].astype(np.float32).astype(np.float64)
@@ -88,7 +107,7 @@ def test_normalization_comes_from_the_training_part_alone():
 
 def test_normalized_are_the_rows_asked_for():
     data = load_training(CONFIG, SOURCE)
-    expected = X[data.source_rows[[5, 2]]].astype(np.float32)[..., None] / np.float32(255)
+    expected = X[data.source_rows[[5, 2]]].astype(np.float32) / np.float32(255)
     np.testing.assert_allclose(data.normalized(np.array([5, 2])), expected, atol=1e-7)
 
 
@@ -122,7 +141,7 @@ def test_the_part_set_aside_is_what_training_left():
     data = load_training(CONFIG, SOURCE)
     test = load_test(CONFIG, data, SOURCE)
     assert np.array_equal(test.rows, np.setdiff1d(np.arange(200), data.source_rows))
-    assert np.array_equal(test.images[..., 0], X[test.rows])
+    assert np.array_equal(test.images, X[test.rows])
     assert np.array_equal(test.labels, Y[test.rows])
 
 
@@ -130,7 +149,7 @@ def test_an_own_test_set_leaves_all_samples_to_training():
     data = load_training(CONFIG, WITH_TEST)
     assert len(data.images) == 200
     assert data.split_indices().test.size == 0
-    assert np.array_equal(load_test(CONFIG, data, WITH_TEST).images[..., 0], X[:9])
+    assert np.array_equal(load_test(CONFIG, data, WITH_TEST).images, X[:9])
 
 
 def test_a_source_that_changed_since_training_is_noticed():
@@ -145,7 +164,7 @@ def test_a_source_that_changed_since_training_is_noticed():
 
 
 def test_the_fingerprint_follows_every_part_of_the_content():
-    images, labels, names = X[..., None], Y.astype(np.int64), ("a", "b", "c")
+    images, labels, names = X, Y.astype(np.int64), ("a", "b", "c")
     changed_image, changed_label = images.copy(), labels.copy()
     changed_image[3, 2, 1, 0] ^= 1
     changed_label[7] = 2

@@ -9,7 +9,7 @@ from hintlite.pipeline.data.load import load_training
 from hintlite.pipeline.settings.data import DataConfig
 
 RNG = np.random.default_rng(0)
-X = RNG.integers(0, 256, (60, 7, 5), dtype=np.uint8)
+X = RNG.integers(0, 256, (60, 8, 9), dtype=np.uint8)
 Y = np.arange(60) % 3
 
 
@@ -28,7 +28,7 @@ def saved(tmp_path):
 
 def test_images_without_channels(saved):
     training = load_training(saved(x=X, y=Y))
-    assert training.input_shape == (7, 5, 1)
+    assert training.input_shape == (8, 9, 1)
     assert training.class_names == ("0", "1", "2")
     assert np.array_equal(training.images[..., 0], X[training.source_rows])
     assert training.normalization.std == (255.0,)
@@ -56,9 +56,18 @@ def test_class_names_of_the_file(saved):
         load_training(saved(x=X, y=Y, class_names=np.arange(3)))
 
 
-def test_the_files_own_test_set_stays_closed(saved):
-    closed = np.array([{}], object)  # numpy refuses to read this one
-    settings = saved(x=X, y=Y, x_test=closed, y_test=closed)
+def damage(path, content):
+    """Changes a byte of the stored values, so that whoever reads them all sees a wrong checksum."""
+    whole = bytearray(path.read_bytes())
+    at = whole.index(content)
+    whole[at + len(content) - 1] ^= 0xFF
+    path.write_bytes(whole)
+
+
+def test_the_images_of_the_files_own_test_set_stay_closed(tmp_path, saved):
+    closed = RNG.integers(0, 256, (400, 8, 9), dtype=np.uint8)
+    settings = saved(x=X, y=Y, x_test=closed, y_test=np.arange(400) % 3)
+    damage(tmp_path / "mine.npz", closed.tobytes())
     training = load_training(settings)
     assert len(training.images) == 60
     with pytest.raises(DataError, match=r"mine\.npz: array x_test cannot be read"):
@@ -75,18 +84,71 @@ def test_the_files_own_test_set_is_read(saved):
 @pytest.mark.parametrize(
     ("x_test", "y_test", "said"),
     [
-        (X[:4, :6], Y[:4], r"images are \[6, 5, 1\], expected \[7, 5, 1\]"),
-        (X[:4] / 255, Y[:4], "images are float32, expected uint8"),
+        (X[:4, :, :8], Y[:4], r"images are \[8, 8, 1\], expected \[8, 9, 1\]"),
         (X[:4], Y[:4] + 1, r"label 3 in row 2"),
+        (X[:4], Y[:4] + 0.5, r"label 0\.5 in row 0 is a quantity"),
+        (X[:4], np.eye(4)[Y[:4]], r"\[4, 4\], but there are 3 classes"),
+        (X[:4], np.array(["0", "1", "2", "cow"]), r"label 'cow' in row 3 is none of the classes"),
         (X[:4], Y[:3], "4 images but 3 labels"),
         (X[:0], Y[:0], "not one value"),
     ],
 )
-def test_a_test_set_unlike_the_training_set_is_refused(saved, x_test, y_test, said):
-    settings = saved(x=X, y=Y, x_test=x_test, y_test=y_test)
+def test_a_test_set_unlike_the_training_set_is_refused_at_once(saved, x_test, y_test, said):
+    with pytest.raises(DataError, match=rf"mine\.npz \(test\): .*{said}"):
+        load_training(saved(x=X, y=Y, x_test=x_test, y_test=y_test))
+
+
+@pytest.mark.parametrize(
+    ("x_test", "said"),
+    [
+        (X[:4] / 255, "images are float32, expected uint8"),
+        (X[:4].astype(np.int16) + 200, "int16 values from .*training images are bytes"),
+    ],
+)
+def test_test_images_of_another_range_are_refused_when_they_are_read(saved, x_test, said):
+    settings = saved(x=X, y=Y, x_test=x_test, y_test=Y[:4])
     training = load_training(settings)
     with pytest.raises(DataError, match=rf"mine\.npz \(test\): .*{said}"):
         load_test(settings, training)
+
+
+def test_keras_names_of_the_arrays(saved):
+    settings = saved(x_train=X, y_train=Y, x_test=X[:3], y_test=Y[:3], x_val=X[:2])
+    training = load_training(settings)
+    assert len(training.images) == 60
+    assert training.name == "mine.npz"
+    assert "file: x_val not read" in training.notes
+    assert load_test(settings, training).labels.tolist() == [0, 1, 2]
+    with pytest.raises(DataError, match="both x and x_train"):
+        load_training(saved(x_train=X, y_train=Y, x=X, y=Y))
+
+
+def test_labels_of_every_form_are_the_same_classes(saved):
+    names = np.array(["cow", "ant", "bee"])  # not in the order of the alphabet
+    forms = {
+        "numbers": (Y, ("0", "1", "2")),
+        "floats": (Y.astype(np.float64), ("0", "1", "2")),
+        "column": (Y[:, None].astype(np.float32), ("0", "1", "2")),
+        "one_hot": (np.eye(3, dtype=np.float32)[Y], ("0", "1", "2")),
+        "text": (names[Y], ("ant", "bee", "cow")),
+        "bytes": (names[Y].astype("S3"), ("ant", "bee", "cow")),
+    }
+    for form, (labels, expected) in forms.items():
+        settings = saved(x=X, y=labels, x_test=X[:4], y_test=labels[:4])
+        training = load_training(settings)
+        assert training.class_names == expected, form
+        named = np.array(training.class_names)[training.labels]
+        stands_for = dict(zip(("0", "1", "2"), names, strict=True))
+        assert [stands_for.get(name, name) for name in named] == names[Y].tolist(), form
+        assert np.array_equal(load_test(settings, training).labels, training.labels[:4]), form
+
+
+def test_text_labels_follow_the_class_names_where_they_are_given(saved):
+    names = np.array(["cow", "ant", "bee"])
+    training = load_training(saved(x=X, y=names[Y], class_names=names))
+    assert np.array_equal(training.labels, Y[training.source_rows])
+    with pytest.raises(DataError, match="label 'bee' in row 2 is none of the classes cow, ant"):
+        load_training(saved(x=X, y=names[Y], class_names=names[:2]))
 
 
 def test_missing_arrays_are_listed(saved):
@@ -104,14 +166,12 @@ def test_arrays_of_objects_are_not_unpickled(saved):
         load_training(saved(x=ragged, y=Y[:2]))
 
 
-def test_one_hot_labels_are_refused(saved):
-    with pytest.raises(DataError, match=r"labels have shape \[60, 3\].*argmax"):
-        load_training(saved(x=X, y=np.eye(3)[Y]))
-
-
-def test_labels_with_a_gap_are_refused(saved):
-    with pytest.raises(DataError, match=r"class '0' \(label 0\) has 0 samples"):
+def test_labels_with_a_gap_are_refused_with_a_way_that_loses_nothing(saved):
+    with pytest.raises(DataError, match=r"labels are 1, 2, 3; no sample has 0.*y\.astype\(str\)"):
         load_training(saved(x=X, y=Y + 1))
+    named = load_training(saved(x=X, y=(Y + 9).astype(str)))
+    assert named.class_names == ("9", "10", "11")  # by value, not by the alphabet
+    assert np.array_equal(named.labels, Y[named.source_rows])
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -124,6 +124,10 @@ def stored(tmp_path, array):
 def test_arrays_are_taken_as_they_are(tmp_path):
     for array in (GRAY, GRAY[..., None], GRAY[None, ..., None]):
         assert np.array_equal(load_picture(stored(tmp_path, array), (6, 8, 1))[..., 0], GRAY)
+    for other in (np.int64, np.float32):  # the same values
+        raw = load_picture(stored(tmp_path, GRAY.astype(other)), (6, 8, 1))
+        assert raw.dtype == np.uint8
+        assert np.array_equal(raw[..., 0], GRAY)
     raw = load_picture(stored(tmp_path, GRAY / 7), (6, 8, 1), "float32", None)
     assert raw.dtype == np.float32
     np.testing.assert_allclose(raw[..., 0], GRAY / 7, rtol=1e-6)
@@ -135,7 +139,9 @@ def test_arrays_are_taken_as_they_are(tmp_path):
         (GRAY.T, "uint8", r"shape \[8, 6\], expected \[6, 8, 1\]"),
         (COLOUR, "uint8", r"expected \[6, 8, 1\]"),
         (GRAY.ravel(), "uint8", r"shape \[48\]"),
-        (GRAY / 255, "uint8", "float64 values, expected uint8"),
+        (GRAY / 255, "uint8", r"float64 values from 0\.01.* whole numbers from 0 to 255"),
+        (GRAY.astype(np.int16) - 300, "uint8", r"int16 values from -\d+ to -\d+, but"),
+        (np.full((6, 8), np.nan), "uint8", "whole numbers from 0 to 255"),
         (GRAY.astype(str), "float32", "expected numbers"),
         (np.full((6, 8), np.nan), "float32", "NaN"),
     ],

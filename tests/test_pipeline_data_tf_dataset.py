@@ -41,9 +41,39 @@ def test_samples_are_gathered_in_their_order(given):
 
 
 def test_images_without_channels_batched_or_not():
-    for given in (dataset(X[..., 0]), dataset(X[..., 0]).batch(8)):
+    gray = RNG.integers(0, 256, (50, 8, 9), dtype=np.uint8)
+    for given in (dataset(gray), dataset(gray).batch(8)):
         training = load_training(CONFIG, from_tf_dataset(given))
-        assert np.array_equal(training.images[..., 0], X[training.source_rows, ..., 0])
+        assert np.array_equal(training.images[..., 0], gray[training.source_rows])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        dataset(y=np.eye(2)[Y]),
+        dataset(y=np.eye(2, dtype=np.int64)[Y]),
+        dataset(y=np.eye(2, dtype=np.int64)[Y]).batch(5),
+        dataset(y=np.eye(2)[Y]).batch(5, drop_remainder=True),
+        dataset(y=Y.astype(np.float32)),
+        dataset(y=Y.astype(np.float32)[:, None]),
+        dataset(y=np.array(["no", "yes"])[Y]),
+    ],
+    ids=["one_hot", "one_hot_int", "batches", "full_batches", "floats", "columns", "text"],
+)
+def test_labels_of_every_form_are_the_same_classes(given):
+    training = load_training(CONFIG, from_tf_dataset(given))
+    assert np.array_equal(training.labels, Y[training.source_rows])
+
+
+def test_the_name_travels_with_the_samples():
+    assert load_training(CONFIG, from_tf_dataset(dataset(), name="gears")).name == "gears"
+
+
+def test_the_form_of_the_test_dataset_is_checked_at_once():
+    with pytest.raises(DataError, match="the test dataset: has no end"):
+        from_tf_dataset(dataset(), dataset().repeat())
+    with pytest.raises(DataError, match="the test dataset: elements are 3-tuples"):
+        from_tf_dataset(dataset(), tf.data.Dataset.from_tensor_slices((X, Y, Y)))
 
 
 def test_a_part_is_split_off_without_a_test_dataset():
@@ -90,11 +120,9 @@ def sizes():
         (tf.data.Dataset.from_tensor_slices(X), "elements are single values"),
         (tf.data.Dataset.from_tensor_slices((X, Y, Y)), "elements are 3-tuples"),
         (tf.data.Dataset.from_tensor_slices({"image": X}), "elements are dicts with image"),
-        (dataset(y=np.eye(2)[Y]), "one-hot"),
-        (dataset(y=np.eye(2, dtype=np.int64)[Y]), "one-hot"),
-        (dataset(y=np.eye(2, dtype=np.int64)[Y]).batch(5), r"labels have shape \[50, 2\]"),
-        (dataset(y=np.eye(2)[Y]).batch(5), "one-hot"),
-        (dataset(y=Y.astype(np.float32)), "float32, expected whole numbers"),
+        (dataset(y=np.ones((50, 2))).batch(5), "2 ones in row 0: several labels"),
+        (dataset(y=Y + 0.5), r"label 0\.5 in row 0 is a quantity"),
+        (dataset(X[..., 0], np.eye(6)[Y]).map(lambda x, y: (x[..., None], y)), "classes|may be"),
         (sizes(), r"cannot be gathered.*tf\.image\.resize"),
         (sizes().batch(1), r"batches of shapes \[4, 5, 3\], \[6, 5, 3\]"),
         ((X, Y), "a tuple, expected a tf.data.Dataset"),

@@ -84,13 +84,14 @@ def feeding(predict: Predict, data: TrainingData, kind: str) -> Feeding:
         chosen = np.argmax(predict(fed.apply(raw)), axis=1)
         return scores(labels, chosen, len(data.class_names)).balanced_accuracy
 
+    taken = None if data.values is None else data.values.taken
     accuracy = {kind: reached(data.normalization)}
     for other in NORMALIZATIONS:
         if other == kind:
             continue
         try:
-            fed = fit_normalization(other, data.images[data.train], data.raw_max, "the data")
-        except DataError:  # values without a maximum have no "signed"
+            fed = fit_normalization(other, data.images[data.train], taken, "the data")
+        except DataError:  # values without a known range have no "signed"
             continue
         accuracy[other] = reached(fed)
     chance = 1 / len(data.class_names)

@@ -45,7 +45,8 @@ def _set_aside(pool: Pool, config: DataConfig, training: KeptData) -> Labelled:
             f"{pool.place}: another test part than at training, so the samples or the settings "
             "have changed; train again, or restore them"
         )
-    return Labelled(pool.read(rows, training.input_shape), pool.labels[rows], rows)
+    images, _ = pool.read(rows, training.input_shape)
+    return Labelled(images, pool.labels[rows], rows)
 
 
 def _check_alike(test: Labelled, training: KeptData, place: str) -> None:

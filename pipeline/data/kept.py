@@ -19,6 +19,7 @@ from hintlite.files import write_whole
 from hintlite.pipeline.data.normalization import Normalization
 from hintlite.pipeline.data.splits import Splits
 from hintlite.pipeline.data.training_data import KeptData, TrainingData
+from hintlite.pipeline.data.value_range import ValueRange
 
 MOST_BYTES = 512 * 10**6  # of raw samples that a run keeps
 IMAGES, ROWS, RAW_MAX = "images.npy", "rows.npz", "raw_max.json"
@@ -63,7 +64,7 @@ def read_kept(folder: Path, facts: Mapping[str, Any], splits: Splits) -> KeptDat
 
     Args:
         folder: of the samples.
-        facts: class_names, normalization and fingerprint of the data.
+        facts: class_names, normalization and fingerprint, and name and values where known.
         splits: of the data.
 
     Returns:
@@ -71,8 +72,10 @@ def read_kept(folder: Path, facts: Mapping[str, Any], splits: Splits) -> KeptDat
     """
     with np.load(folder / ROWS, allow_pickle=False) as file:
         arrays = {name: file[name] for name in _ARRAYS}
-        train = {name: file[name] for name in file.files if name == "train"}
-    kind = TrainingData if train else KeptData
+        more: dict[str, Any] = {name: file[name] for name in file.files if name == "train"}
+    kind = TrainingData if more else KeptData
+    if more and "values" in facts:
+        more |= {"name": facts["name"], "values": ValueRange.from_dict(facts["values"])}
     common = {
         "images": np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False),
         "class_names": tuple(facts["class_names"]),
@@ -81,7 +84,7 @@ def read_kept(folder: Path, facts: Mapping[str, Any], splits: Splits) -> KeptDat
         "test_rows": splits.test,
         "fingerprint": facts["fingerprint"],
     }
-    return kind(**arrays, **common, **train)
+    return kind(**arrays, **common, **more)
 
 
 def reduced(data: TrainingData) -> KeptData:

@@ -6,11 +6,13 @@ import numpy as np
 
 from hintlite.errors import DataError
 from hintlite.pipeline.data.checks import check_enough
+from hintlite.pipeline.data.copies import remarks
 from hintlite.pipeline.data.normalization import fit_normalization
 from hintlite.pipeline.data.sources.dispatch import open_source
 from hintlite.pipeline.data.sources.source import Pool, Shape, Source
 from hintlite.pipeline.data.splits import balanced, random, stratified
 from hintlite.pipeline.data.training_data import TrainingData, fingerprint
+from hintlite.pipeline.data.value_range import explain, refuse_nonsense, value_range
 from hintlite.pipeline.settings.data import AugmentConfig, DataConfig
 
 
@@ -36,9 +38,15 @@ def load_training(config: DataConfig, source: Source | None = None) -> TrainingD
     test_rows = test_part(pool, config)
     rows = _limited(pool, np.setdiff1d(np.arange(len(pool.labels)), test_rows), config)
     labels = pool.labels[rows]
-    train, validation, calibration = _divided(labels, config, pool.place)
-    images = pool.read(rows, None)
+    train, validation = _divided(labels, config)
+    calibration, lowered = _calibration(labels, train, config)
+    images, read = pool.read(rows, None)
     _check_augmentation(config.augmentation, images.shape[1:])
+    values = value_range(images, pool.raw_max, config.value_range, pool.place)
+    if config.normalization in ("unit", "signed"):
+        refuse_nonsense(values, images.dtype, pool.place)
+    explained = explain(values, images.dtype, config.normalization)
+    copied = remarks(images, labels, train, validation)
     return TrainingData(
         images=images,
         labels=labels,
@@ -47,12 +55,15 @@ def load_training(config: DataConfig, source: Source | None = None) -> TrainingD
         validation=validation,
         calibration=calibration,
         normalization=fit_normalization(
-            config.normalization, images[train], pool.raw_max, pool.place
+            config.normalization, images[train], values.taken, pool.place
         ),
-        raw_max=pool.raw_max,
+        raw_max=values.full if images.dtype == np.uint8 else None,
         source_rows=rows,
         test_rows=test_rows,
         fingerprint=fingerprint(images, labels, pool.class_names),
+        name=pool.name,
+        values=values,
+        notes=(*pool.notes, *read, explained, *copied, *lowered),
     )
 
 
@@ -85,20 +96,26 @@ def _limited(pool: Pool, rows: np.ndarray, config: DataConfig) -> np.ndarray:
     return rows[stratified(pool.labels[rows], config.limit, rng, least=2, keep=0)]
 
 
-def _divided(
-    labels: np.ndarray, config: DataConfig, place: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Train, validation and calibration as rows of labels."""
+def _divided(labels: np.ndarray, config: DataConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Train and validation as rows of labels."""
     total = round(config.validation_fraction * len(labels))
     validation = stratified(labels, total, random(config.split_seed, "validation"))
-    train = np.setdiff1d(np.arange(len(labels)), validation)
-    if config.calibration_samples > len(train):
-        raise DataError(
-            f"{place}: data.calibration_samples is {config.calibration_samples} but the training "
-            f"part has {len(train)} samples; set it to {len(train)} or fewer"
-        )
+    return np.setdiff1d(np.arange(len(labels)), validation), validation
+
+
+def _calibration(
+    labels: np.ndarray, train: np.ndarray, config: DataConfig
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The calibration samples as rows of labels, and what is to be said where they are fewer."""
+    count = min(config.calibration_samples, len(train))
     rng = random(config.split_seed, "calibration")
-    return train, validation, train[balanced(labels[train], config.calibration_samples, rng)]
+    lowered: tuple[str, ...] = ()
+    if count < config.calibration_samples:
+        lowered = (
+            f"calibration: all {count} training samples, since there are no "
+            f"{config.calibration_samples} (data.calibration_samples)",
+        )
+    return train[balanced(labels[train], count, rng)], lowered
 
 
 def _check_augmentation(config: AugmentConfig, shape: Shape) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from hintlite.errors import DataError
+from hintlite.pipeline.settings.data import NormalizationKind
 
 CHUNK = 1024  # images that are turned to float64 at a time
 
@@ -76,26 +77,24 @@ class Normalization:
 
 
 def fit_normalization(
-    kind: str, images: np.ndarray, raw_max: float | None, place: str
+    kind: NormalizationKind, images: np.ndarray, taken: tuple[float, float] | None, place: str
 ) -> Normalization:
     """Chooses the normalization of a data set from its training part.
 
     Args:
-        kind: one of NORMALIZATIONS (pipeline/settings/data.py). "unit": raw / raw_max, or
-            (raw - min) / (max - min) of the training part where the raw values have no maximum of
-            their own; "standard": mean 0 and deviation 1 of each channel of the training part (a
-            constant channel is only moved to 0); "signed": raw / (raw_max / 2) - 1; "raw": the
-            values as they are.
+        kind: "unit" and "signed" bring the range that the values are taken for to 0..1 and -1..1;
+            where none is known, "unit" takes the lowest and the highest value of the training part.
+            "standard": mean 0 and deviation 1 of each channel of the training part (a constant
+            channel is only moved to 0). "raw": as they are.
         images: the training part, raw [n, h, w, c].
-        raw_max: the raw value of full brightness; None for floating point.
+        taken: the range that the raw values are taken for; None where none is known.
         place: where the images come from, for messages.
 
     Returns:
         The normalization.
 
     Raises:
-        DataError: all values of the training part are the same; "signed" for values without a
-            maximum of their own.
+        DataError: all values of the training part are the same, or "signed" without a known range.
     """
     low, high = float(images.min()), float(images.max())
     if low == high:
@@ -105,24 +104,25 @@ def fit_normalization(
         )
     if kind == "standard":
         return _standard(images)
-    channels = images.shape[-1]
     if kind == "raw":
-        return Normalization((0.0,) * channels, (1.0,) * channels)
-    if kind == "signed":
-        half = (_half(raw_max, place),) * channels
-        return Normalization(half, half)
-    if raw_max is not None:
-        low, high = 0.0, raw_max
-    return Normalization((low,) * channels, (high - low,) * channels)
-
-
-def _half(raw_max: float | None, place: str) -> float:
-    if raw_max is None:
+        return _affine(0.0, 1.0, images)
+    if kind == "unit":
+        low, high = taken or (low, high)
+        return _affine(low, high - low, images)
+    if taken is None:
         raise DataError(
-            f"{place}: the normalization 'signed' needs whole numbers from 0 to 255; these are "
-            "floating point: scale them to -1..1 in the file and take the normalization 'raw'"
+            f"{place}: values from {low:g} to {high:g} are in no range of pictures that "
+            "data.normalization signed could bring to -1..1; state it as data.value_range, or take "
+            "data.normalization raw where they are scaled already"
         )
-    return raw_max / 2
+    low, high = taken
+    return _affine((low + high) / 2, (high - low) / 2, images)
+
+
+def _affine(mean: float, std: float, images: np.ndarray) -> Normalization:
+    """The same numbers for every channel."""
+    channels = images.shape[-1]
+    return Normalization((mean,) * channels, (std,) * channels)
 
 
 def _standard(images: np.ndarray) -> Normalization:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,11 @@ import numpy as np
 from hintlite.errors import DataError
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-COLORS = {"grayscale": 1, "rgb": 3, "rgba": 4}
 GRAY_MODES = frozenset({"1", "L", "LA", "La"})
 ALPHA_MODES = frozenset({"LA", "La", "RGBA", "RGBa", "PA"})
 ORIENTATION_TAG = 0x0112  # EXIF 2.32, 4.6.4: values 5 to 8 swap rows and columns
 PICTURE_MAX = 255.0
+JPEG_END, JPEG_TAIL = b"\xff\xd9", 4096  # ITU-T T.81, B.1.1.3: EOI; some cameras write behind it
 
 
 @dataclass(frozen=True)
@@ -28,28 +29,60 @@ class Header:
         width: columns as seen.
         gray: whether it is stored without colour.
         alpha: whether it has a transparency.
+        deep: whether it has 16 bits a value.
     """
 
     height: int
     width: int
     gray: bool
     alpha: bool
+    deep: bool
 
 
 def read_header(path: Path) -> Header:
     """Reads size and colour mode without decoding the picture.
 
     Raises:
-        DataError: not an image file that PIL knows.
+        DataError: not an image file that PIL knows, or of values whose range nobody knows.
     """
     with _opened(path) as image:
         try:
-            turned = image.getexif().get(ORIENTATION_TAG, 1) in (5, 6, 7, 8)
+            # Asked for what it has not yet met, PIL decodes a whole PNG.
+            known = image.format != "PNG" or "exif" in image.info
+            turned = known and image.getexif().get(ORIENTATION_TAG, 1) in (5, 6, 7, 8)
         # Decoders raise whatever they like at broken files.
         except Exception as error:
             raise _unreadable(path, error) from error
+        _refuse_wide(image, path)
         width, height = image.size[::-1] if turned else image.size
-        return Header(height, width, _is_gray(image), _has_alpha(image))
+        return Header(height, width, _is_gray(image), _has_alpha(image), _is_deep(image))
+
+
+def check_whole(path: Path) -> Header:
+    """Checks that a file holds a whole picture, as far as its form tells.
+
+    PNG files are checked by their checksums, JPEG files by their end mark; neither is decoded.
+    Other files, whose form does not tell, are decoded and forgotten.
+
+    Raises:
+        DataError: not an image file that PIL knows, cut short or damaged.
+    """
+    header = read_header(path)
+    with _opened(path) as image:
+        try:
+            if image.format == "PNG":
+                image.verify()
+            elif image.format != "JPEG" or not _has_end_mark(path):
+                image.load()
+        except Exception as error:
+            raise _unreadable(path, error) from error
+    return header
+
+
+def _has_end_mark(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-min(path.stat().st_size, JPEG_TAIL), os.SEEK_END)
+        return JPEG_END in file.read()
 
 
 def read_image(path: Path, height: int, width: int, channels: int) -> np.ndarray:
@@ -97,7 +130,19 @@ def _unreadable(path: Path, error: Exception) -> DataError:
 
 
 def _is_gray(image: Any) -> bool:
-    return image.mode in GRAY_MODES or image.mode.startswith("I;16")
+    return image.mode in GRAY_MODES or _is_deep(image)
+
+
+def _is_deep(image: Any) -> bool:
+    return image.mode.startswith("I;16")
+
+
+def _refuse_wide(image: Any, path: Path) -> None:
+    if image.mode in ("I", "F"):
+        raise DataError(
+            f"{path}: holds {'32-bit' if image.mode == 'I' else 'floating-point'} values, whose "
+            "range nobody knows; give the samples as an .npz of float32"
+        )
 
 
 def _has_alpha(image: Any) -> bool:
@@ -108,12 +153,8 @@ def _converted(image: Any, mode: str, path: Path) -> Any:
     """The picture in an 8-bit mode of PIL."""
     from PIL import Image
 
-    if image.mode in ("I", "F"):
-        raise DataError(
-            f"{path}: holds {'32-bit' if image.mode == 'I' else 'floating-point'} values; save it "
-            "with 8 or 16 bits, or give the samples as an .npz of float32"
-        )
-    if image.mode.startswith("I;16"):
+    _refuse_wide(image, path)
+    if _is_deep(image):
         # PIL's own conversion clips at 255 instead of scaling.
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     elif _has_alpha(image):
@@ -181,14 +222,23 @@ def _with_axes(array: np.ndarray, input_shape: tuple[int, int, int]) -> np.ndarr
 
 
 def _as_raw(array: np.ndarray, raw_dtype: str, path: Path) -> np.ndarray:
-    if raw_dtype == "uint8" and array.dtype != np.uint8:
-        raise DataError(
-            f"{path}: {array.dtype} values, expected uint8 like the training images; save the raw "
-            "values with .astype('uint8')"
-        )
-    if array.dtype.kind not in "fiu":
+    if array.dtype.kind not in "fiub":
         raise DataError(f"{path}: {array.dtype} values, expected numbers; save it as float32")
+    if raw_dtype == "uint8":
+        return _as_bytes(array, path)
     raw = array.astype(np.dtype(raw_dtype))
     if not np.isfinite(raw).all():
         raise DataError(f"{path}: holds NaN or a value beyond float32; repair the array")
+    return raw
+
+
+def _as_bytes(array: np.ndarray, path: Path) -> np.ndarray:
+    """The same values as bytes; refuses those that are not whole numbers from 0 to 255."""
+    raw = np.clip(np.nan_to_num(array), 0, PICTURE_MAX).astype(np.uint8)
+    if not np.array_equal(raw, array):
+        raise DataError(
+            f"{path}: {array.dtype} values from {array.min():g} to {array.max():g}, but the model "
+            "was trained on raw values that are whole numbers from 0 to 255; give them as they "
+            "were before any scaling"
+        )
     return raw

@@ -11,6 +11,7 @@ import numpy as np
 from hintlite.pipeline.data.normalization import Normalization
 from hintlite.pipeline.data.sources.source import Shape
 from hintlite.pipeline.data.splits import Splits
+from hintlite.pipeline.data.value_range import ValueRange
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +65,15 @@ class TrainingData(KeptData):
 
     Args:
         train: int64, sorted; the calibration rows are among them.
+        name: what the samples are called.
+        values: what range the raw values have been taken for; None where nobody told.
+        notes: what was understood of the samples, one line each, for the user.
     """
 
     train: np.ndarray
+    name: str = ""
+    values: ValueRange | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuses parts that overlap."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -16,6 +17,8 @@ SourceName = Literal[
 SOURCES: tuple[SourceName, ...] = get_args(SourceName)
 # Samples that a Python program handed in; only that program has them.
 FROM_PYTHON: Literal["python"] = "python"
+Color = Literal["grayscale", "rgb", "rgba"]
+COLORS: dict[Color, int] = {"grayscale": 1, "rgb": 3, "rgba": 4}  # channels of each
 
 
 @dataclass(frozen=True)
@@ -47,20 +50,28 @@ class DataConfig:
 
     Args:
         source: digits (embedded), fashion_mnist, mnist, cifar10, cifar100, folder (of class-named
-            folders of images) or npz (arrays "x" and "y", optionally "x_test", "y_test" and
-            "class_names"); python stands in the settings of runs that were made from Python.
+            folders of images) or npz (arrays "x" and "y", or "x_train" and "y_train"; optionally
+            "x_test", "y_test" and "class_names"); python stands in the settings of runs that were
+            made from Python.
         path: the folder or the .npz file; for the data sets that are downloaded, a folder to read
             instead of the download cache.
         validation_fraction: share of the training samples kept for choices.
         test_fraction: share kept for the one evaluation, where the source has no test set itself.
-        calibration_samples: training samples, balanced over classes, that set the INT8 ranges.
+        calibration_samples: training samples, balanced over classes, that set the INT8 ranges; all
+            of them where there are fewer.
         limit: train on a stratified part of this many samples.
         split_seed: decides who goes where.
-        normalization: "unit" scales to 0..1, "standard" to mean 0 and deviation 1 per channel,
-            "signed" to -1..1; "raw" leaves the values as they are.
-        image_height: rows that folder images are resized to; their median by default.
-        image_width: columns that folder images are resized to; their median by default.
-        color: channels of folder images: auto, grayscale, rgb or rgba.
+        normalization: what networks are fed: "unit" 0..1, "signed" -1..1, "standard" mean 0 and
+            deviation 1 per channel, "raw" the values as they are, for a teacher that scales them
+            itself.
+        value_range: the lowest and the highest raw value, for "unit" and "signed", where neither
+            the source nor the type of the values tells them: [0, 4095].
+        image_height: rows that folder images are resized to; those of a given teacher's input, or
+            their median, by default.
+        image_width: columns that folder images are resized to; likewise.
+        color: channels of folder images: auto (those of a given teacher's input, or those that the
+            images have), grayscale, rgb or rgba.
+        skip_broken: leave out the images of a folder that cannot be read, and say how many.
         augmentation: changes made to training images.
     """
 
@@ -72,9 +83,11 @@ class DataConfig:
     limit: int | None = None
     split_seed: int = 0
     normalization: NormalizationKind = "unit"
+    value_range: tuple[float, float] | None = None
     image_height: int | None = None
     image_width: int | None = None
     color: Literal["auto", "grayscale", "rgb", "rgba"] = "auto"
+    skip_broken: bool = False
     augmentation: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
@@ -94,10 +107,25 @@ class DataConfig:
         )
         require(self.limit is None or self.limit > 0, f"data.limit must be positive: {self.limit}")
         require(self.split_seed >= 0, f"data.split_seed must be 0 or more; got {self.split_seed}")
+        self._check_value_range()
         self._check_unused()
         require(
             self.source not in ("folder", "npz") or self.path is not None,
             f"data.source {self.source!r} needs data.path, the {self.source} to read",
+        )
+
+    def _check_value_range(self) -> None:
+        if self.value_range is None:
+            return
+        low, high = self.value_range
+        require(
+            math.isfinite(low) and math.isfinite(high) and low < high,
+            f"data.value_range is the lowest and the highest raw value; got {low:g}, {high:g}",
+        )
+        require(
+            self.normalization in ("unit", "signed"),
+            f"data.value_range says what 0..1 or -1..1 is made from: data.normalization "
+            f"{self.normalization} makes no use of it",
         )
 
     def _check_unused(self) -> None:
@@ -112,6 +140,10 @@ class DataConfig:
         require(
             self.color == "auto" or self.source == "folder",
             f"data.color converts the pictures of a folder; {self.source} has its channels already",
+        )
+        require(
+            not self.skip_broken or self.source == "folder",
+            f"data.skip_broken leaves out pictures of a folder; {self.source} is one whole",
         )
         require(
             self.path is None or self.source != "digits",

@@ -11,7 +11,7 @@ from hintlite.pipeline.data.sources.fashion_mnist import open_fashion_mnist
 from hintlite.pipeline.data.sources.folder import open_folder
 from hintlite.pipeline.data.sources.mnist import open_mnist
 from hintlite.pipeline.data.sources.npz import open_npz
-from hintlite.pipeline.data.sources.source import Pool, Source
+from hintlite.pipeline.data.sources.source import Opener, Pool, Source
 from hintlite.pipeline.settings.data import FROM_PYTHON, DataConfig
 
 
@@ -22,7 +22,7 @@ def _only_from_python(config: DataConfig) -> Pool:
     )
 
 
-SOURCES: dict[str, Source] = {
+SOURCES: dict[str, Opener] = {
     "digits": open_digits,
     "fashion_mnist": open_fashion_mnist,
     "mnist": open_mnist,
@@ -40,4 +40,4 @@ def open_source(config: DataConfig, source: Source | None = None) -> Pool:
     Raises:
         DataError: whatever keeps the samples from being used.
     """
-    return (source or SOURCES[config.source])(config)
+    return SOURCES[config.source](config) if source is None else source.open(config)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -13,33 +13,57 @@ import numpy as np
 
 from hintlite.errors import DataError
 from hintlite.pipeline.data.checks import check_class_names
-from hintlite.pipeline.data.picture import COLORS, PICTURE_MAX, Header, read_header, read_image
-from hintlite.pipeline.data.sources.source import Labelled, Pool, Shape
-from hintlite.pipeline.settings.data import DataConfig
-
-_LOG = logging.getLogger(__name__)
+from hintlite.pipeline.data.picture import PICTURE_MAX, Header, check_whole, read_image
+from hintlite.pipeline.data.sources.arrays import short_name
+from hintlite.pipeline.data.sources.source import Labelled, Notes, Pool, Shape
+from hintlite.pipeline.settings.data import COLORS, DataConfig
 
 TRAIN, TEST = "train", "test"
-Listing = tuple[list[Path], np.ndarray]
+SHOWN = 20  # broken files that are named
+# 16 bits become 8: values below 2^12 (a camera's 12 bits) would keep 16 levels or fewer.
+FEWEST_LEVELS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Picture files with their classes, in the order of classes and names.
+
+    Args:
+        paths: of the files, all of them whole.
+        headers: what each says of itself.
+        labels: int64 [n].
+        notes: what is to be said of the files that are not among them.
+    """
+
+    paths: list[Path]
+    headers: list[Header]
+    labels: np.ndarray
+    notes: Notes
 
 
 def open_folder(config: DataConfig) -> Pool:
-    """Lists a folder; its pictures are opened when their rows are read, and only those.
+    """Lists a folder and checks that its files are whole; pictures are decoded when they are read.
 
     Raises:
-        DataError: no such folder, no classes, a class without pictures.
+        DataError: no such folder, no classes, a class without pictures, broken files.
     """
     root = Path(config.path or "").expanduser()
     training, test = _parts(root)
     names = check_class_names([folder.name for folder in _folders(training)], str(training))
-    paths, labels = _listed(training, names)
+    parts = [_listed(training, names, names)]
+    if test is not None:
+        parts.append(_listed(test, _test_classes(test, names), names))
+    parts = _whole(parts, root, config.skip_broken)
+    pictures = parts[0]
     return Pool(
+        name=short_name(root),
         place=str(root),
-        labels=labels,
+        labels=pictures.labels,
         class_names=names,
-        read=partial(_read, config, paths),
+        read=partial(_read, config, pictures),
         raw_max=PICTURE_MAX,
-        read_test=None if test is None else partial(_read_test, config, test, names),
+        read_test=None if test is None else partial(_read_test, config, parts[1]),
+        notes=tuple(note for part in parts for note in part.notes),
     )
 
 
@@ -69,67 +93,150 @@ def _folders(root: Path) -> list[Path]:
     return sorted(path for path in found if not path.name.startswith((".", "__MACOSX")))
 
 
-def _listed(root: Path, names: Sequence[str]) -> Listing:
-    """All pictures of the classes, sorted by class and file name."""
-    files = [_pictures(root / name) for name in names]
-    for name, found in zip(names, files, strict=True):
-        if not found:
-            raise DataError(
-                f"{root / name}: no pictures directly in this class folder (PNG, JPEG, ...); "
-                "add some or remove the folder"
-            )
-    labels = np.repeat(np.arange(len(names)), [len(found) for found in files])
-    return [path for found in files for path in found], labels.astype(np.int64)
+def _test_classes(root: Path, names: Sequence[str]) -> list[str]:
+    """The classes that the test folder has; they are among those of training."""
+    present = [folder.name for folder in _folders(root)]
+    unknown = [name for name in present if name not in names]
+    if unknown or not present:
+        raise DataError(
+            f"{root}: {'class ' + unknown[0] if unknown else 'nothing in it'}, expected folders "
+            f"named as in {root.parent / TRAIN}: {', '.join(names)}; rename or move its pictures"
+        )
+    return present
 
 
-def _pictures(folder: Path) -> list[Path]:
-    """The files whose names end like an image's; others are counted in the log."""
+def _listed(root: Path, classes: Sequence[str], names: Sequence[str]) -> Pictures:
+    """All pictures of some of the classes; nothing is opened."""
+    paths: list[Path] = []
+    labels: list[int] = []
+    notes: list[str] = []
+    for name in classes:
+        found, others = _pictures(root / name)
+        paths += found
+        labels += [names.index(name)] * len(found)
+        notes += others
+    return Pictures(paths, [], np.array(labels, np.int64), (*_beside(root), *notes))
+
+
+def _beside(root: Path) -> Notes:
+    """Says how many files stand beside the class folders."""
+    files = [path.name for path in root.iterdir() if path.is_file() and path.name[0] != "."]
+    return (f"{root}: {_files(files)} beside the class folders not read",) if files else ()
+
+
+def _files(names: Sequence[str]) -> str:
+    return f"{len(names)} file{'s' if len(names) > 1 else ''} ({sorted(names)[0]})"
+
+
+def _pictures(folder: Path) -> tuple[list[Path], list[str]]:
+    """The files whose names end like an image's, and what is to be said of the others."""
     from PIL import Image
 
     known = {end for end, kind in Image.registered_extensions().items() if kind in Image.OPEN}
     files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    found = [path for path in files if path.suffix.lower() in known]
     others = [path.name for path in files if path.suffix.lower() not in known]
-    if others:
-        _LOG.warning("%s: %d files are no pictures, such as %s", folder, len(others), others[0])
-    return [path for path in files if path.suffix.lower() in known]
+    deeper = [below.name for below in _folders(folder)]
+    if not found:
+        inside = f"; it has folders ({deeper[0]}/), which are not looked into" if deeper else ""
+        raise DataError(
+            f"{folder}: no pictures directly in this class folder (PNG, JPEG, ...){inside}; add "
+            "some or remove the folder"
+        )
+    notes = [f"{folder}: {_files(others)} no pictures, not read"] if others else []
+    if deeper:
+        notes.append(f"{folder}: folders in it not read ({', '.join(deeper[:3])})")
+    return found, notes
+
+
+def _whole(parts: Sequence[Pictures], root: Path, skip: bool) -> list[Pictures]:
+    """The parts without their broken files, or all broken files in one error."""
+    checked = [_checked(part.paths) for part in parts]
+    broken = [each for part in checked for each in part if isinstance(each, DataError)]
+    if broken and not skip:
+        more = f"\nand {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
+        total = sum(len(part) for part in checked)
+        raise DataError(
+            "\n".join(str(error) for error in broken[:SHOWN]) + more + f"\n{root}: {len(broken)} "
+            f"of {total} pictures cannot be read; repair or remove them, or go on without them "
+            "with data.skip_broken true"
+        )
+    return [_kept(*pair) for pair in zip(parts, checked, strict=True)]
+
+
+def _checked(paths: Sequence[Path]) -> list[Header | DataError]:
+    def check(path: Path) -> Header | DataError:
+        try:
+            return check_whole(path)
+        except DataError as error:
+            return error
+
+    with ThreadPoolExecutor() as threads:
+        return list(threads.map(check, paths))
+
+
+def _kept(part: Pictures, checked: Sequence[Header | DataError]) -> Pictures:
+    rows = [row for row, header in enumerate(checked) if isinstance(header, Header)]
+    left_out = [str(error) for error in checked if isinstance(error, DataError)]
+    notes = part.notes
+    if left_out:
+        notes += (f"broken: {len(left_out)} of {len(checked)} pictures left out", *left_out[:SHOWN])
+    return Pictures(
+        [part.paths[row] for row in rows],
+        [header for header in checked if isinstance(header, Header)],
+        part.labels[rows],
+        notes,
+    )
 
 
 def _read(
-    config: DataConfig, paths: Sequence[Path], rows: np.ndarray, shape: Shape | None
-) -> np.ndarray:
+    config: DataConfig, pictures: Pictures, rows: np.ndarray, shape: Shape | None
+) -> tuple[np.ndarray, Notes]:
     """Decodes some of the pictures: uint8 [len(rows), h, w, c]."""
-    chosen = [paths[row] for row in rows]
-    height, width, channels = shape or _common_shape(config, chosen)
-    images = np.empty((len(chosen), height, width, channels), np.uint8)
+    headers = [pictures.headers[row] for row in rows]
+    height, width, channels = shape or _common_shape(config, headers)
+    images = np.empty((len(rows), height, width, channels), np.uint8)
 
     def fill(place: int) -> None:
-        images[place] = read_image(chosen[place], height, width, channels)
+        path = pictures.paths[rows[place]]
+        images[place] = read_image(path, height, width, channels)
 
     # PIL lets go of the interpreter while it decodes.
     with ThreadPoolExecutor() as threads:
-        list(threads.map(fill, range(len(chosen))))
-    return images
+        list(threads.map(fill, range(len(rows))))
+    return images, (*_sizes(headers, images.shape[1:]), *_depths(headers, images))
 
 
-def _common_shape(config: DataConfig, paths: Sequence[Path]) -> Shape:
+def _common_shape(config: DataConfig, headers: Sequence[Header]) -> Shape:
     """The size and the channels that the settings ask for, or that suit these pictures."""
-    if config.image_height and config.image_width and config.color != "auto":
-        return config.image_height, config.image_width, COLORS[config.color]
-    with ThreadPoolExecutor() as threads:
-        headers = list(threads.map(read_header, paths))
     height = config.image_height or round(median(header.height for header in headers))
     width = config.image_width or round(median(header.width for header in headers))
     color = _auto_color(headers) if config.color == "auto" else config.color
-    resized = sum((header.height, header.width) != (height, width) for header in headers)
-    _LOG.info(
-        "%d pictures are read as %d x %d (height x width) %s; %d of them are resized",
-        len(paths),
-        height,
-        width,
-        color,
-        resized,
-    )
     return height, width, COLORS[color]
+
+
+def _sizes(headers: Sequence[Header], shape: Shape) -> Notes:
+    height, width, channels = shape
+    resized = sum((header.height, header.width) != (height, width) for header in headers)
+    color = {count: name for name, count in COLORS.items()}[channels]
+    return (
+        f"pictures: read as {height} x {width} (height x width) {color}, "
+        f"{resized} of {len(headers)} resized",
+    )
+
+
+def _depths(headers: Sequence[Header], images: np.ndarray) -> Notes:
+    """Says that 16 bits become 8, and refuses it where next to nothing would be left."""
+    deep = [row for row, header in enumerate(headers) if header.deep]
+    if not deep:
+        return ()
+    if images[deep].max() < FEWEST_LEVELS:
+        raise DataError(
+            f"{len(deep)} pictures have 16 bits, but no value above {FEWEST_LEVELS << 8}: of the "
+            "upper 8 bits, which are read, almost nothing is left; give the samples as an .npz of "
+            "uint16 with data.value_range, or stretch the pictures to 16 bits"
+        )
+    return (f"pictures: {len(deep)} have 16 bits, of which the upper 8 are read",)
 
 
 def _auto_color(headers: Sequence[Header]) -> str:
@@ -139,16 +246,7 @@ def _auto_color(headers: Sequence[Header]) -> str:
     return "rgba" if all(header.alpha for header in headers) else "rgb"
 
 
-def _read_test(config: DataConfig, root: Path, names: Sequence[str], shape: Shape) -> Labelled:
-    """Reads the test folder, whose classes are among those of training."""
-    present = [folder.name for folder in _folders(root)]
-    unknown = [name for name in present if name not in names]
-    if unknown or not present:
-        raise DataError(
-            f"{root}: {'class ' + unknown[0] if unknown else 'nothing in it'}, expected folders "
-            f"named as in {root.parent / TRAIN}: {', '.join(names)}; rename or move its pictures"
-        )
-    paths, labels = _listed(root, present)
-    known = np.array([names.index(name) for name in present], np.int64)
-    rows = np.arange(len(paths))
-    return Labelled(_read(config, paths, rows, shape), known[labels], rows)
+def _read_test(config: DataConfig, pictures: Pictures, shape: Shape) -> Labelled:
+    rows = np.arange(len(pictures.paths))
+    images, _ = _read(config, pictures, rows, shape)
+    return Labelled(images, pictures.labels, rows)

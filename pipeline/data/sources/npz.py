@@ -1,4 +1,4 @@
-"""A user's own .npz file: x, y, optionally x_test and y_test, and class_names."""
+"""A user's own .npz file: x and y, or Keras' x_train and y_train; a test set and class names."""
 
 from __future__ import annotations
 
@@ -7,36 +7,64 @@ import zlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from hintlite.errors import DataError
-from hintlite.pipeline.data.sources.arrays import pool_of_arrays
+from hintlite.pipeline.data.sources.arrays import TestOutline, pool_of_arrays, short_name
 from hintlite.pipeline.data.sources.source import Pool
 from hintlite.pipeline.settings.data import DataConfig
 
-TRAINING = ("x", "y")
+TRAINING, KERAS = ("x", "y"), ("x_train", "y_train")
 TEST = ("x_test", "y_test")
 NAMES = "class_names"
 
 
 def open_npz(config: DataConfig) -> Pool:
-    """Offers x and y of the file; x_test and y_test stay closed until they are read.
+    """Offers the training arrays of the file; the images of x_test stay closed until they are read.
 
     Raises:
-        DataError: no such file, not an .npz, missing arrays, or arrays that checks.py refuses.
+        DataError: no such file, not an .npz, missing arrays, or arrays that are refused.
     """
     path = Path(config.path or "").expanduser()
     present = present_in(path)
     _refuse_half_a_test(path, present)
-    images, labels = read_members(path, TRAINING)
+    training = _training_members(path, present)
+    images, labels = read_members(path, training)
+    tested = TEST[0] in present
+    outline = _outline(path) if tested else None
     return pool_of_arrays(
         images,
         labels,
         str(path),
         _class_names(path) if NAMES in present else None,
-        read_test=partial(read_members, path, TEST) if TEST[0] in present else None,
+        read_test=partial(read_members, path, TEST) if tested else None,
+        outline=outline,
+        name=short_name(path),
+        notes=_unread(present, (*training, *TEST, NAMES)),
     )
+
+
+def _outline(path: Path) -> TestOutline:
+    """What can be told of the test part while its images stay closed."""
+    return TestOutline(read_member(path, TEST[1]), shape_of(path, TEST[0]))
+
+
+def _training_members(path: Path, present: Sequence[str]) -> tuple[str, str]:
+    """x and y, or x_train and y_train."""
+    both = [name for name in (*TRAINING, *KERAS) if name in present]
+    if TRAINING[0] in both and KERAS[0] in both:
+        raise DataError(
+            f"{path}: holds both {TRAINING[0]} and {KERAS[0]}; save the training images under one "
+            "of the two names"
+        )
+    return KERAS if KERAS[0] in present else TRAINING
+
+
+def _unread(present: Sequence[str], read: Sequence[str]) -> list[str]:
+    others = [name for name in present if name not in read]
+    return [f"file: {', '.join(others)} not read"] if others else []
 
 
 def _refuse_half_a_test(path: Path, present: Sequence[str]) -> None:
@@ -103,7 +131,31 @@ def read_member(path: Path, name: str) -> np.ndarray:
         with np.load(path, allow_pickle=False) as archive:
             return np.asarray(archive[name])
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(
-            f"{path}: array {name} cannot be read ({error}); save numbers of one shape a sample, "
-            "np.stack(samples), not Python objects"
-        ) from error
+        raise _unreadable(path, name, error) from error
+
+
+def shape_of(path: Path, name: str) -> tuple[int, ...]:
+    """The shape that the header of an array states; its values stay unread.
+
+    Raises:
+        DataError: no array's header.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
+            version = np.lib.format.read_magic(file)
+            read: Any = np.lib.format.read_array_header_1_0
+            if version >= (2, 0):
+                read = np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(file)
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise _unreadable(path, name, error) from error
+    if dtype.hasobject:
+        raise _unreadable(path, name, ValueError("it holds Python objects"))
+    return tuple(shape)
+
+
+def _unreadable(path: Path, name: str, error: Exception) -> DataError:
+    return DataError(
+        f"{path}: array {name} cannot be read ({error}); save numbers of one shape a sample, "
+        "np.stack(samples), or text, np.array(labels, str), not Python objects"
+    )

@@ -1,4 +1,4 @@
-"""What a source offers: a function from settings to a Pool, which reads images when asked."""
+"""What a source offers: a Pool, which reads images when asked."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from hintlite.pipeline.settings.data import DataConfig
 
 Shape: TypeAlias = tuple[int, int, int]
+Notes: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,25 +31,42 @@ class Labelled:
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """The samples that a source offers; nothing of its own test set has been opened.
+    """The samples that a source offers; no image of its own test set has been opened.
 
     Args:
+        name: of the samples, to be shown: the data set's, the file's, or what the user calls them.
         place: the file, folder or data set, for messages.
         labels: int64 [n], of the training part, or of all samples where there is no test part.
         class_names: one a label value.
-        read: (rows, shape) -> raw images of these rows [len(rows), h, w, c]. The shape is None
-            for the first reading; folders resize to it.
+        read: (rows, shape) -> raw images of these rows [len(rows), h, w, c], and what is to be
+            said of them. The shape is None for the first reading; folders resize to it.
         raw_max: the raw value of full brightness, 255 for uint8 pictures; None for floating
             point, whose range only the samples tell.
         read_test: shape -> the source's own test samples; None where a part must be split off.
+        notes: what was understood of the samples, one line each.
     """
 
+    name: str
     place: str
     labels: np.ndarray
     class_names: tuple[str, ...]
-    read: Callable[[np.ndarray, Shape | None], np.ndarray]
+    read: Callable[[np.ndarray, Shape | None], tuple[np.ndarray, Notes]]
     raw_max: float | None
     read_test: Callable[[Shape], Labelled] | None = None
+    notes: Notes = ()
 
 
-Source: TypeAlias = Callable[[DataConfig], Pool]
+Opener: TypeAlias = Callable[[DataConfig], Pool]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Samples that a Python program hands in, from `from_arrays` or `from_tf_dataset`.
+
+    Args:
+        name: what the user calls them.
+        open: settings -> the samples.
+    """
+
+    name: str
+    open: Opener

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ def from_tf_dataset(
     test: Any | None = None,
     class_names: Sequence[str] | None = None,
     raw_max: float | None = None,
+    name: str = "tf.data.Dataset",
 ) -> Source:
     """Makes a source of datasets, for `load_training(config, source)`.
 
@@ -28,27 +30,36 @@ def from_tf_dataset(
 
     Args:
         train: finite tf.data.Dataset of (image, label), batched or not; images [h, w] or
-            [h, w, c], labels whole numbers from 0.
+            [h, w, c], labels whole numbers from 0, text, or one-hot [classes].
         test: the same, kept for the one evaluation; a part is split off train without it.
-        class_names: one a label value; the numbers themselves by default.
+        class_names: one a label value; by default the labels' own names, or the numbers.
         raw_max: the raw value of full brightness, where it is not uint8's 255.
+        name: what the samples are called on the terminal and in reports.
 
     Returns:
         The source.
 
     Raises:
-        DataError: endless, empty, other elements, or samples that checks.py refuses.
+        DataError: endless, empty, other elements, or samples that cannot be used.
     """
     images, labels = _gathered(train, "the training dataset")
-    read_test = None if test is None else (lambda: _gathered(test, "the test dataset"))
+    if test is not None:
+        _check_finite(test, "the test dataset")
+        _is_batched(test, "the test dataset")
     pool = pool_of_arrays(
-        images, labels, "the training dataset", class_names, raw_max, read_test=read_test
+        images,
+        labels,
+        "the training dataset",
+        class_names,
+        raw_max,
+        read_test=None if test is None else partial(_gathered, test, "the test dataset"),
+        name=name,
     )
 
-    def source(_config: DataConfig) -> Pool:
+    def opened(_config: DataConfig) -> Pool:
         return pool
 
-    return source
+    return Source(name, opened)
 
 
 def _gathered(dataset: Any, place: str) -> tuple[np.ndarray, np.ndarray]:
@@ -98,10 +109,15 @@ def _is_batched(dataset: Any, place: str) -> bool:
         )
     if label.rank == 0:
         return False
-    if spec[1].dtype.is_floating or not image[:1].is_compatible_with(label[:1]):
+    if image.rank == 4 or label.rank == 2:
+        return True
+    if image.rank == 2 or (label[0] is not None and image[0] != label[0]):
+        return False  # one-hot
+    if label[0] is not None:
         raise DataError(
-            f"{place}: labels are {spec[1].dtype.name} {label}, which looks one-hot; expected "
-            "whole numbers: .map(lambda image, label: (image, tf.argmax(label, -1)))"
+            f"{place}: images {image} with labels {label} may be one coloured picture with a "
+            f"one-hot label, or a batch of {label[0]} grey ones; use .batch(32), or give grey "
+            "pictures their axis of channels"
         )
     return True
 

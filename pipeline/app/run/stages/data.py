@@ -53,6 +53,7 @@ def _work(context: Context, folder: Path) -> None:
     data.split_indices().save(folder / SPLITS)
     facts = {
         "source": context.config.data.source,
+        "name": data.name,
         "fingerprint": data.fingerprint,
         "input_shape": list(data.input_shape),
         "raw_dtype": data.raw_dtype,
@@ -61,10 +62,14 @@ def _work(context: Context, folder: Path) -> None:
         "train": len(data.train),
         "validation": len(data.validation),
         "calibration": len(data.calibration),
+        "values": None if data.values is None else data.values.to_dict(),
+        "notes": list(data.notes),
     }
     write_whole(folder / FACTS, json.dumps(facts, indent=1))
+    for note in data.notes:
+        context.terminal.say(note)
     context.terminal.say(
-        f"data: {context.config.data.source}, {len(data.train)} to train on, "
+        f"data: {data.name}, {len(data.train)} to train on, "
         f"{len(data.validation)} to validate, {len(data.calibration)} of the training part to "
         f"calibrate, images {data.input_shape}, {len(data.class_names)} classes"
     )
