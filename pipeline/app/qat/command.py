@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hintlite.files import write_whole
 from hintlite.pipeline.app.qat.options import qat_config, quantize_config
-from hintlite.pipeline.app.qat.subject import check_feeding, read_subject
+from hintlite.pipeline.app.qat.subject import check_feeding, read_data, read_subject
 from hintlite.pipeline.app.run.console import LOG, Terminal, logged
 from hintlite.pipeline.app.run.context import CONVERSION_LIBRARIES, StageError, fresh_session
 from hintlite.pipeline.app.run.folder import RunFolder, Stage
@@ -22,6 +22,7 @@ from hintlite.pipeline.runs.layout import FLOAT, INT8, INT8_PTQ
 
 if TYPE_CHECKING:
     from hintlite.deploy.convert.verify import Bounds
+    from hintlite.pipeline.data.training_data import TrainingData
     from hintlite.pipeline.qat.job import Job
 
 NAME = "model"  # folder in --out that holds the outcome
@@ -47,10 +48,12 @@ def qat(options: Mapping[str, Any]) -> int:
     out = Path(options["out"] or model.with_name(f"{model.stem}_qat"))
     folder, terminal = RunFolder(out), Terminal()
     with folder.lock(), logged(out / LOG, options["verbose"]):
+        with terminal.task("reading the data"):
+            data = read_data(options, terminal)
         with terminal.task("loading TensorFlow"):
             _prepare(options)
         with fresh_session(options["seed"]):
-            job = _Work(options, terminal)
+            job = _Work(options, terminal, data)
             job.check()
             if not folder.complete(job.stage()):
                 terminal.say(f"{out / NAME}: up to date")
@@ -74,11 +77,12 @@ class _Work:
     Args:
         options: of the command.
         terminal: shows progress.
+        data: that the model is converted for.
     """
 
-    def __init__(self, options: Mapping[str, Any], terminal: Terminal) -> None:
+    def __init__(self, options: Mapping[str, Any], terminal: Terminal, data: TrainingData) -> None:
         self.options, self.terminal = options, terminal
-        self.subject = read_subject(options)
+        self.subject = read_subject(options, data)
         self.qat, self.bounds = qat_config(options), quantize_config(options)
 
     def check(self) -> None:

@@ -127,7 +127,7 @@ def check_qat(options: Mapping[str, Any]) -> None:
     if not options["epochs"] and (options["teacher"] or options["control"]):
         raise WrongUseError("--epochs 0 trains nothing: leave out --teacher and --control")
     try:
-        qat_config(options), quantize_config(options), data_config(options, (1, 1, 1))
+        qat_config(options), quantize_config(options), data_config(options)
     except SettingsError as error:
         raise WrongUseError(str(error)) from error
 
@@ -151,14 +151,8 @@ def quantize_config(options: Mapping[str, Any]) -> QuantizeConfig:
     )
 
 
-def data_config(options: Mapping[str, Any], input_shape: tuple[int, ...]) -> DataConfig:
-    """The samples that --data names.
-
-    Args:
-        options: of the command.
-        input_shape: (h, w, c) of the model, to which the images of a folder are resized; a size
-            that the model leaves open (None) is the median of the images.
-    """
+def data_config(options: Mapping[str, Any]) -> DataConfig:
+    """The samples that --data names."""
     from hintlite.pipeline.settings.data import AugmentConfig
 
     augmentation = AugmentConfig(flip=options["flip"], shift=options["shift"])
@@ -166,10 +160,6 @@ def data_config(options: Mapping[str, Any], input_shape: tuple[int, ...]) -> Dat
     if options["data"] not in NAMED:
         path = Path(options["data"])
         more = {"source": "folder" if path.is_dir() else "npz", "path": str(path)}
-    if more["source"] == "folder":
-        height, width, channels = input_shape
-        color = {1: "grayscale", 3: "rgb", 4: "rgba"}.get(channels, "auto")
-        more |= {"image_height": height, "image_width": width, "color": color}
     return DataConfig(
         limit=options["limit"],
         calibration_samples=options["calibration_samples"],

@@ -35,13 +35,37 @@ class Subject:
     data: TrainingData
 
 
-def read_subject(options: Mapping[str, Any]) -> Subject:
-    """Reads the model and the data, and refuses what does not fit together.
+def read_data(options: Mapping[str, Any], terminal: Terminal) -> TrainingData:
+    """Reads the data and says what was understood of it; no library is loaded for that.
+
+    Args:
+        options: of the command, already checked.
+        terminal: where it is said.
+
+    Raises:
+        DataError: samples that cannot be used.
+    """
+    from hintlite.models.settings import NetworkConfig
+    from hintlite.pipeline.data.given_teacher import check_given, fitted
+    from hintlite.pipeline.data.load import load_training
+
+    model = NetworkConfig(family="keras_file", path=options["model"])
+    config = fitted(data_config(options), model)
+    data = load_training(config)
+    check_given(data, config, model)
+    for note in data.notes:
+        terminal.say(note)
+    return data
+
+
+def read_subject(options: Mapping[str, Any], data: TrainingData) -> Subject:
+    """Reads the model, and refuses data that it does not fit.
 
     Sizes that a model leaves open are those of the data.
 
     Args:
         options: of the command, already checked.
+        data: from `read_data`.
 
     Raises:
         NetworkError: a file that is no .keras file, or cannot be loaded.
@@ -52,11 +76,9 @@ def read_subject(options: Mapping[str, Any]) -> Subject:
     from hintlite.models.keras_file import read_keras_file
     from hintlite.models.taps import with_taps
     from hintlite.pipeline.data.calibration import check_calibration
-    from hintlite.pipeline.data.load import load_training
 
     path, teacher_path = Path(options["model"]), options["teacher"]
     network = _with_single_output(read_keras_file(str(path)))
-    data = load_training(data_config(options, tuple(network.inputs[0].shape[1:])))
     check_calibration(data)
     network, teacher = bound(network, data.input_shape), None
     _check_fit(str(path), network, data)

@@ -51,6 +51,8 @@ def _run_locked(command: Command, config: RunConfig, folder: RunFolder, terminal
     path = folder.path
     samples = RunSamples(config.data, folder, rereads=command.name in REREAD)
     context = Context(config, folder, terminal, samples, _tensorboard(command, path))
+    if command.name in REREAD:
+        _check_samples(samples, config, terminal)
     with terminal.task("loading TensorFlow"):
         prepare_tensorflow(config)
     if command.name != "run":
@@ -62,6 +64,15 @@ def _run_locked(command: Command, config: RunConfig, folder: RunFolder, terminal
             return
         for place in run_one(context, command.name, command.options):
             terminal.say(f"{command.name}: {path / place}")
+
+
+def _check_samples(samples: RunSamples, config: RunConfig, terminal: Terminal) -> None:
+    """Reads the samples where they are read at all, so that wrong ones are told of at once."""
+    from hintlite.pipeline.data.given_teacher import check_given
+
+    with terminal.task("reading the data"):
+        if samples.kept_fingerprint is None:
+            check_given(samples.data, config.data, config.teacher)
 
 
 @contextmanager

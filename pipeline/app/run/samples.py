@@ -58,7 +58,7 @@ class RunSamples:
 
         if self.loaded is not None:
             return self.loaded
-        if self.source is None and self.is_gone:
+        if self.source is None and self.is_gone and self.was_there:
             if self.kept_fingerprint is not None and isinstance(self.kept, TrainingData):
                 return self.kept
             raise RunError(self.gone("a training, --method qat or a changed setting of the data"))
@@ -98,6 +98,11 @@ class RunSamples:
         if settings["data"] != self.settings() or not same_place:
             return None
         return str(settings["fingerprint"])
+
+    @property
+    def was_there(self) -> bool:
+        """Whether the samples are those of a run, or can come from Python alone."""
+        return self.config.source == FROM_PYTHON or self.folder.found(DATA) is not None
 
     @property
     def can_change(self) -> bool:

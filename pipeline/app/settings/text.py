@@ -16,6 +16,7 @@ from hintlite.models.settings import NetworkConfig
 from hintlite.pipeline.app.cli.parser import Parser
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.settings.known import check_settings
+from hintlite.pipeline.data.given_teacher import fitted
 from hintlite.pipeline.settings.run import RunConfig
 
 
@@ -88,7 +89,8 @@ def config_of(parser: Parser, arguments: Any) -> RunConfig:
         instance = parser.instantiate(arguments)
         config = RunConfig(**{key: instance[key] for key in asdict(RunConfig())})
         _check_arms(config)
-        return absolute(config)
+        config = absolute(config)
+        return replace(config, data=fitted(config.data, config.teacher))
     except (HintliteError, ValueError, TypeError) as error:
         raise WrongUseError(str(error)) from error
 

@@ -1,0 +1,69 @@
+"""What a teacher of the user's own asks of the samples, told before anything is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hintlite.errors import DataError
+from hintlite.models.keras_input import input_sizes
+from hintlite.models.settings import NetworkConfig
+from hintlite.pipeline.settings.data import COLORS, Color, DataConfig
+
+if TYPE_CHECKING:
+    from hintlite.pipeline.data.training_data import TrainingData
+
+
+def fitted(config: DataConfig, teacher: NetworkConfig) -> DataConfig:
+    """The settings, in which pictures of a folder become what a given teacher takes.
+
+    Args:
+        config: the settings; sizes and colours that they state are left alone.
+        teacher: of the family "keras_file", or another, which takes any pictures.
+    """
+    sizes = _sizes(teacher)
+    if config.source != "folder" or sizes is None or len(sizes) != 3:
+        return config
+    height, width, channels = sizes
+    names: dict[int | None, Color] = {count: name for name, count in COLORS.items()}
+    return replace(
+        config,
+        image_height=config.image_height or height,
+        image_width=config.image_width or width,
+        color=names.get(channels, "auto") if config.color == "auto" else config.color,
+    )
+
+
+def check_given(data: TrainingData, config: DataConfig, teacher: NetworkConfig) -> None:
+    """Refuses samples of another shape than a given teacher takes, and a guessed range of values.
+
+    Raises:
+        DataError: says both shapes; or which settings state the range.
+    """
+    sizes = _sizes(teacher)
+    if sizes is None:
+        return
+    shape = data.input_shape
+    if len(sizes) != 3 or any(a not in (None, b) for a, b in zip(sizes, shape, strict=True)):
+        taken = ", ".join("any" if size is None else str(size) for size in sizes)
+        cure = "state data.image_height, data.image_width and data.color, or leave them out"
+        raise DataError(
+            f"{teacher.path} takes images of shape ({taken}), but the data has {shape}: "
+            + (cure if config.source == "folder" else "give data of that size")
+        )
+    values = data.values
+    if values is None or values.certain or config.normalization != "unit":
+        return
+    if values.taken is None or values.taken[0] < 0:
+        raise DataError(
+            f"{data.name}: values from {values.low:g} to {values.high:g}, and {teacher.path} was "
+            "trained on one range of them, which they do not tell: data.normalization raw feeds it "
+            "the values as they are; data.value_range, such as '[-1, 1]', says what becomes 0 and 1"
+        )
+
+
+def _sizes(teacher: NetworkConfig) -> tuple[int | None, ...] | None:
+    if teacher.family != "keras_file" or teacher.path is None:
+        return None
+    return input_sizes(Path(teacher.path))
