@@ -16,7 +16,7 @@ from hintlite.pipeline.data.checks import check_class_names
 from hintlite.pipeline.data.picture import PICTURE_MAX, Header, check_whole, read_image
 from hintlite.pipeline.data.sources.arrays import short_name
 from hintlite.pipeline.data.sources.source import Labelled, Notes, Pool, Shape
-from hintlite.pipeline.settings.data import COLORS, DataConfig
+from hintlite.pipeline.settings.data import COLORS, Color, DataConfig
 
 TRAIN, TEST = "train", "test"
 SHOWN = 20  # broken files that are named
@@ -239,7 +239,7 @@ def _depths(headers: Sequence[Header], images: np.ndarray) -> Notes:
     return (f"pictures: {len(deep)} have 16 bits, of which the upper 8 are read",)
 
 
-def _auto_color(headers: Sequence[Header]) -> str:
+def _auto_color(headers: Sequence[Header]) -> Color:
     """Grayscale if all pictures are, rgba if all have transparency, rgb otherwise."""
     if all(header.gray for header in headers):
         return "grayscale"
