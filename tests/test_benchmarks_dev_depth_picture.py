@@ -86,7 +86,8 @@ def test_the_command_draws_both_panels(study, tmp_path, monkeypatch, capsys):
     root = ElementTree.fromstring(out.read_text())
     texts = {"".join(node.itertext()).strip() for node in root.iter() if node.tag.endswith("text")}
     assert {"with batch normalization", "without", "plain", "hints + KD", "12"} <= texts
-    assert "plain: trains up to 12 convolutions" in root.attrib["aria-label"]
+    described = root.find("{http://www.w3.org/2000/svg}desc").text
+    assert "plain: trains up to 12 convolutions" in described
     assert float(root.attrib["width"]) > float(root.attrib["height"])
 
 

@@ -34,8 +34,9 @@ def test_balanced_figures_stand_beside_accuracy_where_classes_are_uneven(tmp_pat
         "labels": np.array([0, 0, 0, 0, 0, 0, 1, 2]),
         "kd:int8": logits(CHOICES["hint+kd:int8"]),
     }
-    heading, *_, last = lines_of(facts | {"scores": scores(uneven)})
-    assert "balanced accuracy precision (macro) F1 (macro)" in heading
+    first, second, *_, last = lines_of(facts | {"scores": scores(uneven)})
+    assert first == "test accuracy balanced precision F1"
+    assert "(95 % interval) accuracy (macro) (macro)" in second
     assert last.count("%") == 4
     assert len(LABELS) == len(uneven["labels"])
 

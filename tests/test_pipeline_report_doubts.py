@@ -41,10 +41,15 @@ def test_a_sound_run_has_no_doubts():
 def test_a_teacher_that_finds_no_fault_is_at_chance_though_it_is_right_on_96_percent():
     facts = answers("teacher:float32", [0] * 312, [0] * 300 + [1] * 12)
     assert facts["scores"]["teacher:float32"]["accuracy"] == pytest.approx(0.9615, abs=1e-4)
-    first, second = doubts(facts)
-    assert first.startswith("The teacher is at chance level: on average it finds 50.00")
-    assert "range of values" in first
-    assert second.startswith("Teacher, float32 gives one answer, “ok”, to every test sample")
+    (line,) = doubts(facts)
+    assert line.startswith("The teacher is at chance level: on average it finds 50.00")
+    assert "It answers “ok” to every test sample." in line
+    assert "teacher_training.class_weights balanced" in line  # the likely cause
+
+
+def test_of_an_even_teacher_at_chance_the_range_of_values_is_the_likely_cause():
+    (line,) = doubts(answers("teacher:float32", [0, 1] * 20, [0] * 20 + [1] * 20))
+    assert "range of values" in line
 
 
 @pytest.mark.parametrize(
@@ -66,8 +71,8 @@ def test_guessing_is_told_by_the_mean_recall(recall, support, guessing):
 def test_a_collapsed_student_is_named_with_its_answer():
     found = doubts(answers("kd:int8", [1] * 20, [0] * 10 + [1] * 10))
     assert found == [
-        "Student, KD, INT8 gives one answer, “fault”, to every test sample: it has collapsed, and "
-        "its accuracy is the share of that class."
+        "Student, KD, INT8 answers “fault” to every test sample: it has collapsed, and its "
+        "accuracy is the share of that class."
     ]
 
 
@@ -106,7 +111,7 @@ def test_the_page_and_report_json_say_it(tmp_path):
     rehash(run, "evaluate", "predictions.npz")
     write_report([run], tmp_path / "r.html", tmp_path / "r.json")
     (line,) = json.loads((tmp_path / "r.json").read_text())["doubts"]
-    assert line.startswith("Student alone, INT8 gives one answer, “dog”")
+    assert line.startswith("Student alone, INT8 answers “dog” to every")
     assert '<section id="doubts"' in (tmp_path / "r.html").read_text()
 
 

@@ -53,7 +53,7 @@ def test_each_carries_its_legend_and_nothing_from_outside(pictures):
     for root in pictures.values():
         texts = {element.text for element in root.iter(f"{SVG}text")}
         assert {"teacher", "student alone", "student, hints + KD"} <= texts
-        assert {"hollow: float", "filled: INT8", "test accuracy, %"} <= texts
+        assert {"hollow: float", "filled: integers", "test accuracy, %"} <= texts
         text = ElementTree.tostring(root, encoding="unicode")
         assert re.findall(r"(?:src|href)=\"(?!#)[^\"]*", text) == []
         assert "sans-serif" in text

@@ -29,6 +29,7 @@ def test_the_student_stands_beside_both_teachers_with_intervals(report):
     assert "INT8 teacher 87.50 % (67.50 to 97.50)" in text
     assert "8.0 times faster than the float teacher; 2.0 times faster than the INT8" in text
     assert "10.0 times fewer than the teacher" in text
+    assert "2,296 bytes as large as the teacher" in text
 
 
 def test_a_doubtful_latency_is_marked_in_the_headline(report):
@@ -56,6 +57,18 @@ def test_a_student_that_is_slower_than_the_int8_teacher_is_called_slower(report)
     slower = [line for line in found if "slower" in line]
     assert slower == ["The student is slower than the INT8 teacher: 33.0 µs against 20.0 µs."]
     assert not [line for line in summary.headlines(report.facts) if "slower" in line]
+
+
+def test_latencies_within_the_noise_are_called_equal(report):
+    rows = [
+        row | ({"p50_us": 20.5} if (row["model"], row["precision"]) == ("hint+kd", "int8") else {})
+        for row in report.facts["rows"]
+    ]
+    facts = report.facts | {"rows": rows}
+    assert "as fast as the INT8 teacher" in text_of(
+        summary.render([Report("mine", report.path, facts)])
+    )
+    assert not [line for line in summary.headlines(facts) if "slower" in line]
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,48 @@ from hintlite.pipeline.report.collect import SCHEMA, collect
 from hintlite.pipeline.report.formats import count
 from hintlite.pipeline.report.markup import FOLDER, environment
 from hintlite.pipeline.report.palette import css_variables
-from hintlite.pipeline.report.registry import SECTIONS
 from hintlite.pipeline.report.section import Report, Section
-from hintlite.pipeline.report.subjects.phones import measured_elsewhere
+from hintlite.pipeline.report.subjects import (
+    accuracy,
+    comparison,
+    confusion,
+    devices,
+    doubts,
+    explanation,
+    hint_maps,
+    latency,
+    machine,
+    microcontrollers,
+    phones,
+    quantization,
+    reproduce,
+    summary,
+    table,
+    training,
+    unfinished,
+)
 from hintlite.pipeline.runs.reading import UnreadableError
 
+# The subjects of the page in their order.
+SUBJECTS: tuple[Any, ...] = (
+    unfinished,
+    summary,
+    doubts,
+    table,
+    comparison,
+    accuracy,
+    training,
+    confusion,
+    hint_maps,
+    quantization,
+    explanation,
+    latency,
+    devices,
+    microcontrollers,
+    phones,
+    machine,
+    reproduce,
+)
 _NUMBERS = re.compile(r"\[\n\s*((?:-?[\d.eE+-]+|null)(?:,\n\s*(?:-?[\d.eE+-]+|null))*)\n\s*\]")
 
 
@@ -47,13 +84,9 @@ def write_report(
     Raises:
         UnreadableError: one of them is no run folder, or none is given.
     """
-    if not runs:
-        raise UnreadableError("expected at least one run folder, got none")
-    reports = [
-        Report(name, run, collect(run)) for name, run in zip(report_names(runs), runs, strict=True)
-    ]
+    reports = read_reports(runs)
     if measured:
-        reports[0].facts["measured"] = measured_elsewhere(measured)
+        reports[0].facts["measured"] = phones.measured_elsewhere(measured)
     write_whole(html, page(reports))
     facts = [report.facts for report in reports]
     if json_path is not None:
@@ -62,12 +95,24 @@ def write_report(
     return facts
 
 
+def read_reports(runs: Sequence[Path]) -> list[Report]:
+    """What the page says of some runs.
+
+    Raises:
+        UnreadableError: one of them is no run folder, or none is given.
+    """
+    if not runs:
+        raise UnreadableError("expected at least one run folder, got none")
+    names = report_names(runs)
+    return [Report(name, run, collect(run)) for name, run in zip(names, runs, strict=True)]
+
+
 def page(reports: Sequence[Report]) -> str:
     """The page's HTML."""
     return html_page(
         [report.name for report in reports],
         [_about(report, len(reports) > 1) for report in reports],
-        [section for render in SECTIONS if (section := render(reports))],
+        [section for subject in SUBJECTS if (section := subject.render(reports))],
     )
 
 

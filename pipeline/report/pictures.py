@@ -13,13 +13,11 @@ from typing import Any
 from matplotlib.lines import Line2D
 
 from hintlite.files import write_whole
-from hintlite.pipeline.report.collect import collect
 from hintlite.pipeline.report.figure import DPI, drawing, standalone, to_picture
-from hintlite.pipeline.report.names import model_title
-from hintlite.pipeline.report.page import report_names
-from hintlite.pipeline.report.palette import INK, MARKERS, Look, look
+from hintlite.pipeline.report.page import read_reports
+from hintlite.pipeline.report.palette import Look
 from hintlite.pipeline.report.section import Report
-from hintlite.pipeline.report.series import model_look, model_names
+from hintlite.pipeline.report.series import legend_of
 from hintlite.pipeline.report.subjects.accuracy import AXES, Point, draw, points_of, summary_of
 from hintlite.pipeline.runs.reading import UnreadableError
 
@@ -40,8 +38,7 @@ def write_pictures(runs: Sequence[Path], folder: Path) -> list[Path]:
     Raises:
         UnreadableError: a folder that is no run, or runs of which no model was evaluated.
     """
-    names = report_names(runs)
-    reports = [Report(name, run, collect(run)) for name, run in zip(names, runs, strict=True)]
+    reports = read_reports(runs)
     written = []
     for field, label, title in AXES:
         points = points_of(reports, field)
@@ -65,46 +62,26 @@ def _picture(
 ) -> str:
     with drawing(height=HEIGHT, width=WIDTH) as (figure, axes):
         figure.set_layout_engine("constrained", w_pad=MARGIN, h_pad=MARGIN)
-        draw(figure, axes, reports, points, field, label)
         axes.set_title(title, loc="left", fontweight="bold", fontsize=12)
-        figure.legend(
-            handles=_handles(reports),
-            loc="outside lower center",
-            ncols=2,
-            frameon=False,
-            fontsize=9.5,
-        )
+        handles = [_handle(*entry) for entry in legend_of(reports)]
+        where: dict[str, Any] = {
+            "loc": "outside lower center",
+            "ncols": 2,
+            "frameon": False,
+            "fontsize": 9.5,
+        }
+        figure.legend(handles=handles, **where)
+        draw(figure, axes, reports, points, field, label)
         description = f"{summary_of(points)} Bars are 95 % intervals; up and to the left is better."
         return standalone(to_picture(figure, f"accuracy-{field}", title, description))
 
 
-def _handles(reports: Sequence[Report]) -> list[Line2D]:
-    """The legend: models, precisions and, if there are several, runs."""
-    several = len(reports) > 1
-    entries = [
-        (Look(INK, drawn.marker) if several else drawn, model_title(name), True)
-        for name in model_names(reports)
-        if (drawn := model_look(reports, name))
-    ]
-    entries += [(Look(INK, MARKERS[0]), "hollow: float", False)]
-    entries += [(Look(INK, MARKERS[0]), "filled: INT8", True)]
-    if several:
-        entries += [
-            (Look(look(1 + i).colour, MARKERS[1]), f"run {report.name}", True)
-            for i, report in enumerate(reports)
-        ]
-    return [_handle(*entry) for entry in entries]
-
-
 def _handle(drawn: Look, text: str, filled: bool) -> Line2D:
-    options: dict[str, Any] = {"markerfacecolor": drawn.colour if filled else "none"}
-    return Line2D(
-        [],
-        [],
-        linestyle="none",
-        marker=drawn.marker,
-        color=drawn.colour,
-        markeredgewidth=1.5,
-        label=text,
-        **options,
-    )
+    style: dict[str, Any] = {
+        "linestyle": "none",
+        "marker": drawn.marker,
+        "color": drawn.colour,
+        "markerfacecolor": drawn.colour if filled else "none",
+        "markeredgewidth": 1.5,
+    }
+    return Line2D([], [], label=text, **style)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +39,3 @@ class Section:
     title: str
     html: Markup
     note: str = ""
-
-
-# None where the runs have nothing of it.
-Renderer = Callable[[Sequence[Report]], Section | None]

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from hintlite.pipeline.report.figure import drawing, name_lines
 from hintlite.pipeline.report.markup import Column, heading, join, legend, table
 from hintlite.pipeline.report.names import model_title
-from hintlite.pipeline.report.palette import COLOURS, MARKERS, Look, look
+from hintlite.pipeline.report.palette import COLOURS, INK, MARKERS, Look, look
 from hintlite.pipeline.report.section import Report
 from hintlite.pipeline.runs.layout import INTEGER, TEACHER
 
@@ -65,24 +65,26 @@ def symbol(drawn: Look, filled: bool = True) -> Markup:
 
 def point_legend(reports: Sequence[Report]) -> Markup:
     """A legend of models, precisions and, if there are several, runs."""
-    ink = next(iter(COLOURS))
+    return legend([(symbol(drawn, filled), text) for drawn, text, filled in legend_of(reports)])
+
+
+def legend_of(reports: Sequence[Report]) -> list[tuple[Look, str, bool]]:
+    """What stands for which model, precision and run: its look, its name, whether it is filled."""
     several = len(reports) > 1
-    entries = []
-    for name in model_names(reports):
-        drawn = model_look(reports, name)
-        entries.append((symbol(Look(ink, drawn.marker) if several else drawn), model_title(name)))
-    entries += [
-        (symbol(Look(ink, MARKERS[0]), filled=False), "hollow: float"),
-        (symbol(Look(ink, MARKERS[0])), "filled: integers"),
+    looks = {name: model_look(reports, name) for name in model_names(reports)}
+    models = [
+        (Look(INK, drawn.marker) if several else drawn, model_title(name), True)
+        for name, drawn in looks.items()
     ]
-    if several:
-        entries += [
-            (symbol(Look(look(1 + i).colour, MARKERS[1])), f"run {report.name}")
-            for i, report in enumerate(reports)
-        ]
-    return legend(entries)
+    kinds = [(Look(INK, MARKERS[0]), kind, kind != HOLLOW) for kind in (HOLLOW, SOLID)]
+    runs = [
+        (Look(look(1 + i).colour, MARKERS[1]), f"run {report.name}", True)
+        for i, report in enumerate(reports)
+    ]
+    return [*models, *kinds, *(runs if several else ())]
 
 
+HOLLOW, SOLID = "hollow: float", "filled: integers"
 FILLED = "hollow float, filled integers"
 APART = 0.28  # of the distance of two models' lines: between the precisions of one model
 

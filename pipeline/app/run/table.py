@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 Facts = Mapping[str, Any]
 Row = Mapping[str, Any]
 BALANCED = {
-    "balanced_accuracy": "balanced accuracy",
-    "macro_precision": "precision (macro)",
-    "macro_f1": "F1 (macro)",
+    "balanced_accuracy": "balanced\naccuracy",
+    "macro_precision": "precision\n(macro)",
+    "macro_f1": "F1\n(macro)",
 }
 VALID, MARK = "valid", "*"
 
@@ -52,8 +52,10 @@ def as_table(facts: Facts) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("model", no_wrap=True)
     costs = ("precision", "parameters", "MACs", "bytes")
-    for name in (*costs, "test accuracy (95 % interval)", *balanced.values(), *SPEED):
-        table.add_column(name, justify="right", no_wrap=True)
+    accuracy = ("test accuracy", "(95 % interval)")
+    between = "\n" if balanced else " "
+    for name in (*costs, between.join(accuracy), *balanced.values(), *SPEED):
+        table.add_column(name, justify="right", vertical="bottom", no_wrap=True)
     for row in facts["rows"]:
         table.add_row(*_cells(row, tuple(balanced)))
     return table

@@ -11,6 +11,7 @@ from hintlite.pipeline.report.markup import entries
 from hintlite.pipeline.report.names import class_names, model_title, result_title
 from hintlite.pipeline.report.section import Report, Section
 from hintlite.pipeline.report.series import per_run
+from hintlite.pipeline.report.subjects.confusion import are_uneven
 from hintlite.pipeline.runs.layout import FLOAT, TEACHER
 
 FEW_STEPS = 5  # an epoch: with fewer an optimizer has little to do
@@ -45,18 +46,38 @@ def is_guessing(shares: Sequence[float | None], support: Sequence[int]) -> bool:
 
 
 def _at_chance(facts: Facts) -> Iterator[str]:
-    for model in (TEACHER, *facts["settings"]["arms"]):
-        found = facts["scores"].get(f"{model}:{FLOAT}")
-        if found is None:
-            if model == TEACHER and (share := _validation(facts)):
-                yield f"The teacher is at chance level on validation data: {share}. {TEACHER_CURE}"
-        elif len(found["support"]) > 1 and is_guessing(found["recall"], found["support"]):
-            name = "The teacher" if model == TEACHER else f"“{model_title(model)}”"
-            yield (
-                f"{name} is at chance level: on average it finds "
-                f"{formats.percent(found['balanced_accuracy'])} of a class (balanced accuracy). "
-                f"{TEACHER_CURE if model == TEACHER else STUDENT_CURE}"
-            )
+    for model, found in _guessing(facts).items():
+        name = "The teacher" if model == TEACHER else f"“{model_title(model)}”"
+        answer = _only_answer(facts, found)
+        one = "" if answer is None else f" It answers “{answer}” to every test sample."
+        yield (
+            f"{name} is at chance level: on average it finds "
+            f"{formats.percent(found['balanced_accuracy'])} of a class (balanced accuracy).{one} "
+            f"{_cure(facts, model)}"
+        )
+    if f"{TEACHER}:{FLOAT}" not in facts["scores"] and (share := _validation(facts)):
+        cure = _cure(facts, TEACHER)
+        yield f"The teacher is at chance level on validation data: {share}. {cure}"
+
+
+def _guessing(facts: Facts) -> dict[str, Mapping[str, Any]]:
+    """Teacher and arms whose float file guesses -> its scores."""
+    scores = {m: facts["scores"].get(f"{m}:{FLOAT}") for m in (TEACHER, *facts["settings"]["arms"])}
+    return {
+        model: found
+        for model, found in scores.items()
+        if found and len(found["support"]) > 1 and is_guessing(found["recall"], found["support"])
+    }
+
+
+def _cure(facts: Facts, model: str) -> str:
+    setting = "teacher_training" if model == TEACHER else "training"
+    if are_uneven(facts):
+        return (
+            f"The classes are uneven: try {setting}.class_weights balanced, which also keeps the "
+            "epoch of the best balanced accuracy."
+        )
+    return TEACHER_CURE if model == TEACHER else STUDENT_CURE
 
 
 TEACHER_CURE = (
@@ -77,15 +98,22 @@ def _validation(facts: Facts) -> str | None:
 
 
 def _collapsed(facts: Facts) -> Iterator[str]:
-    """Files that give one answer whatever they are asked."""
+    """Files that give one answer whatever they are asked, and whose model does not guess."""
     for name, found in facts["scores"].items():
-        given = [i for i, share in enumerate(found["precision"]) if share is not None]
-        if len(given) == 1 < sum(n > 0 for n in found["support"]):
-            answer = class_names(facts, len(found["support"]))[given[0]]
+        answer = _only_answer(facts, found)
+        if answer is not None and name.split(":")[0] not in _guessing(facts):
             yield (
-                f"{_file(name)} gives one answer, “{answer}”, to every test sample: it has "
-                "collapsed, and its accuracy is the share of that class."
+                f"{_file(name)} answers “{answer}” to every test sample: it has collapsed, and its "
+                "accuracy is the share of that class."
             )
+
+
+def _only_answer(facts: Facts, scores: Mapping[str, Any]) -> str | None:
+    """The class that a file answers always, where the samples have several."""
+    given = [i for i, share in enumerate(scores["precision"]) if share is not None]
+    if len(given) != 1 or sum(n > 0 for n in scores["support"]) == 1:
+        return None
+    return class_names(facts, len(scores["support"]))[given[0]]
 
 
 def _missed(facts: Facts) -> Iterator[str]:

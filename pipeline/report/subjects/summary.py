@@ -14,11 +14,12 @@ from hintlite.pipeline.runs.layout import BEST, FLOAT, QUANTIZED, TEACHER
 
 SIGNIFICANT = 0.05  # a p-value below it is called a difference
 VALID = "valid"
-# name, field of a row, unit, what a smaller one is called
+NOISE = 1.05  # latencies nearer than that are called equal, as windows of one benchmark are
+# name, field of a row, unit, what a smaller and an equal one are called
 COSTS = (
-    ("file", "bytes", "bytes", "smaller"),
-    ("median latency", "p50_us", "µs", "faster"),
-    ("parameters", "parameters", "", "fewer"),
+    ("file", "bytes", "bytes", ("smaller than", "as large as")),
+    ("median latency", "p50_us", "µs", ("faster than", "as fast as")),
+    ("parameters", "parameters", "", ("fewer than", "as many as")),
 )
 
 Facts = Mapping[str, Any]
@@ -87,7 +88,7 @@ def _worth(facts: Facts, student: Row, teachers: Sequence[Row]) -> Iterator[Card
 
 
 def _costs(facts: Facts, student: Row, teachers: Sequence[Row]) -> Iterator[Card]:
-    for name, field, unit, smaller in COSTS:
+    for name, field, unit, words in COSTS:
         value = student[field]
         if not value:
             continue
@@ -96,7 +97,7 @@ def _costs(facts: Facts, student: Row, teachers: Sequence[Row]) -> Iterator[Card
         for row in teachers:
             if row[field]:
                 seen.setdefault(row[field], []).append(_kind(row["precision"]))
-        beside = [_beside(reference, value, smaller, kinds) for reference, kinds in seen.items()]
+        beside = [_beside(reference, value, words, kinds) for reference, kinds in seen.items()]
         mark = ""
         if field == "p50_us":
             beside = [*_windows(facts, student), *beside]
@@ -104,12 +105,15 @@ def _costs(facts: Facts, student: Row, teachers: Sequence[Row]) -> Iterator[Card
         yield (name, f"{write(value)} {unit}".strip(), mark, "; ".join(beside))
 
 
-def _beside(reference: float, value: float, smaller: str, kinds: Sequence[str]) -> str:
+def _beside(reference: float, value: float, words: tuple[str, str], kinds: Sequence[str]) -> str:
     teacher = "the teacher" if len(kinds) > 1 else f"the {kinds[0]} teacher"
+    smaller, equal = words
     factor = reference / value
+    if 1 / NOISE < factor < NOISE:
+        return f"{equal} {teacher}"
     if factor < 1:
         return f"{1 / factor:.1f} times {teacher}’s"  # noqa: RUF001
-    return f"{factor:.1f} times {smaller} than {teacher}"
+    return f"{factor:.1f} times {smaller} {teacher}"
 
 
 def _windows(facts: Facts, student: Row) -> list[str]:
@@ -145,7 +149,7 @@ def _worse(student: Row, teachers: Sequence[Row]) -> Iterator[str]:
             ("bytes", "larger", formats.count),
         ):
             unit = "µs" if field == "p50_us" else "bytes"
-            if student[field] and row[field] and student[field] > row[field]:
+            if student[field] and row[field] and student[field] >= NOISE * row[field]:
                 yield (
                     f"The student is {word} than the {_name(row)}: {write(student[field])} {unit} "
                     f"against {write(row[field])} {unit}."
