@@ -19,6 +19,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SMALL_RUN = """
 deterministic: true
+accept_chance: true
 arms: [hint+kd]
 data: {source: digits, limit: 200, calibration_samples: 30, augmentation: {flip: true}}
 teacher: {widths: [4, 6], depths: [1, 1], dropout: 0.2}

@@ -14,6 +14,7 @@ from hintlite.pipeline.app.experiments.queue.progress import read_progress
 EPOCHS = 12
 SETTINGS = {
     "deterministic": True,
+    "accept_chance": True,
     "data": {"source": "npz", "calibration_samples": 12},
     "teacher": {"widths": [4, 6], "depths": [1, 1]},
     "teacher_training": {"epochs": EPOCHS, "batch_size": 16},

@@ -18,6 +18,7 @@ from hintlite.pipeline.settings.run import RunConfig
 from hintlite.pipeline.settings.training import TrainingConfig
 
 SMALL = {
+    "accept_chance": True,
     "teacher_training": TrainingConfig(epochs=1, batch_size=32),
     "training": TrainingConfig(epochs=1, batch_size=32),
     "student": NetworkConfig(widths=(3, 4), depths=(1, 1)),

@@ -35,6 +35,7 @@ pytestmark = [
 
 TINY = {
     "arms": ["hint+kd"],
+    "accept_chance": True,
     "teacher": {"widths": [4, 6], "depths": [1, 1]},
     "teacher_training": {"epochs": 1, "batch_size": 32},
     "student": {"widths": [3, 4], "depths": [1, 1], "times_fewer": None},

@@ -16,6 +16,7 @@ from hintlite.pipeline.app.experiments.queue.progress import read_progress
 
 SETTINGS = {
     "deterministic": True,
+    "accept_chance": True,
     "data": {"source": "npz", "calibration_samples": 12, "validation_fraction": 0.25},
     "teacher": {"widths": [4, 6], "depths": [1, 1]},
     "teacher_training": {"epochs": 2, "batch_size": 16},

@@ -33,7 +33,8 @@ class RunConfig:
         teacher: the large network.
         teacher_training: how it is trained.
         accept_chance: distill from a teacher that is no better than guessing on validation data, or
-            far better on another range of values, instead of stopping.
+            far better on another range of values, and bundle a student that answers one class
+            whatever it sees, instead of stopping.
         teacher_members: train this many teachers and distill from their mean logits.
         hint_member: the member (from 0) whose feature maps are the hints.
         student: the thin network.

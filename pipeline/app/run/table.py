@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.stages import benchmark, bundle
 from hintlite.pipeline.app.run.stages.quantize import quantized
+from hintlite.pipeline.app.run.stages.quantize_teacher import missing
 from hintlite.pipeline.report import formats
 from hintlite.pipeline.report.names import model_title
 from hintlite.pipeline.runs.layout import FLOAT_CONTROL, INT8, INT8_PTQ, TEACHER, file_name
@@ -84,13 +86,13 @@ def _remarks(context: Context, facts: Facts) -> list[str]:
 
     rows = facts["rows"]
     student = next(row for row in rows if row["model"] != TEACHER)
-    teacher = rows[0]
     remarks = [
-        f"students have {teacher['parameters'] / student['parameters']:.1f} times fewer parameters "
-        f"than the teacher; accuracy on {teacher['total']} test samples, "
+        f"students have {_parameters_of_teacher(context) / student['parameters']:.1f} times fewer parameters "
+        f"than the teacher; accuracy on {student['total']} test samples, "
         f"{evaluated(facts['test_evaluations'])}; latency measured on this host, "
         f"{context.config.benchmark.threads} thread(s), speed-up over the float teacher",
     ]
+    remarks += [f"teacher: no {name} file: {why}" for name, why in missing(context).items()]
     if any(row["precision"] == INT8_PTQ for row in rows):
         remarks.append(_about_fine_tuning(rows))
     remarks += headlines(facts)
@@ -105,6 +107,12 @@ def _remarks(context: Context, facts: Facts) -> list[str]:
         f"bundle: {device}",
         f"report: {context.folder.path / 'report.html'}",
     ]
+
+
+def _parameters_of_teacher(context: Context) -> int:
+    """Of all members; the teacher may have no file, and so no row."""
+    summaries = [context.file(stage, "summary.json").read_text() for stage in context.teachers]
+    return sum(int(json.loads(summary)["parameters"]) for summary in summaries)
 
 
 def _about_fine_tuning(rows: Sequence[Row]) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hintlite.files import aside, write_whole
 from hintlite.pipeline.app.run.console import Bar
 from hintlite.pipeline.app.run.context import Context
+from hintlite.pipeline.app.run.validation import few_steps
+from hintlite.pipeline.methods import phase_title
 
 if TYPE_CHECKING:
     import keras
@@ -17,24 +19,40 @@ if TYPE_CHECKING:
     from hintlite.pipeline.training.checkpoint import Row
     from hintlite.pipeline.training.train import Job, Watcher
 
-PHASE_TITLES = {"pretrain": "hint phase", "task": "task phase"}
-
 
 def train_with_progress(
     context: Context,
     job: Job,
     title: str,
+    arm: str | None = None,
     phase_end: Callable[[str], None] = lambda phase: None,
     at_epoch: Callable[[Row], None] | None = None,
 ) -> list[Row]:
-    """Trains a job while a bar follows its steps; returns the history."""
+    """Trains a job while a bar follows its steps.
+
+    Args:
+        context: the run.
+        job: what is trained.
+        title: of the bar.
+        arm: the student's; None for a teacher.
+        phase_end: is told the phase that has ended.
+        at_epoch: is told each row of the history.
+
+    Returns:
+        The history.
+    """
     from dataclasses import replace
 
     from hintlite.pipeline.training.train import train
 
+    section = "teacher_training" if arm is None else "training"
+    note = few_steps(len(job.data.train), job.config.batch_size, section)
+    for line in (*job.method.remarks(), *([note] if note else [])):
+        context.terminal.say(f"{title}: {line}")
     with context.terminal.task(title) as bar:
         callbacks = (*job.callbacks, *_tensorboard(context, title))
-        return train(replace(job, watcher=_watcher(bar, phase_end, at_epoch), callbacks=callbacks))
+        watcher = _watcher(bar, arm or "scratch", phase_end, at_epoch)
+        return train(replace(job, watcher=watcher, callbacks=callbacks))
 
 
 def _tensorboard(context: Context, title: str) -> list[keras.callbacks.Callback]:
@@ -46,7 +64,13 @@ def _tensorboard(context: Context, title: str) -> list[keras.callbacks.Callback]
     return [keras.callbacks.TensorBoard(str(folder), write_graph=False)]
 
 
-def finish(network: keras.Model, path: Path, history: list[Row], chosen_by: str) -> None:
+def finish(
+    network: keras.Model,
+    path: Path,
+    history: list[Row],
+    chosen_by: str,
+    validation: dict[str, Any],
+) -> None:
     """Writes the network, computing in float32, and the summary.
 
     The checkpoint stays until the stage is complete (`Stage.scratch`): a training that is stopped
@@ -57,7 +81,11 @@ def finish(network: keras.Model, path: Path, history: list[Row], chosen_by: str)
     network = in_float32(network)
     with aside(path) as place:
         network.save(place)
-    summary = {"parameters": network.count_params(), "best": _best(history, chosen_by)}
+    summary = {
+        "parameters": network.count_params(),
+        "best": _best(history, chosen_by),
+        "validation": validation,
+    }
     write_whole(path.with_name("summary.json"), json.dumps(summary, indent=1))
 
 
@@ -71,6 +99,7 @@ def _best(history: list[Row], chosen_by: str) -> Row | None:
 
 def _watcher(
     bar: Bar,
+    arm: str,
     at_phase_end: Callable[[str], None],
     at_epoch: Callable[[Row], None] | None,
 ) -> Watcher:
@@ -88,7 +117,7 @@ def _watcher(
             figure = (
                 f"validation accuracy {100 * row['val_accuracy']:.2f} %"
                 if "val_accuracy" in row
-                else f"validation hint loss {row['val_loss']:.4g}"
+                else f"validation loss {row['val_loss']:.4g}"
             )
             self.note = f", {figure}"
             bar.update(epoch, epochs, self._at(phase, epoch, epochs), line=True)
@@ -99,6 +128,6 @@ def _watcher(
             at_phase_end(phase)
 
         def _at(self, phase: str, epoch: int, epochs: int) -> str:
-            return f"{PHASE_TITLES[phase]}, epoch {epoch}/{epochs}{self.note}"
+            return f"{phase_title(arm, phase)}, epoch {epoch}/{epochs}{self.note}"
 
     return OnBar()

@@ -27,7 +27,7 @@ def means(facts: Facts) -> Picture | None:
             for precision, shift in ((FLOAT, -APART), (INT8, APART)):
                 if arm[precision]:
                     _bar(axes, place + shift, arm[precision], INK, precision == INT8)
-        teachers = [teacher[FLOAT]["accuracy"] for teacher in facts["teachers"]]
+        teachers = [each[FLOAT]["accuracy"] for each in facts["teachers"] if each[FLOAT]]
         if teachers:
             level = 100 * sum(teachers) / len(teachers)
             axes.axvline(level, color=MUTED, linestyle="--", linewidth=1.2)

@@ -99,21 +99,22 @@ def machine() -> dict[str, Any]:
 
 
 def _accuracy(context: Context, model: str) -> dict[str, Any]:
-    """On validation data, and on test data."""
+    """On validation data, and on test data; None of a teacher's file that could not be made."""
     verified = _json(context.file(f"quantize/{model}", "verify.json"))
-    figures = verified["figures"]
+    figures = verified["figures"] or {}
     tested = _json(context.file(evaluate.NAME, "metrics.json"))
     # A study's columns are two: float, and the file that is deployed, of whatever precision; what
     # was made for comparison keeps its name.
-    names = {name: name for name in precisions(context, model)[:-1]}
-    names[INT8] = quantized(context, model)
+    deployed = quantized(context, model)
+    names = {name: name for name in precisions(context, model) if name != deployed}
+    names |= {FLOAT: FLOAT, INT8: deployed}
     return {
         "validation": {
-            FLOAT: figures["float_accuracy"],
-            INT8: figures["int8_accuracy"],
-            "agreement": _agreement(verified),
+            FLOAT: figures.get("float_accuracy"),
+            INT8: figures.get("int8_accuracy"),
+            "agreement": _agreement(verified) if figures else None,
         },
-        "test": {column: tested[f"{model}:{name}"] for column, name in names.items()},
+        "test": {column: tested.get(f"{model}:{name}") for column, name in names.items()},
         "test_sha256": context.folder.record(evaluate.NAME)["settings"]["test"],
         "fingerprint": context.kept.fingerprint,
     }
@@ -136,9 +137,12 @@ def _size(context: Context, model: str) -> dict[str, Any]:
     place = f"quantize/{model}"
     names = {FLOAT: FLOAT, INT8: quantized(context, model)}
     files = {column: context.file(place, file_name(model, name)) for column, name in names.items()}
+    there = {column: path for column, path in files.items() if path.exists()}
     return {
-        "macs": inspect(files[INT8]).macs,
-        "bytes": {precision: path.stat().st_size for precision, path in files.items()},
+        "macs": inspect(next(reversed(there.values()))).macs if there else None,
+        "bytes": {
+            column: there[column].stat().st_size if column in there else None for column in files
+        },
     }
 
 
@@ -155,17 +159,28 @@ def _history(context: Context, stage: str) -> dict[str, Any]:
     with path.open(newline="") as file:
         lines = list(csv.DictReader(file))
     phases = dict.fromkeys(line["phase"] for line in lines)
-    return {phase: _phase([row for row in lines if row["phase"] == phase]) for phase in phases}
+    config = (
+        context.config.teacher_training if stage in context.teachers else context.config.training
+    )
+    return {
+        phase: _phase([row for row in lines if row["phase"] == phase], config.chosen_by)
+        for phase in phases
+    }
 
 
-def _phase(lines: list[dict[str, str]]) -> dict[str, Any]:
+def _phase(lines: list[dict[str, str]], chosen_by: str) -> dict[str, Any]:
+    from hintlite.pipeline.training.train import ranked
+
     rows = [_figures(line) for line in lines]
-    best = min(rows, key=lambda row: (-row.get("val_accuracy", 0.0), row["val_loss"]))
+    best = min(rows, key=lambda row: ranked(row, chosen_by))
     return {"epochs": len(rows), "best": best, "last": rows[-1]}
 
 
 def _figures(line: dict[str, str]) -> dict[str, float]:
-    kept = ("epoch", "loss", "val_loss", "accuracy", "val_accuracy")
+    kept = (
+        *("epoch", "loss", "val_loss", "accuracy", "val_accuracy"),
+        *("val_ce", "val_balanced_accuracy", "val_macro_f1"),
+    )
     return {name: float(line[name]) for name in kept if line.get(name)}
 
 

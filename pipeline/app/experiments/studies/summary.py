@@ -91,10 +91,11 @@ def _headline(arms: Sequence[Run], teachers: Sequence[Run]) -> list[str]:
     if not present or not teachers:
         return []
     best = max(present, key=lambda arm: float(arm["validation"]["mean"]))
-    level = sum(teacher[FLOAT]["accuracy"] for teacher in teachers) / len(teachers)
+    levels = [teacher[FLOAT]["accuracy"] for teacher in teachers if teacher[FLOAT]]
+    beside = f"; the float teacher has {100 * sum(levels) / len(levels):.2f} %" if levels else ""
     return [
         f"INT8: validation data chooses {best['name']}, with {100 * best[INT8]['mean']:.2f} % on "
-        f"test data; the float teacher has {100 * level:.2f} %"
+        f"test data{beside}"
     ]
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from hintlite.pipeline.app.run.context import Context, commit
+from hintlite.pipeline.app.run.context import Context, StageError, commit
 from hintlite.pipeline.app.run.folder import RunError, Stage
 from hintlite.pipeline.app.run.samples import DATA, FACTS, SAMPLES
-from hintlite.pipeline.app.run.stages.quantize import quantized
+from hintlite.pipeline.app.run.stages.quantize import SCORES, quantized
+from hintlite.pipeline.app.run.validation import is_collapsed, sentence, worth
 from hintlite.pipeline.runs.layout import INT8, file_name
 
 NAME = "bundle"
@@ -34,16 +35,31 @@ def stage(context: Context) -> Stage:
 
 
 def chosen_arm(context: Context) -> str:
-    """The arm that is deployed: the named one, or the best INT8 accuracy on validation data."""
+    """The arm that is deployed.
+
+    The named one, or of those that have not collapsed the best on validation data, quantized, by
+    what `training.choose_by` names.
+
+    Raises:
+        StageError: every student has collapsed, and `accept_chance` is not set.
+    """
     config = context.config
     if config.deploy != "best":
         return config.deploy
-
-    def accuracy(arm: str) -> float:
-        report = json.loads(context.file(f"quantize/{arm}", "verify.json").read_text())
-        return float(report["figures"]["int8_accuracy"])
-
-    return max(config.arms, key=accuracy)
+    scores = {
+        arm: json.loads(context.file(f"quantize/{arm}", SCORES).read_text()) for arm in config.arms
+    }
+    usable = {arm: found for arm, found in scores.items() if not is_collapsed(found)}
+    if not usable and not config.accept_chance:
+        raise StageError(
+            "there is no best student to bundle: each answers one class whatever it sees, or no "
+            "finite number ("
+            + "; ".join(sentence(arm, found) for arm, found in scores.items())
+            + ")\nor bundle one all the same with --accept_chance true"
+        )
+    finite = {arm: found for arm, found in (usable or scores).items() if found["finite"]}
+    by = config.training.chosen_by
+    return max(finite, key=lambda arm: worth(finite[arm], by), default=config.arms[0])
 
 
 def int8_model(device: Path) -> Path:
@@ -88,6 +104,9 @@ def _work(context: Context, folder: Path) -> None:
             provenance=provenance(context, arm),
         )
         bar.note = f"{arm}, chosen on the validation part" if config.deploy == "best" else arm
+    found = json.loads(context.file(f"quantize/{arm}", SCORES).read_text())
+    if is_collapsed(found):
+        context.terminal.say(f"bundle: {sentence(arm, found)}")
 
 
 def samples(labels: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:

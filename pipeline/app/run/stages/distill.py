@@ -10,6 +10,7 @@ from hintlite.pipeline.app.run.context import TRAINING_LIBRARIES, Context, fresh
 from hintlite.pipeline.app.run.folder import Stage
 from hintlite.pipeline.app.run.teacher_taps import cached_taps, mode
 from hintlite.pipeline.app.run.training import finish, train_with_progress
+from hintlite.pipeline.app.run.validation import measured, predictor, require_useful, sentence
 from hintlite.pipeline.methods import settings_read
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def _stage(context: Context, arm: str) -> Stage:
         settings["file"] = context.file_hash(context.config.student.path, f"distill/{arm}")
     return Stage(
         name=f"distill/{arm}",
-        version=1,
+        version=2,
         settings=settings,
         inputs=context.teachers,
         libraries=TRAINING_LIBRARIES,
@@ -59,6 +60,7 @@ def _work(context: Context, arm: str, folder: Path) -> None:
     from hintlite.pipeline.training.drop_regressor import drop_regressor
     from hintlite.pipeline.training.train import Job
 
+    require_useful(context)
     config, data = context.config, context.data
     with fresh_session(config.seed, config.training.precision):
         teacher = context.teacher()
@@ -83,14 +85,16 @@ def _work(context: Context, arm: str, folder: Path) -> None:
         )
         keep_maps = partial(_keep_maps, job, folder)
         title = f"student, {arm}"
-        history = train_with_progress(context, job, title, keep_maps, context.at_epoch)
+        history = train_with_progress(context, job, title, arm, keep_maps, context.at_epoch)
         extras = [extra for phase in method.phases().values() for extra in phase.extras]
         alone = drop_regressor(student, extras)
         dropped = [v for extra in extras for v in extra.variables]
         names = [f"{i}:{v.path.replace('/', ':')}" for i, v in enumerate(dropped)]
         arrays = {name: v.numpy() for name, v in zip(names, dropped, strict=True)}
         np.savez(folder / "dropped.npz", **arrays)
-        finish(alone, folder / "student.keras", history, config.training.chosen_by)
+        found = measured(predictor(alone), data)
+        context.terminal.say(sentence(title, found))
+        finish(alone, folder / "student.keras", history, config.training.chosen_by, found)
 
 
 def _keep_maps(job: Job, folder: Path, phase: str) -> None:

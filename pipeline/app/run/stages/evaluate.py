@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hintlite.pipeline.data.sources.source import Labelled
 
 NAME = "evaluate"
-VERSION = 1
+VERSION = 2
 TEST = "test.npz"  # the test samples of a run from Python, for another evaluation
 
 
@@ -106,15 +106,14 @@ def alone(context: Context, file: Path) -> tuple[dict[str, Any], str]:
         file: `.tflite`, float.
 
     Returns:
-        The figures of `share`, and the fingerprint of the test samples.
+        The figures of `figures`, and the fingerprint of the test samples.
     """
     from hintlite.deploy.interpret.runtime import Runner
 
     test = _open_test(context)
     logits = Runner(file, threads=2).predict(context.kept.normalization.apply(test.images))
-    right = int((logits.argmax(axis=1) == test.labels).sum())
     note_evaluation(context.folder.path, _fingerprint(test), [file.name])
-    return share(right, len(test.labels)), _fingerprint(test)
+    return figures(test.labels, logits), _fingerprint(test)
 
 
 def metrics(arrays: dict[str, np.ndarray]) -> dict[str, dict[str, Any]]:
@@ -124,15 +123,28 @@ def metrics(arrays: dict[str, np.ndarray]) -> dict[str, dict[str, Any]]:
         arrays: "labels" `[n]`, and "<model>:<precision>" -> logits `[n, classes]`.
 
     Returns:
-        "<model>:<precision>" -> correct, total, accuracy, and its 95 % Wilson interval.
+        "<model>:<precision>" -> what `figures` returns.
     """
     labels = arrays["labels"]
-    figures: dict[str, dict[str, Any]] = {}
-    for name, logits in arrays.items():
-        if ":" not in name:
-            continue
-        figures[name] = share(int((logits.argmax(axis=1) == labels).sum()), len(labels))
-    return figures
+    return {name: figures(labels, logits) for name, logits in arrays.items() if ":" in name}
+
+
+def figures(labels: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
+    """What a file is worth.
+
+    Args:
+        labels: int `[n]`.
+        logits: `[n, classes]`.
+
+    Returns:
+        correct, total, accuracy, its 95 % Wilson interval low and high; balanced_accuracy and
+        macro_f1; and by class recall, precision, f1 (null where a share is undefined) and support.
+    """
+    from hintlite.pipeline.tasks.classification import scores
+
+    chosen = logits.argmax(axis=1)
+    by_class = asdict(scores(labels, chosen, logits.shape[1]))
+    return by_class | share(int((chosen == labels).sum()), len(labels))
 
 
 def share(correct: int, total: int) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from hintlite.files import write_whole
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import Stage
 from hintlite.pipeline.app.run.samples import DATA, SAMPLES
-from hintlite.pipeline.runs.layout import EXPLANATION, FLOAT, INT8, file_name
+from hintlite.pipeline.app.run.stages.quantize_teacher import missing
+from hintlite.pipeline.runs.layout import EXPLANATION, FLOAT, INT8, TEACHER, file_name
 
 MOST = 1000  # of the validation part, unless more or fewer are asked for
 
@@ -27,7 +28,13 @@ def stages(context: Context, samples: int | None) -> list[Stage]:
         context: of a run whose models are quantized.
         samples: how many of the validation part, evenly spread; `MOST` by default.
     """
-    return [_stage(context, model, samples or MOST) for model in context.models]
+    return [_stage(context, model, samples or MOST) for model in _models(context)]
+
+
+def _models(context: Context) -> list[str]:
+    """Those with a float and an INT8 file: a teacher may have none."""
+    lacking = TEACHER in context.models and missing(context)
+    return [model for model in context.models if not (model == TEACHER and lacking)]
 
 
 def _stage(context: Context, model: str, samples: int) -> Stage:
@@ -64,5 +71,5 @@ def results(context: Context) -> dict[str, dict[str, Any]]:
     """Model -> what its explain.json says."""
     return {
         model: json.loads(context.file(name(model), EXPLANATION).read_text())
-        for model in context.models
+        for model in _models(context)
     }

@@ -86,7 +86,7 @@ def convert(context: Context, model: str, network: keras.Model, bar: Bar) -> Con
 
     Args:
         context: the run.
-        model: "teacher" or the arm.
+        model: the arm.
         network: input to logits.
         bar: shows progress.
 
@@ -98,19 +98,19 @@ def convert(context: Context, model: str, network: keras.Model, bar: Bar) -> Con
 
     config = context.config.quantize
     prepared = Prepared(network)
-    if config.equalize and model != TEACHER:
+    if config.equalize:
         bar.update(0, 3, "equalizing")
         prepared = _equalized(context, network)
     bar.update(1, 3, "converting")
     content = to_float32(prepared.network)
     precision = quantized(config, model)
     made = _quantize(context, model, prepared.network, content)
-    few = config.weights_bits == 4 and model != TEACHER
+    few = config.weights_bits == 4
     return Converted(
         prepared.network,
         {FLOAT: content, precision: made},
         precision,
-        config.weight_ranges != "minmax" and model != TEACHER,
+        config.weight_ranges != "minmax",
         prepared.records,
         (*prepared.notes, _few_bits_line(made)) if few else prepared.notes,
     )
@@ -127,8 +127,6 @@ def convert_mixed(context: Context, model: str, network: keras.Model, bar: Bar) 
     from hintlite.deploy.ptq.observe import observe
     from hintlite.deploy.ptq.trials import Bench
 
-    if model == TEACHER:
-        return convert(context, model, network, bar)
     require_package()
     data, config = context.kept, context.config.quantize
     prepared = Prepared(network)

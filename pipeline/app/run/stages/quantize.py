@@ -18,8 +18,9 @@ from hintlite.pipeline.app.run.context import (
 )
 from hintlite.pipeline.app.run.folder import Stage
 from hintlite.pipeline.app.run.samples import DATA, SAMPLES
-from hintlite.pipeline.app.run.stages import post_training
+from hintlite.pipeline.app.run.stages import post_training, quantize_teacher
 from hintlite.pipeline.app.run.stages.post_training import Converted
+from hintlite.pipeline.app.run.validation import measured
 from hintlite.pipeline.runs.layout import (
     FINE_TUNING,
     FLOAT,
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
     from hintlite.deploy.convert.verify import Verification
     from hintlite.pipeline.app.run.console import Bar
+
+SCORES = "scores.json"  # of the deployed file, on validation data
 
 __all__ = [
     "FLOAT",
@@ -78,7 +81,12 @@ def quantized(context: Context, model: str) -> str:
 
 
 def precisions(context: Context, model: str) -> tuple[str, ...]:
-    """Of the files of a model that are evaluated: float first, the deployed one last."""
+    """Of the files of a model that are evaluated: float first, the deployed one last.
+
+    A teacher has those that could be made.
+    """
+    if model == TEACHER:
+        return quantize_teacher.made(context)
     return (FLOAT, *_method(context, model).extra(context), quantized(context, model))
 
 
@@ -92,18 +100,33 @@ def _stage(context: Context, model: str) -> Stage:
     method = _method(context, model)
     return Stage(
         name=f"quantize/{model}",
-        version=1,
+        version=2,
         settings=_settings(context, model),
         inputs=(DATA, SAMPLES, *trained),
         libraries=_libraries(context, model),
-        work=lambda folder: method.work(context, model, folder),
+        work=lambda folder: _work(context, model, folder),
         resumes=method.resumes,
         scratch=method.scratch,
     )
 
 
+def _work(context: Context, model: str, folder: Path) -> None:
+    _method(context, model).work(context, model, folder)
+    if model != TEACHER:
+        _score(context, model, folder)
+
+
+def _score(context: Context, model: str, folder: Path) -> None:
+    """What the deployed file is worth on validation data, for the choice of the student."""
+    from hintlite.deploy.interpret.runtime import Runner
+
+    path = folder / file_name(model, quantized(context, model))
+    figures = measured(Runner(path).predict, context.kept)
+    write_whole(folder / SCORES, json.dumps(figures, indent=1))
+
+
 def _method(context: Context, model: str) -> Method:
-    return METHODS["ptq" if model == TEACHER else context.config.quantize.method]
+    return METHODS[TEACHER if model == TEACHER else context.config.quantize.method]
 
 
 def _settings(context: Context, model: str) -> dict[str, Any]:
@@ -177,10 +200,6 @@ def _word(precision: str) -> str:
 
 def _network(context: Context, model: str) -> keras.Model:
     """The network that is deployed: input to logits."""
-    from hintlite.models.taps import logits_only
-
-    if model == TEACHER:
-        return logits_only(context.teacher())
     return load_network(context.file(f"distill/{model}", "student.keras"))
 
 
@@ -221,8 +240,6 @@ def _forbidden(context: Context, model: str) -> dict[str, np.ndarray]:
     """Weights that must not be in a student's file: the teacher's, and what was dropped."""
     import numpy as np
 
-    if model == TEACHER:
-        return {}
     with np.load(context.file(f"distill/{model}", "dropped.npz"), allow_pickle=False) as file:
         forbidden = {f"method/{name}": file[name] for name in file.files}
     for variable in context.teacher().weights:
@@ -240,8 +257,9 @@ def _qat_extra(context: Context) -> tuple[str, ...]:
     return (FLOAT_CONTROL, INT8_PTQ) if context.config.qat.control else (INT8_PTQ,)
 
 
-# The values of the setting quantize.method (QuantizeMethod in pipeline/settings/quantize.py).
+# The values of quantize.method (QuantizeMethod in pipeline/settings), and the teacher's own way.
 METHODS: dict[str, Method] = {
+    TEACHER: Method(lambda context, model, folder: quantize_teacher.work(context, folder)),
     "ptq": Method(_calibrate),
     "mixed": Method(_calibrate),
     "qat": Method(

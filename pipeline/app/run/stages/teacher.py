@@ -7,6 +7,7 @@ from pathlib import Path
 from hintlite.pipeline.app.run.context import TRAINING_LIBRARIES, Context, fresh_session
 from hintlite.pipeline.app.run.folder import Stage
 from hintlite.pipeline.app.run.training import finish, train_with_progress
+from hintlite.pipeline.app.run.validation import asked, measured, predictor, sentence
 from hintlite.pipeline.settings.run import RunConfig
 
 MEMBER_SEEDS = 1000  # members' seeds lie this far apart
@@ -28,7 +29,7 @@ def _stage(context: Context, member: int, name: str) -> Stage:
         settings["file"] = context.file_hash(config.teacher.path, name)
     return Stage(
         name=name,
-        version=1,
+        version=2,
         settings=settings,
         inputs=(),
         libraries=TRAINING_LIBRARIES,
@@ -63,7 +64,11 @@ def _work(context: Context, member: int, folder: Path) -> None:
             folder=folder,
         )
         title = "teacher" if config.teacher_members == 1 else f"teacher {member}"
-        history = []
-        if config.teacher.family != "keras_file":  # a user's own teacher is used as it is
-            history = train_with_progress(context, job, title)
-        finish(network, folder / "network.keras", history, config.teacher_training.chosen_by)
+        given = config.teacher.family == "keras_file"  # a user's own teacher is used as it is
+        history = [] if given else train_with_progress(context, job, title)
+        found = measured(predictor(network), data)
+        context.terminal.say(sentence(title, found))
+        if given:
+            found["asked"] = asked(network, context)
+        chosen_by = config.teacher_training.chosen_by
+        finish(network, folder / "network.keras", history, chosen_by, found)

@@ -1,0 +1,228 @@
+"""What a trained network is worth on validation data, kept and told before it is built upon."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from hintlite.pipeline.app.run.context import Context, StageError
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from hintlite.pipeline.data.training_data import TrainingData
+
+    Predict = Callable[[np.ndarray], np.ndarray]
+
+FEW_STEPS = 10  # of an epoch: fewer make few updates and noisy statistics
+_BATCH = 512
+_REORDERED = 0.3  # accuracy that another order of the labels or channels has to gain
+# What CHOOSE_BY names -> the figure, larger is better.
+_WORTH: dict[str, Callable[[Mapping[str, Any]], float]] = {
+    "accuracy": lambda figures: float(figures["accuracy"]),
+    "balanced_accuracy": lambda figures: float(figures["balanced_accuracy"]),
+    "f1": lambda figures: float(figures["macro_f1"]),
+    "loss": lambda figures: -float(figures["loss"]),
+}
+
+
+def predictor(network: keras.Model) -> Predict:
+    """A function from float32 images `[n, h, w, c]` to logits `[n, classes]`.
+
+    Args:
+        network: with taps, or input to logits.
+    """
+    import numpy as np
+
+    from hintlite.models.taps import logits_only
+
+    plain = logits_only(network) if isinstance(network.output, dict) else network
+    return lambda images: np.asarray(
+        plain.predict(images, batch_size=_BATCH, verbose=0), np.float32
+    )
+
+
+def measured(predict: Predict, data: TrainingData) -> dict[str, Any]:
+    """The figures of a classifier on the validation part, as plain data.
+
+    Args:
+        predict: float32 images `[n, h, w, c]`, normalized -> logits `[n, classes]`.
+        data: its validation part is read.
+
+    Returns:
+        What `Scores` and `Guessing` hold, and `samples`; `loss`, the labels' cross-entropy;
+        `finite`, whether every logit is a number; `constant`, the one class that is answered for
+        every sample, None where there are several.
+    """
+    import numpy as np
+    from scipy.special import log_softmax
+
+    from hintlite.pipeline.tasks.classification import guessing, scores
+
+    logits = predict(data.normalized(data.validation)).astype(np.float64)
+    labels, chosen = data.labels[data.validation], logits.argmax(axis=1)
+    found = scores(labels, chosen, len(data.class_names))
+    against = guessing(found)
+    finite = bool(np.isfinite(logits).all())
+    true = log_softmax(logits, axis=1)[np.arange(len(labels)), labels] if finite else None
+    alone = len(np.unique(chosen)) == 1 and len(np.unique(labels)) > 1
+    return {
+        "samples": len(labels),
+        **asdict(found),
+        "loss": None if true is None else float(-true.mean()),
+        "guessing": asdict(against) | {"at_chance": against.at_chance},
+        "finite": finite,
+        "constant": data.class_names[int(chosen[0])] if alone else None,
+    }
+
+
+def worth(figures: Mapping[str, Any], chosen_by: str) -> float:
+    """What a classifier is chosen by, larger is better.
+
+    Args:
+        figures: from `measured`, all finite.
+        chosen_by: one of CHOOSE_BY.
+    """
+    return _WORTH[chosen_by](figures)
+
+
+def is_collapsed(figures: Mapping[str, Any]) -> bool:
+    """Whether a network answers one class whatever it sees, or no numbers at all."""
+    return figures["constant"] is not None or not figures["finite"]
+
+
+def sentence(name: str, figures: Mapping[str, Any]) -> str:
+    """What a network reaches, for the terminal."""
+    if not figures["finite"]:
+        return f"{name}: its outputs are not finite numbers; lower the learning rate"
+    if figures["constant"] is not None:
+        return (
+            f"{name}: collapsed, it answers {figures['constant']!r} for all {figures['samples']} "
+            "validation samples: lower the learning rate, or train longer or in smaller batches"
+        )
+    return (
+        f"{name}: {100 * figures['accuracy']:.2f} % of {figures['samples']} validation samples, "
+        f"balanced {100 * figures['balanced_accuracy']:.2f} %"
+    )
+
+
+def few_steps(samples: int, batch_size: int, section: str) -> str | None:
+    """Why an epoch is too short, and the cure; None where it is not.
+
+    Args:
+        samples: to train on.
+        batch_size: of the settings.
+        section: of the settings, "training" or "teacher_training".
+    """
+    from hintlite.pipeline.data.batches import steps_per_epoch
+
+    steps = steps_per_epoch(samples, min(batch_size, samples))
+    if steps >= FEW_STEPS or batch_size == 1:
+        return None
+    smaller = 2 ** max((samples // FEW_STEPS).bit_length() - 1, 0)
+    return (
+        f"{samples} training samples in batches of {batch_size} make {steps} steps an epoch, which "
+        f"teach little: set {section}.batch_size to {smaller} or less"
+    )
+
+
+def asked(network: keras.Model, context: Context) -> dict[str, Any]:
+    """How a teacher that was given does on other ranges, and with labels or channels reordered.
+
+    Returns:
+        `ranges`: normalization -> balanced accuracy on at most 2,000 validation samples;
+        `problem`: why the range that is set is wrong, None where it is not; `reordered`: a sentence
+        for each other order that is far better.
+    """
+    from hintlite.pipeline.data.feeding import feeding, problem
+
+    predict = predictor(network)
+    fed = feeding(predict, context.data, context.config.data.normalization)
+    wrong = problem(fed, "the teacher", "data.normalization") if fed.is_fed_wrongly else None
+    return {
+        "ranges": dict(fed.accuracy),
+        "problem": wrong,
+        "reordered": _reordered(predict, context.data),
+    }
+
+
+def _reordered(predict: Predict, data: TrainingData) -> list[str]:
+    import numpy as np
+    from scipy.optimize import linear_sum_assignment
+
+    from hintlite.pipeline.tasks.classification import confusion
+
+    images, labels = data.normalized(data.validation), data.labels[data.validation]
+    matrix = confusion(labels, predict(images).argmax(axis=1), len(data.class_names))
+    right, found = float(np.trace(matrix) / len(labels)), []
+    rows, columns = linear_sum_assignment(matrix, maximize=True)
+    best = float(matrix[rows, columns].sum() / len(labels))
+    if best - right >= _REORDERED:
+        pairs = list(zip(rows, columns, strict=True))[:5]
+        listed = ", ".join(f"{data.class_names[row]!r} is its output {col}" for row, col in pairs)
+        found.append(
+            f"with its outputs in another order it would reach {best:.2%} ({listed}): give the "
+            "class names of the data in the order that it was trained on"
+        )
+    if images.shape[-1] == 3:
+        swapped = float(np.mean(predict(images[..., ::-1]).argmax(axis=1) == labels))
+        if swapped - right >= _REORDERED:
+            found.append(f"with blue first, as OpenCV reads images, it would reach {swapped:.2%}")
+    return found
+
+
+def require_useful(context: Context) -> None:
+    """Refuses to distil from a teacher that guesses, or that another range would suit far better.
+
+    Raises:
+        StageError: unless `accept_chance` is set, which makes it a line on the terminal.
+    """
+    if all(arm == "scratch" for arm in context.config.arms):
+        return
+    for stage in context.teachers:
+        figures = json.loads(context.file(stage, "summary.json").read_text())["validation"]
+        reason = doubt(figures)
+        if reason is None:
+            continue
+        if not context.config.accept_chance:
+            raise StageError(f"{stage}: {reason}\nor go on with --accept_chance true")
+        context.terminal.say(f"{stage}: {reason}\ngoing on, as accept_chance says")
+
+
+def doubt(figures: Mapping[str, Any]) -> str | None:
+    """Why nothing should be distilled from a teacher, with the likely causes first; or None.
+
+    Args:
+        figures: from `measured`, with `asked` under that name for a teacher that was given.
+    """
+    given, against = figures.get("asked"), figures["guessing"]
+    if given is not None and given["problem"] is not None:
+        return str(given["problem"])
+    if figures["finite"] and not against["at_chance"]:
+        return None
+    return (
+        f"the teacher is no better than guessing: {figures['accuracy']:.2%} of "
+        f"{figures['samples']} validation samples, where always answering the commonest class "
+        f"gives {against['commonest']:.2%} (one-sided binomial test against "
+        f"{against['accuracy_bound']:.2%}: p = {against['accuracy_p']:.2g}; balanced accuracy "
+        f"{figures['balanced_accuracy']:.2%}: p = {against['balanced_p']:.2g})\n{_causes(given)}"
+    )
+
+
+def _causes(given: Mapping[str, Any] | None) -> str:
+    if given is None:
+        return (
+            "likely causes: too few steps (teacher_training.epochs, or a smaller "
+            "teacher_training.batch_size), a learning rate that is too high, labels that do not "
+            "belong to the samples"
+        )
+    tried = ", ".join(f"{kind} {share:.2%}" for kind, share in given["ranges"].items())
+    orders = given["reordered"] or ["another order of labels, or of channels"]
+    return (
+        "likely causes, the likeliest first: another range of values (balanced accuracy by "
+        f"data.normalization: {tried}); {'; '.join(orders)}; samples of another size or kind than "
+        "it was trained on"
+    )
