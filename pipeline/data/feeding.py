@@ -62,9 +62,13 @@ class Feeding:
 
     @property
     def is_fed_wrongly(self) -> bool:
-        """Another normalization is far better: by FAR and by more than samples can differ."""
-        gain = self.accuracy[self.best] - self.accuracy[self.kind]
-        return gain >= max(FAR, 3 * self.noise)
+        """Another normalization is far better than this one, and than guessing.
+
+        By FAR and by more than samples can differ: a network whose labels are in another order may
+        do worse than guessing, and guess under another normalization.
+        """
+        here = max(self.accuracy[self.kind], self.chance)
+        return self.accuracy[self.best] - here >= max(FAR, 3 * self.noise)
 
 
 def feeding(predict: Predict, data: TrainingData, kind: str) -> Feeding:

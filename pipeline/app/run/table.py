@@ -86,11 +86,12 @@ def _remarks(context: Context, facts: Facts) -> list[str]:
 
     rows = facts["rows"]
     student = next(row for row in rows if row["model"] != TEACHER)
+    fewer = _parameters_of_teacher(context) / student["parameters"]
     remarks = [
-        f"students have {_parameters_of_teacher(context) / student['parameters']:.1f} times fewer parameters "
-        f"than the teacher; accuracy on {student['total']} test samples, "
-        f"{evaluated(facts['test_evaluations'])}; latency measured on this host, "
-        f"{context.config.benchmark.threads} thread(s), speed-up over the float teacher",
+        f"students have {fewer:.1f} times fewer parameters than the teacher; accuracy on "
+        f"{student['total']} test samples, {evaluated(facts['test_evaluations'])}; latency "
+        f"measured on this host, {context.config.benchmark.threads} thread(s), speed-up over the "
+        "float teacher",
     ]
     remarks += [f"teacher: no {name} file: {why}" for name, why in missing(context).items()]
     if any(row["precision"] == INT8_PTQ for row in rows):

@@ -46,7 +46,7 @@ def train_with_progress(
     from hintlite.pipeline.training.train import train
 
     section = "teacher_training" if arm is None else "training"
-    note = few_steps(len(job.data.train), job.config.batch_size, section)
+    note = few_steps(len(context.data.train), job.config.batch_size, section)
     for line in (*job.method.remarks(), *([note] if note else [])):
         context.terminal.say(f"{title}: {line}")
     with context.terminal.task(title) as bar:

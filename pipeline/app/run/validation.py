@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
-    from hintlite.pipeline.data.training_data import TrainingData
+    from hintlite.pipeline.data.training_data import KeptData, TrainingData
 
     Predict = Callable[[np.ndarray], np.ndarray]
 
@@ -45,7 +45,7 @@ def predictor(network: keras.Model) -> Predict:
     )
 
 
-def measured(predict: Predict, data: TrainingData) -> dict[str, Any]:
+def measured(predict: Predict, data: KeptData) -> dict[str, Any]:
     """The figures of a classifier on the validation part, as plain data.
 
     Args:
@@ -129,8 +129,13 @@ def few_steps(samples: int, batch_size: int, section: str) -> str | None:
     )
 
 
-def asked(network: keras.Model, context: Context) -> dict[str, Any]:
+def asked(predict: Predict, data: TrainingData, kind: str) -> dict[str, Any]:
     """How a teacher that was given does on other ranges, and with labels or channels reordered.
+
+    Args:
+        predict: float32 images `[n, h, w, c]`, normalized -> logits `[n, classes]`.
+        data: its validation part is read.
+        kind: its normalization.
 
     Returns:
         `ranges`: normalization -> balanced accuracy on at most 2,000 validation samples;
@@ -139,13 +144,12 @@ def asked(network: keras.Model, context: Context) -> dict[str, Any]:
     """
     from hintlite.pipeline.data.feeding import feeding, problem
 
-    predict = predictor(network)
-    fed = feeding(predict, context.data, context.config.data.normalization)
+    fed = feeding(predict, data, kind)
     wrong = problem(fed, "the teacher", "data.normalization") if fed.is_fed_wrongly else None
     return {
         "ranges": dict(fed.accuracy),
         "problem": wrong,
-        "reordered": _reordered(predict, context.data),
+        "reordered": _reordered(predict, data),
     }
 
 

@@ -99,7 +99,7 @@ def runs(facts: Facts) -> Table:
 def _teacher(teacher: Facts) -> list[Any]:
     row: list[Any] = [f"teacher, seed {teacher['seed']} ({teacher['weights']})", 1]
     for precision in (FLOAT, INT8):
-        row += [teacher[precision]["accuracy"], None, None]
+        row += [(teacher[precision] or {}).get("accuracy"), None, None]
     return [*row, *_cost(teacher), None, teacher["wall_s"]]
 
 

@@ -137,13 +137,9 @@ def _size(context: Context, model: str) -> dict[str, Any]:
     place = f"quantize/{model}"
     names = {FLOAT: FLOAT, INT8: quantized(context, model)}
     files = {column: context.file(place, file_name(model, name)) for column, name in names.items()}
-    there = {column: path for column, path in files.items() if path.exists()}
-    return {
-        "macs": inspect(next(reversed(there.values()))).macs if there else None,
-        "bytes": {
-            column: there[column].stat().st_size if column in there else None for column in files
-        },
-    }
+    there = [path for path in files.values() if path.exists()]
+    sizes = {c: path.stat().st_size if path in there else None for c, path in files.items()}
+    return {"macs": inspect(there[-1]).macs if there else None, "bytes": sizes}
 
 
 def _trainings(context: Context, model: str) -> tuple[str, ...]:

@@ -66,9 +66,10 @@ def _work(context: Context, member: int, folder: Path) -> None:
         title = "teacher" if config.teacher_members == 1 else f"teacher {member}"
         given = config.teacher.family == "keras_file"  # a user's own teacher is used as it is
         history = [] if given else train_with_progress(context, job, title)
-        found = measured(predictor(network), data)
+        predict = predictor(network)
+        found = measured(predict, data)
         context.terminal.say(sentence(title, found))
         if given:
-            found["asked"] = asked(network, context)
+            found["asked"] = asked(predict, data, config.data.normalization)
         chosen_by = config.teacher_training.chosen_by
         finish(network, folder / "network.keras", history, chosen_by, found)
