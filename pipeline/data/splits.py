@@ -11,7 +11,7 @@ from hintlite.errors import DataError
 from hintlite.files import writing
 
 # One random stream a purpose, so that a changed limit does not move anybody into the test part.
-STREAMS = {"test": 0, "limit": 1, "validation": 2, "calibration": 3}
+STREAMS = {"test": 0, "limit": 1, "validation": 2, "calibration": 3, "labels": 4}
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,6 +29,7 @@ class Entry:
             RunConfig ("kd") or single ones ("hint.epochs"). A change elsewhere retrains nothing.
         kin: methods of one kin take each other's place: an arm has one of them.
         alone: why an arm with this method has no other; empty if it may.
+        every_label: whether it means nothing without the label of each sample.
         first: what its phase before the task phase is called, if it has one.
     """
 
@@ -36,6 +37,7 @@ class Entry:
     reads: tuple[str, ...] = ()
     kin: str = ""
     alone: str = ""
+    every_label: bool = False
     first: str = ""
 
     def build(self, config: RunConfig, teacher: keras.Model, student: keras.Model) -> Method:
@@ -72,7 +74,7 @@ METHODS: dict[str, Entry] = {
     ),
     "attention": Entry("attention:Attention", reads=("attention",)),
     "fsp": Entry("fsp:FSP", reads=("fsp",), first="Gram phase"),
-    "crd": Entry("crd:CRD", reads=("crd",)),
+    "crd": Entry("crd:CRD", reads=("crd",), every_label=True),
     "reviewkd": Entry("reviewkd:ReviewKD", reads=("reviewkd",)),
 }
 
@@ -91,8 +93,23 @@ def build_method(arm: str, config: RunConfig, teacher: keras.Model, student: ker
     """
     from hintlite.pipeline.methods.base import Sum
 
+    check_arm(arm, config)
     methods = [_build(name)(config, teacher, student) for name in method_names(arm)]
     return methods[0] if len(methods) == 1 else Sum(methods)
+
+
+def check_arm(arm: str, config: RunConfig) -> None:
+    """Refuses an arm that cannot be, or not with these settings.
+
+    Raises:
+        SettingsError: says which method and why.
+    """
+    for name in method_names(arm):
+        if config.training.labels is not None and _entry(name).every_label:
+            raise SettingsError(
+                f"arm {arm!r}: {name} needs the label of every training sample, but "
+                f"training.labels leaves {config.training.labels}; leave the arm or the setting out"
+            )
 
 
 def method_names(arm: str) -> list[str]:

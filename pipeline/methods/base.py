@@ -300,11 +300,25 @@ def cross_entropy(batch: Batch, label_smoothing: float = 0.0) -> Tensor:
     Label smoothing mixes the one-hot target with the uniform one (Szegedy et al. 2016, eq. 7).
     """
     logits = batch.student["logits"]
-    hard = keras.ops.sparse_categorical_crossentropy(batch.labels, logits, from_logits=True)
+    hard = label_entropy(batch.labels, logits)
     if label_smoothing == 0.0:
         return hard
     uniform = -keras.ops.mean(keras.ops.log_softmax(logits, axis=-1), axis=-1)
+    uniform = keras.ops.where(is_labelled(batch.labels), uniform, 0.0)
     return (1.0 - label_smoothing) * hard + label_smoothing * uniform
+
+
+def label_entropy(labels: Tensor, logits: Tensor) -> Tensor:
+    """Cross-entropy of labels and logits, `[batch]`; 0 for a sample without a label."""
+    known = is_labelled(labels)
+    safe = keras.ops.where(known, labels, 0)
+    loss = keras.ops.sparse_categorical_crossentropy(safe, logits, from_logits=True)
+    return keras.ops.where(known, loss, 0.0)
+
+
+def is_labelled(labels: Tensor) -> Tensor:
+    """Which samples have a label, bool `[batch]`: NO_LABEL of pipeline/data/few_labels.py is -1."""
+    return labels >= 0
 
 
 def with_labels(phase: Phase, label_smoothing: float = 0.0) -> Phase:

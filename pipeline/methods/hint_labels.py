@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from hintlite.models.taps import middle_tap
-from hintlite.pipeline.methods.base import Batch, Method, Phase, Shapes, Tensor
+from hintlite.pipeline.methods.base import Batch, Method, Phase, Shapes, Tensor, label_entropy
 from hintlite.pipeline.methods.hint import guided_shape, hint_phases
 from hintlite.pipeline.settings.methods import HintConfig
 
@@ -67,9 +67,7 @@ class HintLabels(Method):
         total = 0.0
         for guided, classifier in self.classifiers.items():
             logits = classifier(batch.student[guided], training=batch.training)
-            total = total + ops.sparse_categorical_crossentropy(
-                batch.labels, ops.cast(logits, "float32"), from_logits=True
-            )
+            total = total + label_entropy(batch.labels, ops.cast(logits, "float32"))
         return total
 
     def phases(self) -> dict[str, Phase]:

@@ -107,6 +107,11 @@ class RunConfig:
             self.deploy == "best" or self.deploy in self.arms,
             f"deploy must be 'best' or one of the arms {', '.join(self.arms)}; got {self.deploy!r}",
         )
+        require(
+            self.training.labels is None or self.quantize.method != "qat",
+            "training.labels: quantize.method qat fine-tunes with the labels of all samples; take "
+            "ptq or mixed",
+        )
         require(self.bundle_samples >= 1, "bundle_samples must be 1 or more")
         require(
             self.teacher.times_fewer is None,

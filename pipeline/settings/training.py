@@ -31,6 +31,9 @@ class TrainingConfig:
         choose_by: the figure on validation data whose best epoch is kept: accuracy,
             balanced_accuracy, f1 (macro) or loss (the labels' cross-entropy). By default accuracy,
             and balanced_accuracy under class_weights "balanced".
+        labels: how many labels of the training part may be used, as many of each class as of
+            another. For the samples without one the teacher speaks alone; an arm that does not ask a
+            teacher passes over its labelled samples as often as makes as many steps. None: all.
         patience: stop after this many epochs without a better validation result.
         precision: float32, mixed_bfloat16 or mixed_float16 while training; files are float32.
         jit_compile: let XLA compile the step. Off: on CPUs it slows down networks with max pooling.
@@ -47,6 +50,7 @@ class TrainingConfig:
     label_smoothing: float = 0.0
     class_weights: Literal["none", "balanced"] = "none"
     choose_by: ChooseBy | None = None
+    labels: int | None = None
     patience: int | None = None
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     jit_compile: bool = False
@@ -79,6 +83,15 @@ class TrainingConfig:
         require(
             0 <= self.label_smoothing < 1,
             f"training.label_smoothing lies in 0..1: {self.label_smoothing}",
+        )
+        require(
+            self.labels is None or self.labels >= 1,
+            f"training.labels must be 1 or more: {self.labels}",
+        )
+        require(
+            self.labels is None or self.class_weights == "none",
+            "training.labels keeps as many labels of each class as of another: leave "
+            "training.class_weights out",
         )
         require(
             self.patience is None or self.patience >= 1,

@@ -12,7 +12,16 @@ from keras import ops
 from hintlite.errors import SettingsError
 from hintlite.models.fold import folded
 from hintlite.models.taps import subnetwork
-from hintlite.pipeline.methods.base import LABELS, Batch, MethodError, Phase, Schedule, Tensor, Term
+from hintlite.pipeline.methods.base import (
+    LABELS,
+    Batch,
+    MethodError,
+    Phase,
+    Schedule,
+    Tensor,
+    Term,
+    is_labelled,
+)
 from hintlite.pipeline.training.batch_norm import with_fast_batch_norm
 from hintlite.pipeline.training.class_scores import ClassScores
 from hintlite.pipeline.training.label_loss import LabelLoss, class_indices, label_loss
@@ -222,9 +231,10 @@ class Distiller(keras.Model):
         for name, value in {"loss": total, **means}.items():
             self.trackers[name].update_state(value, sample_weight=count)
         if self.accuracy is not None:
-            self.accuracy.update_state(
-                class_indices(labels), student["logits"], sample_weight=sample_weight
-            )
+            indices = class_indices(labels)
+            known = ops.cast(is_labelled(indices), "float32")
+            weight = known if sample_weight is None else known * sample_weight
+            self.accuracy.update_state(indices, student["logits"], sample_weight=weight)
         if self._compiled_metrics_apply:
             self._compile_metrics.update_state(labels, self._shown(student), sample_weight)
 

@@ -56,6 +56,8 @@ class ArrayFeed:
         data: the samples, divided.
         augmentation: changes made to training images.
         batch_size: images a step; less where there are fewer.
+        rows: int64, rows of data.images that are trained on, some of them several times; None:
+            data.train, each once.
         sample_weights: float `[n]`, aligned with data.images; None where all weigh the same.
         one_hot: classes, where a loss of the caller's wants to see such labels; 0: indices.
     """
@@ -63,6 +65,7 @@ class ArrayFeed:
     data: TrainingData
     augmentation: AugmentConfig
     batch_size: int
+    rows: np.ndarray | None = None
     sample_weights: np.ndarray | None = None
     one_hot: int = 0
 
@@ -85,7 +88,7 @@ class ArrayFeed:
         return self._labelled(
             training_batches(
                 self.data,
-                self.data.train,
+                self.data.train if self.rows is None else self.rows,
                 batch_size=self._batch,
                 seed=seed,
                 augmentation=self.augmentation,

@@ -16,6 +16,7 @@ import numpy as np
 
 from hintlite.errors import HintliteError
 from hintlite.files import write_whole
+from hintlite.pipeline.data.few_labels import NO_LABEL, labelled_again_and_again
 from hintlite.pipeline.data.training_data import TrainingData
 from hintlite.pipeline.methods.base import LABELS, PHASES, Method, Phase, with_labels
 from hintlite.pipeline.settings.data import AugmentConfig
@@ -109,7 +110,15 @@ class Job:
         if self.feed is not None:
             return self.feed
         assert self.data is not None
-        return ArrayFeed(self.data, self.augmentation, self.config.batch_size)
+        rows = None if self._is_taught else labelled_again_and_again(self.data)
+        return ArrayFeed(self.data, self.augmentation, self.config.batch_size, rows)
+
+    @property
+    def _is_taught(self) -> bool:
+        """Whether a teacher speaks for samples that have no label, or there are none of those."""
+        assert self.data is not None
+        all_labelled = bool((self.data.labels[self.data.train] != NO_LABEL).all())
+        return all_labelled or any(phase.teacher_taps for phase in self.method.phases().values())
 
     @property
     def class_weight(self) -> Mapping[int, float] | None:

@@ -120,10 +120,10 @@ def _forget_default_shape(given: Any, default: dict[str, Any]) -> None:
 
 
 def _check_arms(config: RunConfig) -> None:
-    from hintlite.pipeline.methods import method_names
+    from hintlite.pipeline.methods import check_arm
 
     for arm in config.arms:
-        method_names(arm)
+        check_arm(arm, config)
 
 
 def _plain(value: Any) -> Any:

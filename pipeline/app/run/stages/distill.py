@@ -55,13 +55,15 @@ def _work(context: Context, arm: str, folder: Path) -> None:
 
     from hintlite.models.cost import count_parameters
     from hintlite.models.student import build_student
+    from hintlite.pipeline.data.few_labels import with_few_labels
     from hintlite.pipeline.methods import build_method
     from hintlite.pipeline.methods.base import tap_shapes
     from hintlite.pipeline.training.drop_regressor import drop_regressor
     from hintlite.pipeline.training.train import Job
 
     require_useful(context)
-    config, data = context.config, context.data
+    config = context.config
+    data = with_few_labels(context.data, config.training.labels, config.data.split_seed)
     with fresh_session(config.seed, config.training.precision):
         teacher = context.teacher()
         student = build_student(

@@ -46,10 +46,13 @@ def _seed(config: RunConfig) -> int:
 
 def _work(context: Context, member: int, folder: Path) -> None:
     from hintlite.models.teacher import build_teacher
+    from hintlite.pipeline.data.few_labels import with_few_labels
     from hintlite.pipeline.methods.scratch import Scratch
     from hintlite.pipeline.training.train import Job
 
-    config, data = context.config, context.data
+    config = context.config
+    labels = config.teacher_training.labels
+    data = with_few_labels(context.data, labels, config.data.split_seed)
     seed = _seed(config) + MEMBER_SEEDS * member
     with fresh_session(seed, config.teacher_training.precision):
         network = build_teacher(config.teacher, data.input_shape, len(data.class_names))
