@@ -32,8 +32,8 @@ class TrainingConfig:
             balanced_accuracy, f1 (macro) or loss (the labels' cross-entropy). By default accuracy,
             and balanced_accuracy under class_weights "balanced".
         labels: how many labels of the training part may be used, as many of each class as of
-            another. For the samples without one the teacher speaks alone; an arm that does not ask a
-            teacher passes over its labelled samples as often as makes as many steps. None: all.
+            another. For the samples without one the teacher speaks alone; an arm that asks no
+            teacher sees its labelled samples so often that all arms make as many steps. None: all.
         patience: stop after this many epochs without a better validation result.
         precision: float32, mixed_bfloat16 or mixed_float16 while training; files are float32.
         jit_compile: let XLA compile the step. Off: on CPUs it slows down networks with max pooling.
