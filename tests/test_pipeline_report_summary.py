@@ -41,11 +41,16 @@ def test_a_doubtful_latency_is_marked_in_the_headline(report):
 
 def test_the_same_samples_tell_whether_student_and_teacher_differ(report):
     float_teacher, int8_teacher, *_ = summary.headlines(report.facts)
-    assert float_teacher.startswith("Of the 8 test samples the student alone gets 0 right and the")
+    assert float_teacher.startswith("Of the 8 test samples the deployed student gets 0 right that")
     # The INT8 teacher is wrong on the last sample, the student is not.
-    assert "the student alone gets 1 right and the INT8 teacher alone 0: no significant" in (
-        int8_teacher
-    )
+    assert "gets 1 right that the INT8 teacher misses, and misses 0" in int8_teacher
+    assert "no significant difference" in int8_teacher
+
+
+def test_few_labels_are_told(report):
+    assert not [line for line in summary.headlines(report.facts) if "labels" in line]
+    told = report.facts | {"settings": {**report.facts["settings"], "training": {"labels": 60}}}
+    assert summary.headlines(told)[0].startswith("The students were trained with 60 labels;")
 
 
 def test_a_student_that_is_slower_than_the_int8_teacher_is_called_slower(report):

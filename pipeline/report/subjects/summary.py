@@ -61,7 +61,22 @@ def headlines(facts: Facts) -> list[str]:
     student, teachers = deployed(facts), teachers_of(facts)
     if student is None:
         return []
-    return [*_told_apart(facts), *_worse(student, teachers), *_doubtful(facts, student)]
+    return [
+        *_few_labels(facts),
+        *_told_apart(facts),
+        *_worse(student, teachers),
+        *_doubtful(facts, student),
+    ]
+
+
+def _few_labels(facts: Facts) -> Iterator[str]:
+    """How many labels a student was trained with, where not with all."""
+    labels = facts["settings"].get("training", {}).get("labels")
+    if labels is not None:
+        yield (
+            f"The students were trained with {formats.count(labels)} labels; for the other training "
+            "samples the teacher speaks, to those that listen to one."
+        )
 
 
 def _choice(facts: Facts) -> str:
@@ -136,8 +151,8 @@ def _told_apart(facts: Facts) -> Iterator[str]:
         if p < SIGNIFICANT:
             verdict = f"the student is significantly {'better' if won > lost else 'worse'}"
         yield (
-            f"Of the {total} test samples the student alone gets {won} right and the {teacher} "
-            f"alone {lost}: {verdict} (McNemar’s exact test, p = {formats.number(p)})."  # noqa: RUF001
+            f"Of the {total} test samples the deployed student gets {won} right that the {teacher} "
+            f"misses, and misses {lost} that it gets right: {verdict} (McNemar’s exact test, p = {formats.number(p)})."  # noqa: RUF001
         )
 
 
