@@ -56,18 +56,18 @@ class ArrayFeed:
         data: the samples, divided.
         augmentation: changes made to training images.
         batch_size: images a step; less where there are fewer.
-        rows: int64, rows of data.images that are trained on, some of them several times; None:
-            data.train, each once.
         sample_weights: float `[n]`, aligned with data.images; None where all weigh the same.
         one_hot: classes, where a loss of the caller's wants to see such labels; 0: indices.
+        rows: int64, rows of data.images that are trained on, some of them several times; None:
+            data.train, each once.
     """
 
     data: TrainingData
     augmentation: AugmentConfig
     batch_size: int
-    rows: np.ndarray | None = None
     sample_weights: np.ndarray | None = None
     one_hot: int = 0
+    rows: np.ndarray | None = None
 
     @property
     def samples(self) -> int:

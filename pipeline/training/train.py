@@ -111,7 +111,7 @@ class Job:
             return self.feed
         assert self.data is not None
         rows = None if self._is_taught else labelled_again_and_again(self.data)
-        return ArrayFeed(self.data, self.augmentation, self.config.batch_size, rows)
+        return ArrayFeed(self.data, self.augmentation, self.config.batch_size, rows=rows)
 
     @property
     def _is_taught(self) -> bool:

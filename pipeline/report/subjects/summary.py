@@ -74,8 +74,8 @@ def _few_labels(facts: Facts) -> Iterator[str]:
     labels = facts["settings"].get("training", {}).get("labels")
     if labels is not None:
         yield (
-            f"The students were trained with {formats.count(labels)} labels; for the other training "
-            "samples the teacher speaks, to those that listen to one."
+            f"The students were trained with {formats.count(labels)} labels; for the other "
+            "training samples the teacher speaks, to those that listen to one."
         )
 
 
@@ -152,7 +152,8 @@ def _told_apart(facts: Facts) -> Iterator[str]:
             verdict = f"the student is significantly {'better' if won > lost else 'worse'}"
         yield (
             f"Of the {total} test samples the deployed student gets {won} right that the {teacher} "
-            f"misses, and misses {lost} that it gets right: {verdict} (McNemar’s exact test, p = {formats.number(p)})."  # noqa: RUF001
+            f"misses, and misses {lost} that it gets right: {verdict} (McNemar’s "  # noqa: RUF001
+            f"exact test, p = {formats.number(p)})."
         )
 
 
