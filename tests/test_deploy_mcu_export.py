@@ -12,7 +12,7 @@ from c_export_models import ModelBuilder, tflm_outputs
 from c_export_networks import FAMILIES, network_inputs
 
 from hintlite.deploy.interpret.runtime import Runner
-from hintlite.deploy.mcu.export import TestSample, export_tflm, write_tflm
+from hintlite.deploy.mcu.export import export_tflm, write_tflm
 from hintlite.deploy.mcu.identifiers import (
     RESERVED,
     check_namespace,
@@ -21,6 +21,7 @@ from hintlite.deploy.mcu.identifiers import (
     string_literal,
 )
 from hintlite.deploy.mcu.operators import OPERATORS
+from hintlite.deploy.mcu.sample import TestSample
 from hintlite.deploy.mcu.strip import strip_model
 from hintlite.deploy.tflite.flatbuffer import read_model
 from hintlite.deploy.tflite.graph import ModelError

@@ -136,7 +136,7 @@ def header_source(network: Network) -> str:
         "input": _interface(network.name.upper(), "INPUT", source),
         "output": _interface(network.name.upper(), "OUTPUT", out),
     }
-    return _template("network.h", fields)
+    return filled("network.h", fields)
 
 
 def _interface(prefix: str, word: str, tensor: Tensor) -> str:
@@ -150,7 +150,7 @@ def _interface(prefix: str, word: str, tensor: Tensor) -> str:
     )
 
 
-def _template(name: str, fields: dict[str, object]) -> str:
+def filled(name: str, fields: dict[str, object]) -> str:
     """A template of the runtime folder, filled in."""
     return str(_compiled(name).render(fields))
 
@@ -190,7 +190,7 @@ def network_source(network: Network) -> tuple[str, str]:
     }
     weights = "\n".join(definition(k, c, "") for k, c in own.items())
     externs = "\n".join(declaration(k, c) for k, c in own.items())
-    return _template("network.c", fields), _template(
+    return filled("network.c", fields), filled(
         "network_weights.c", {"name": network.name, "externs": externs, "weights": weights}
     )
 
@@ -270,7 +270,7 @@ def build_source(template: str, network: Network, sources: Sequence[str]) -> str
         "NAME": network.name.upper(),
         "sources": " ".join([f"{network.name}.c", f"{network.name}_weights.c", *sources]),
     }
-    return _template(template, fields)
+    return filled(template, fields)
 
 
 def weight_bytes(network: Network) -> int:

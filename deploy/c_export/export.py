@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from hintlite.deploy.bundle.facts import read_facts
 from hintlite.deploy.c_export import emit
+from hintlite.deploy.c_export.kit import Kit, kit_sources, make_kit
 from hintlite.deploy.c_export.lower import lower
 from hintlite.deploy.c_export.plan import plan_memory
 from hintlite.deploy.c_export.read import read_model
@@ -57,6 +59,9 @@ def lower_network(model: bytes | str | Path, name: str) -> emit.Network:
 def export_c(model: bytes | str | Path, folder: str | Path, name: str = "network") -> CExport:
     """Write a model as plain C with its kernels, an example, a Makefile and a CMakeLists.txt.
 
+    Of a file in a bundle, the labels, the way from raw values to its input and a sample with the
+    expected output are written too, and the example runs on that sample.
+
     Args:
         model: a full-INT8 .tflite file's content or path.
         folder: must not exist or be empty; it appears complete or not at all.
@@ -67,14 +72,18 @@ def export_c(model: bytes | str | Path, folder: str | Path, name: str = "network
 
     Raises:
         ExportError: the model cannot become C; the message names the operator.
+        BundleError: the bundle around the file is damaged.
         FileExistsError: the folder holds something.
     """
-    network = lower_network(model, name)
+    network, kit = lower_network(model, name), None
+    facts = None if isinstance(model, bytes) else read_facts(Path(model))
+    if facts is not None:
+        kit = make_kit(network, Path(model).read_bytes(), facts)
     target = Path(folder)
     if target.exists() and any(target.iterdir()):
         raise FileExistsError(f"expected an empty or new folder, {target} holds files: remove them")
     with folder_aside(target) as place:
-        files = write_sources(network, place)
+        files = write_sources(network, place, kit)
     return CExport(
         folder=target,
         name=name,
@@ -86,8 +95,14 @@ def export_c(model: bytes | str | Path, folder: str | Path, name: str = "network
     )
 
 
-def write_sources(network: emit.Network, folder: Path) -> list[str]:
-    """Write all files into an existing folder; returns their names in order."""
+def write_sources(network: emit.Network, folder: Path, kit: Kit | None = None) -> list[str]:
+    """Write all files into an existing folder; returns their names in order.
+
+    Args:
+        network: the model.
+        folder: where to.
+        kit: what a bundle knows of the model.
+    """
     source, weights = emit.network_source(network)
     kernels = emit.kernel_files(network.steps)
     sources = [f for f in kernels if f.endswith(".c")]
@@ -99,6 +114,8 @@ def write_sources(network: emit.Network, folder: Path) -> list[str]:
         "Makefile": emit.build_source("Makefile", network, sources),
         "CMakeLists.txt": emit.build_source("CMakeLists.txt", network, sources),
     }
+    if kit is not None:
+        texts |= kit_sources(network, kit)
     for file in kernels:
         texts[file] = (emit.RUNTIME / file).read_text(encoding="utf-8")
     for file, text in texts.items():

@@ -5,24 +5,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from hintlite.deploy.interpret.worker import shared_worker
 from hintlite.deploy.mcu import settings_text
 from hintlite.deploy.mcu.abi import align_up
 from hintlite.deploy.mcu.arena import ArenaEstimate, cmsis_nn_arena, estimate_arena
-from hintlite.deploy.mcu.identifiers import (
-    check_namespace,
-    comment_text,
-    identifiers,
-    string_literal,
-)
+from hintlite.deploy.mcu.identifiers import check_namespace, comment_text
+from hintlite.deploy.mcu.labels import LABELS, label_fields
 from hintlite.deploy.mcu.operators import OPERATORS, used_operators
+from hintlite.deploy.mcu.rendering import render
+from hintlite.deploy.mcu.sample import (
+    TOLERANCE_STEPS,
+    TestSample,
+    reference_output,
+    seeded_sample,
+)
 from hintlite.deploy.mcu.strip import strip_model
 from hintlite.deploy.tflite.flatbuffer import load_bytes, read_model
 from hintlite.deploy.tflite.full_integer import full_int8_faults
@@ -30,32 +28,9 @@ from hintlite.deploy.tflite.graph import Model, ModelError, Tensor
 from hintlite.deploy.tflite.kernel_limits import check_scales
 from hintlite.files import replace_folder
 
-if TYPE_CHECKING:
-    import jinja2
-
-TEMPLATES = Path(__file__).parent / "templates"
 MARGIN_PERCENT = 5
-# Measured between LiteRT's reference kernels and TFLM on small networks: up to 3 steps.
-TOLERANCE_STEPS = 4
 _SHOWN_FAULTS = 3
 _BYTES_A_ROW = 12
-
-Int8Array = NDArray[np.int8]
-
-
-@dataclass(frozen=True)
-class TestSample:
-    """One input and where it comes from.
-
-    Args:
-        values: int8, in the model's numbers, of its input's size.
-        source: one sentence for the reader.
-    """
-
-    __test__ = False  # no test class, though pytest would think so
-
-    values: Int8Array
-    source: str
 
 
 @dataclass(frozen=True)
@@ -140,14 +115,14 @@ def export_tflm(
         "operators": [{"name": n, "add": OPERATORS[n].add} for n in used_operators(model.main)],
         "operator_names": ", ".join(used_operators(model.main)),
         "arena": _arena_fields(*arenas, reserved),
-        **_label_fields(name, labels),
+        **label_fields(name, labels),
         **_end_fields(model, normalization),
         **_sample_fields(kept, sample or seeded_sample(model)),
         "rows": settings_text.number_rows((f"0x{byte:02x}" for byte in kept), "    "),
         "model_line": _model_line(len(content), len(kept), len(model.main.operators)),
     }
     return TflmExport(
-        files={f: _render(f, fields) for f in FILES if labels or f != LABELS},
+        files={f: render(f, fields) for f in FILES if labels or f != LABELS},
         model_bytes=len(kept),
         won_bytes=len(content) - len(kept),
         operators=used_operators(model.main),
@@ -157,7 +132,6 @@ def export_tflm(
     )
 
 
-LABELS = "labels.h"
 FILES = (
     "README.md",
     LABELS,
@@ -233,13 +207,6 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def seeded_sample(model: Model) -> TestSample:
-    """An input of noise for a model that comes without any, always the same."""
-    size = model.main.tensors[model.main.inputs[0]].elements
-    values = np.random.default_rng(0).integers(-128, 128, size, dtype=np.int8)
-    return TestSample(values, "Seeded noise: the file came without samples.")
-
-
 def _with_margin(size: int) -> int:
     return align_up(size + -(-size * MARGIN_PERCENT // 100), 16)
 
@@ -277,84 +244,37 @@ def _arena_fields(
     }
 
 
-def _label_fields(name: str, labels: Sequence[str]) -> dict[str, Any]:
-    prefix = "k" + "".join(part.capitalize() for part in name.split("_")) + "Label"
-    count = f"{prefix}Count"
-    return {
-        "count": count,
-        "labels": [
-            {
-                "identifier": identifier,
-                "comment": comment_text(label),
-                "literal": string_literal(label),
-            }
-            for identifier, label in zip(identifiers(labels, prefix, {count}), labels, strict=True)
-        ],
-    }
-
-
 def _end_fields(model: Model, normalization: Mapping[str, Any] | None) -> dict[str, Any]:
     source = model.main.tensors[model.main.inputs[0]]
     output = model.main.tensors[model.main.outputs[0]]
-    scale, zero_point = _affine(source)
+    for end in (source, output):
+        if not end.shape:
+            raise ModelError(
+                f"Tensor {end.index} ({end.name}) is an end of the model and should have a shape: "
+                "convert the model to full INT8."
+            )
     return {
         "ends": [_end("Input", source), _end("Output", output)],
-        "normalization": settings_text.normalization_text(normalization, scale, zero_point),
+        "normalization": settings_text.normalization_text(
+            normalization, source.scale, source.zero_point
+        ),
     }
 
 
 def _end(word: str, tensor: Tensor) -> dict[str, Any]:
-    scale, zero_point = _affine(tensor)
     return {
         "word": word,
         "shape": list(tensor.shape),
         "bytes": tensor.elements,
-        "scale": settings_text.float_literal(scale),
-        "zero_point": zero_point,
+        "scale": settings_text.float_literal(tensor.scale),
+        "zero_point": tensor.zero_point,
     }
-
-
-def _affine(tensor: Tensor) -> tuple[float, int]:
-    if tensor.quantization is None or tensor.quantization.per_channel or not tensor.shape:
-        raise ModelError(
-            f"Tensor {tensor.index} ({tensor.name}) is an end of the model and should have a shape "
-            "and one scale: convert the model to full INT8."
-        )
-    return tensor.quantization.scales[0], tensor.quantization.zero_points[0]
 
 
 def _sample_fields(content: bytes, sample: TestSample) -> dict[str, Any]:
-    graph = read_model(content).main
-    source = graph.tensors[graph.inputs[0]]
-    size = source.elements
-    if sample.values.dtype != np.int8 or sample.values.size != size:
-        raise ModelError(
-            f"The test input must be {size} int8 numbers, got {sample.values.size} of "
-            f"{sample.values.dtype}."
-        )
-    # In the worker: a damaged file may end the process that runs it.
-    values = sample.values.reshape(1, *source.shape)
-    (answer,) = shared_worker().tensors("litert", content, [values], [graph.outputs[0]])
     return {
         "source": comment_text(sample.source),
+        "output": settings_text.number_rows(reference_output(content, sample).tolist()),
         "input": settings_text.number_rows(sample.values.reshape(-1).tolist()),
-        "output": settings_text.number_rows(answer.reshape(-1).tolist()),
         "tolerance": TOLERANCE_STEPS,
     }
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    import jinja2
-
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # C++, not HTML
-    )
-
-
-def _render(file: str, fields: Mapping[str, Any]) -> bytes:
-    return _environment().get_template(f"{file}.j2").render(fields).encode()

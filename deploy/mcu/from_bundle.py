@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
-from hintlite.deploy.bundle.bundle import check_bundle
-from hintlite.deploy.bundle.manifest import MANIFEST, BundleError, read_manifest
-from hintlite.deploy.mcu.export import TestSample, TflmExport, export_tflm, read_int8_model
-from hintlite.deploy.tflite.quantization import normalize, quantize
+from hintlite.deploy.bundle.facts import read_facts
+from hintlite.deploy.mcu.export import TflmExport, export_tflm, read_int8_model
+from hintlite.deploy.mcu.sample import TestSample
 
 
 def export_file(model: Path, name: str, strip: bool) -> TflmExport:
@@ -24,33 +21,17 @@ def export_file(model: Path, name: str, strip: bool) -> TflmExport:
         ModelError: the model or the name does not fit.
         BundleError: the bundle around the file is damaged.
     """
-    folder = model.parent
-    if not (folder / MANIFEST).is_file() or model.name not in read_manifest(folder)["models"]:
+    facts = read_facts(model)
+    if facts is None:
         return export_tflm(model, name, strip=strip)
-    problems = check_bundle(folder)
-    if problems:
-        raise BundleError(f"{folder} is not as it was written: {problems[0]}")
-    manifest = read_manifest(folder)
+    graph = read_int8_model(model).main
+    source = graph.tensors[graph.inputs[0]]
+    values = facts.stored(source.scale, source.zero_point)
     return export_tflm(
         model,
         name,
-        labels=manifest["task"]["labels"],
-        normalization=manifest["normalization"],
-        sample=_first_sample(folder, model),
+        labels=facts.labels,
+        normalization=facts.normalization,
+        sample=TestSample(values, facts.source),
         strip=strip,
     )
-
-
-def _first_sample(folder: Path, model: Path) -> TestSample:
-    manifest = read_manifest(folder)
-    graph = read_int8_model(model).main
-    quantization = graph.tensors[graph.inputs[0]].quantization
-    if quantization is None:
-        raise BundleError(f"The input of {model.name} has no scale: convert the model again.")
-    with np.load(folder / manifest["samples"]["file"], allow_pickle=False) as archive:
-        raw, label = archive["inputs"][:1], int(archive["labels"][0])
-    scaling = manifest["normalization"]
-    real = normalize(raw, scaling["mean"], scaling["std"])
-    values = quantize(real, quantization.scales[0], quantization.zero_points[0], np.int8)
-    text = f"The bundle's first sample, of class {label} ({manifest['task']['labels'][label]})."
-    return TestSample(values.reshape(-1), text)

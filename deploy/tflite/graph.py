@@ -79,6 +79,26 @@ class Tensor:
         """Number of elements; an unknown dimension counts as 1."""
         return math.prod(1 if size < 0 else size for size in self.shape)
 
+    @property
+    def scale(self) -> float:
+        """The scale of a tensor that is quantized as a whole.
+
+        Raises:
+            ModelError: it has another number of scales than one.
+        """
+        scales = self.quantization.scales if self.quantization else ()
+        if len(scales) != 1:
+            raise ModelError(
+                f"tensor {self.index} ({self.name!r}) should have one scale, it has "
+                f"{len(scales)}: convert the model to full INT8"
+            )
+        return scales[0]
+
+    @property
+    def zero_point(self) -> int:
+        """The zero point of a tensor that is quantized as a whole; 0 of one that is not."""
+        return self.quantization.zero_points[0] if self.quantization else 0
+
     def values(self) -> Array:
         """The constant's stored values in the tensor's shape (4-bit integers unpacked to int8).
 

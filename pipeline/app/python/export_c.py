@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hintlite.pipeline.app.python.files import Files, int8_bytes
+from hintlite.pipeline.app.python.files import Files, int8_source
 
 if TYPE_CHECKING:
     from hintlite.deploy.c_export.export import CExport
@@ -15,6 +15,8 @@ def export_c(
     files: Files | bytes | str | Path, folder: str | Path, name: str = "network"
 ) -> CExport:
     """Writes the INT8 network as C: kernels, weights, example, Makefile, CMakeLists.txt.
+
+    Of a bundle, its labels, the way from raw values to the input and a sample are written too.
 
     No interpreter, no allocator, no floating point; the bits are those of TensorFlow Lite Micro's
     reference kernels (docs/plain_c.md).
@@ -33,4 +35,4 @@ def export_c(
     """
     from hintlite.deploy.c_export.export import export_c as write
 
-    return write(int8_bytes(files), folder, name)
+    return write(int8_source(files), folder, name)

@@ -86,7 +86,13 @@ class Files:
 
 
 def int8_bytes(model: Files | bytes | str | Path) -> bytes:
-    """The INT8 file of whatever stands for one.
+    """The content of the INT8 file of whatever stands for one; see `int8_source`."""
+    found = int8_source(model)
+    return found if isinstance(found, bytes) else found.read_bytes()
+
+
+def int8_source(model: Files | bytes | str | Path) -> bytes | Path:
+    """The INT8 file of whatever stands for one: its path, or its bytes where it has none.
 
     Args:
         model: from `hintlite.quantize`; the bytes or the path of a `.tflite` file; the folder of a
@@ -113,4 +119,4 @@ def int8_bytes(model: Files | bytes | str | Path) -> bytes:
         path = int8_model(path)
     if not path.is_file():
         raise ArgumentError(f"there is no file {path}; expected a .tflite file or a bundle")
-    return path.read_bytes()
+    return path

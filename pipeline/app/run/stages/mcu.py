@@ -24,11 +24,11 @@ def stage(context: Context, options: Mapping[str, Any]) -> Stage:
     settings = {"name": name} | ({"strip": options["strip"]} if kind == TFLM else {})
     return Stage(
         name=f"mcu/{kind}",
-        version={PLAIN_C: 1, TFLM: 2}[kind],
+        version=2,
         settings=settings,
         inputs=(bundle.NAME,),
-        libraries=("numpy", "tflite", "jinja2")
-        + (("ai-edge-litert", "flatbuffers") if kind == TFLM else ()),
+        libraries=("numpy", "tflite", "jinja2", "ai-edge-litert")
+        + (("flatbuffers",) if kind == TFLM else ()),
         work=lambda folder: _work(context, options, folder),
     )
 
