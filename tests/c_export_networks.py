@@ -172,7 +172,7 @@ def network_inputs(model: bytes, count: int) -> np.ndarray:
     from hintlite.deploy.c_export.read import read_model
 
     graph = read_model(model)
-    shape = (count, graph.tensors[graph.input].size)
+    shape = (count, graph.tensors[graph.inputs[0]].elements)
     values = np.random.default_rng(7).normal(0, 60, shape)
     values[0], values[1 % count] = -128, 127
     return np.clip(values, -128, 127).astype(np.int8)

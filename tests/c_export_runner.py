@@ -113,7 +113,9 @@ def write_program(models: Sequence[bytes], inputs: Sequence[np.ndarray], folder:
         f"{n.name.upper()}_ARENA_BYTES, {x.shape[0]}U}},"
         for n, x in zip(networks, inputs, strict=True)
     ]
-    tensors = [(n.graph.tensors[n.graph.input], n.graph.tensors[n.graph.output]) for n in networks]
+    tensors = [
+        (n.graph.tensors[n.graph.inputs[0]], n.graph.tensors[n.graph.outputs[0]]) for n in networks
+    ]
     parts += ['#include "cases.h"', "const network networks[CASES] = {", *rows, "};"]
     (folder / "cases.c").write_text("\n".join(parts) + "\n")
     (folder / "cases.h").write_text(
@@ -122,8 +124,8 @@ def write_program(models: Sequence[bytes], inputs: Sequence[np.ndarray], folder:
         "  uint32_t in, out, arena, samples;\n} network;\n"
         f"#define CASES {len(networks)}U\n"
         f"#define MOST_ARENA {max(n.plan.arena_bytes for n in networks)}\n"
-        f"#define MOST_INPUT {max(t.size for t, _ in tensors)}\n"
-        f"#define MOST_OUTPUT {max(t.size for _, t in tensors)}\n"
+        f"#define MOST_INPUT {max(t.elements for t, _ in tensors)}\n"
+        f"#define MOST_OUTPUT {max(t.elements for _, t in tensors)}\n"
         "extern const network networks[CASES];\n#endif\n"
     )
     (folder / "driver.c").write_text(DRIVER)

@@ -12,8 +12,8 @@ from c_export_models import tflm_outputs
 from c_export_networks import FAMILIES, network_inputs
 
 from hintlite.deploy.c_export.emit import RUNTIME, check_name
+from hintlite.deploy.c_export.errors import ExportError
 from hintlite.deploy.c_export.export import export_c
-from hintlite.deploy.c_export.graph import ExportError
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Wpedantic")
 

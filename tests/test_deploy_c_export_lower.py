@@ -3,8 +3,8 @@ import pytest
 from c_export_models import ModelBuilder, tflm_outputs
 from c_export_runner import run_here, write_program
 
+from hintlite.deploy.c_export.errors import ExportError
 from hintlite.deploy.c_export.export import lower_network
-from hintlite.deploy.c_export.graph import ExportError
 from hintlite.deploy.c_export.lower import LOWERINGS
 from hintlite.deploy.c_export.strides import dense_strides, four, merge_axes
 

@@ -53,9 +53,9 @@ def traced(tmp_path_factory):
     results = {}
     for name, model in found.items():
         graph = read_model(model)
-        sizes = [graph.tensors[step.writes].size for step in lower(graph)]
+        sizes = [graph.tensors[step.writes].elements for step in lower(graph)]
         count = len(inputs[name])
-        ends = count * graph.tensors[graph.output].size, count * sum(sizes)
+        ends = count * graph.tensors[graph.outputs[0]].elements, count * sum(sizes)
         own = output[: ends[0]].reshape(count, -1), layers[: ends[1]].reshape(count, -1)
         output, layers = output[ends[0] :], layers[ends[1] :]
         results[name] = (inputs[name], *own)

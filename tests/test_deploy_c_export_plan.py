@@ -6,13 +6,22 @@ import pytest
 from c_export_models import ModelBuilder
 from c_export_networks import FAMILIES
 
+from hintlite.deploy.c_export.errors import ExportError
 from hintlite.deploy.c_export.export import lower_network
-from hintlite.deploy.c_export.graph import ExportError
 from hintlite.deploy.c_export.lower import lower
-from hintlite.deploy.c_export.plan import ARENA_ALIGN, Buffer, live_bytes, pack, plan_memory
+from hintlite.deploy.c_export.plan import ARENA_ALIGN, plan_memory
 from hintlite.deploy.c_export.read import read_model
+from hintlite.deploy.tflite.buffers import Buffer
+from hintlite.deploy.tflite.lifetimes import Lifetimes
+from hintlite.deploy.tflite.planner import first_fit_plan
 
 REFERENCE = Path(__file__).parent / "data" / "reference_cnn_int8.tflite"
+
+
+def memory(*spans):
+    """Buffers of (bytes, first step, last step), aligned as the C arena is."""
+    buffers = (Buffer("", *each, alignment=ARENA_ALIGN) for each in spans)
+    return Lifetimes(tuple(str(step) for step in range(20)), tuple(buffers))
 
 
 def overlaps(buffers, offsets) -> list[tuple[int, int]]:
@@ -20,44 +29,51 @@ def overlaps(buffers, offsets) -> list[tuple[int, int]]:
     found = []
     for (i, a), (j, b) in itertools.combinations(enumerate(buffers), 2):
         together = a.first <= b.last and b.first <= a.last
-        if together and offsets[i] < offsets[j] + b.size and offsets[j] < offsets[i] + a.size:
+        if (
+            together
+            and offsets[i] < offsets[j] + b.size_bytes
+            and offsets[j] < offsets[i] + a.size_bytes
+        ):
             found.append((i, j))
     return found
 
 
 def test_two_buffers_that_follow_each_other_share_memory():
-    offsets, needed = pack([Buffer(100, 0, 1), Buffer(40, 2, 3)])
-    assert offsets == [0, 0]
-    assert needed == 100
+    plan = first_fit_plan(memory((100, 0, 1), (40, 2, 3)))
+    assert plan.offsets == (0, 0)
+    assert plan.arena_bytes == 100
 
 
 def test_a_plan_that_largest_first_alone_would_miss():
     # Worked by hand: largest first puts 12 at 0 and 8 above it, 20 bytes; the bound is 16.
-    buffers = [Buffer(8, 0, 1), Buffer(8, 1, 2), Buffer(12, 3, 4), Buffer(4, 2, 3)]
-    offsets, needed = pack(buffers)
-    assert not overlaps(buffers, offsets)
-    assert needed == live_bytes(buffers) == 16
+    wanted = memory((8, 0, 1), (8, 1, 2), (12, 3, 4), (4, 2, 3))
+    plan = first_fit_plan(wanted)
+    assert not overlaps(wanted.buffers, plan.offsets)
+    assert plan.arena_bytes == plan.bound_bytes == 16
 
 
 def test_random_plans_never_overlap_and_stay_aligned():
     rng = np.random.default_rng(0)
     for _ in range(40):
-        buffers = []
+        spans = []
         for _ in range(int(rng.integers(1, 12))):
             first = int(rng.integers(0, 10))
-            buffers.append(Buffer(int(rng.integers(1, 99)), first, first + int(rng.integers(0, 4))))
-        offsets, needed = pack(buffers)
-        assert not overlaps(buffers, offsets)
-        assert all(offset % ARENA_ALIGN == 0 for offset in offsets)
-        assert live_bytes(buffers) <= needed <= sum(b.size + ARENA_ALIGN for b in buffers)
+            spans.append((int(rng.integers(1, 99)), first, first + int(rng.integers(0, 4))))
+        wanted = memory(*spans)
+        plan = first_fit_plan(wanted)
+        assert not overlaps(wanted.buffers, plan.offsets)
+        assert all(offset % ARENA_ALIGN == 0 for offset in plan.offsets)
+        most = sum(size + ARENA_ALIGN for size, _, _ in spans)
+        assert wanted.lower_bound_bytes <= plan.arena_bytes <= most
 
 
 def test_the_check_for_overlaps_can_fail():
-    assert overlaps([Buffer(8, 0, 2), Buffer(8, 2, 3)], [0, 4]) == [(0, 1)]
+    assert overlaps(memory((8, 0, 2), (8, 2, 3)).buffers, [0, 4]) == [(0, 1)]
 
 
 def test_no_buffers_need_no_memory():
-    assert pack([]) == ([], 0)
+    plan = first_fit_plan(memory())
+    assert (plan.offsets, plan.arena_bytes) == ((), 0)
 
 
 def test_reference_model_stays_below_the_wanted_arena():
@@ -91,7 +107,7 @@ def test_no_layer_overwrites_what_is_read_later(family):
 
 def span(graph, plan, tensor):
     memory, offset = plan.places[tensor]
-    return slice(offset, offset + graph.tensors[tensor].size) if memory == "arena" else None
+    return slice(offset, offset + graph.tensors[tensor].elements) if memory == "arena" else None
 
 
 def same_bytes(steps, tensor) -> set[int]:

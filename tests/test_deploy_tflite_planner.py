@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from arena_models import BODIES, int8_bytes, need_tflite_micro, recorded
 
+from hintlite.deploy.tflite.buffers import Buffer
 from hintlite.deploy.tflite.flatbuffer import read_model
 from hintlite.deploy.tflite.graph import ModelError
 from hintlite.deploy.tflite.inspect import inspect
-from hintlite.deploy.tflite.lifetimes import Buffer, Lifetimes, model_lifetimes
+from hintlite.deploy.tflite.lifetimes import Lifetimes, model_lifetimes
 from hintlite.deploy.tflite.planner import check_plan, greedy_plan, optimal_plan
 
 REFERENCE = Path(__file__).parent / "data" / "reference_cnn_int8.tflite"

@@ -10,8 +10,8 @@ import pytest
 from c_export_models import ModelBuilder
 
 from hintlite.benchmarks.dev.flatbuffer_fuzz import fuzz, mutations
+from hintlite.deploy.c_export.errors import ExportError
 from hintlite.deploy.c_export.export import lower_network
-from hintlite.deploy.c_export.graph import ExportError
 from hintlite.deploy.mcu.export import read_int8_model
 from hintlite.deploy.mcu.strip import strip_model
 from hintlite.deploy.tflite.graph import ModelError

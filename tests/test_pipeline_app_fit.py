@@ -164,7 +164,8 @@ def test_the_svg_shows_steps_and_tensors(capsys, tmp_path):
 
 
 def test_the_terminal_picture_by_hand():
-    from hintlite.deploy.tflite.lifetimes import Buffer, Lifetimes
+    from hintlite.deploy.tflite.buffers import Buffer
+    from hintlite.deploy.tflite.lifetimes import Lifetimes
     from hintlite.deploy.tflite.planner import greedy_plan
 
     found = Lifetimes(("input", "A", "B"), (Buffer("x", 96, 0, 1), Buffer("y", 96, 1, 2)))

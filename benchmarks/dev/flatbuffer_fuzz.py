@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 
 from hintlite.benchmarks.machine import processor
+from hintlite.deploy.c_export.errors import ExportError
 from hintlite.deploy.c_export.export import lower_network
-from hintlite.deploy.c_export.graph import ExportError
 from hintlite.deploy.interpret.worker import Worker, WorkerAnswerError, WorkerDiedError
 from hintlite.deploy.mcu.arena import cmsis_nn_arena, estimate_arena
 from hintlite.deploy.mcu.export import read_int8_model

@@ -21,8 +21,9 @@ from hintlite.benchmarks.targets.cortex_m_firmware import toolchain
 from hintlite.benchmarks.targets.cortex_m_firmware.measure import Int8Array, Measurement, measure
 from hintlite.benchmarks.targets.cortex_m_firmware.toolchain import ToolchainError
 from hintlite.deploy.bundle.manifest import BundleError, read_manifest
-from hintlite.deploy.c_export.graph import ExportError, Graph
+from hintlite.deploy.c_export.errors import ExportError
 from hintlite.deploy.c_export.read import read_model
+from hintlite.deploy.tflite.graph import Graph
 from hintlite.deploy.tflite.quantization import normalize, quantize
 
 CORES = tuple(toolchain.BOARDS)
@@ -178,7 +179,7 @@ def _model_path(bundle: Path, name: str | None) -> Path:
 
 def _random_samples(graph: Graph, count: int) -> _Samples:
     """Seeded inputs for a model that comes without any."""
-    shape = (count, graph.tensors[graph.input].size)
+    shape = (count, graph.tensors[graph.inputs[0]].elements)
     values = np.random.default_rng(0).integers(-128, 128, shape, dtype=np.int8)
     return _Samples(values, None, None)
 
@@ -186,7 +187,7 @@ def _random_samples(graph: Graph, count: int) -> _Samples:
 def _bundled_samples(bundle: Path, model: str, graph: Graph, count: int) -> _Samples:
     """The first samples, normalized and quantized as the device's program would."""
     manifest = read_manifest(bundle)
-    tensor = graph.tensors[graph.input]
+    tensor = graph.tensors[graph.inputs[0]]
     with np.load(bundle / manifest["samples"]["file"], allow_pickle=False) as archive:
         raw = archive["inputs"][:count]
         labels = archive["labels"][:count]

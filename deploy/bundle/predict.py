@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hintlite.deploy.bundle.manifest import BundleError, read_manifest
 from hintlite.deploy.interpret.runtime import Progress, Runner
+from hintlite.deploy.interpret.worker import shared_worker
 from hintlite.deploy.tflite.flatbuffer import read_model
 from hintlite.deploy.tflite.graph import Array, ModelError
 from hintlite.deploy.tflite.quantization import normalize, softmax
@@ -27,6 +28,7 @@ def classify(
     kernels: str = "xnnpack",
     threads: int = 1,
     progress: Progress | None = None,
+    apart: bool = False,
 ) -> NDArray[np.float32]:
     """Probabilities of each class.
 
@@ -39,6 +41,7 @@ def classify(
         kernels: see `Runner`.
         threads: see `Runner`.
         progress: called with (samples done, samples in all).
+        apart: run a file of unknown origin in a process of its own, which a damaged one may end.
 
     Returns:
         [n, classes] float32, each row summing to 1 (to about 0.01 where the model itself ends in
@@ -60,14 +63,18 @@ def classify(
         )
     else:
         content = source if isinstance(source, bytes) else _read(Path(source))
-    runner = Runner(content, kernels, threads)
-    if raw.ndim != 4 or raw.shape[1:] != runner.input.shape[1:]:
+    graph = read_model(content).main
+    expected = graph.tensors[graph.inputs[0]].shape[1:]
+    if raw.ndim != 4 or raw.shape[1:] != expected:
         raise ModelError(
-            f"The model takes images of shape [n, {', '.join(map(str, runner.input.shape[1:]))}], "
+            f"The model takes images of shape [n, {', '.join(map(str, expected))}], "
             f"got {list(raw.shape)}: resize them."
         )
     inputs = normalize(raw, normalization["mean"], normalization["std"])
-    outputs = runner.predict(inputs, progress)
+    if apart:
+        outputs = shared_worker().predict(content, inputs, kernels, threads, progress)
+    else:
+        outputs = Runner(content, kernels, threads).predict(inputs, progress)
     return outputs if _ends_in_softmax(content) else softmax(outputs)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from hintlite.deploy.c_export.errors import ExportError
 from hintlite.deploy.c_export.fixed_point import (
     logistic,
     quantize_multiplier,
@@ -14,7 +15,7 @@ from hintlite.deploy.c_export.fixed_point import (
     rounding_shift,
     saturating_shift,
 )
-from hintlite.deploy.c_export.graph import Array, ExportError, Operator, Tensor
+from hintlite.deploy.tflite.graph import Array, Operator, Tensor
 
 # Name in the schema -> (least, most) in real numbers; None: the end of int8.
 _FUSED: dict[object, tuple[float | None, float | None]] = {
@@ -169,6 +170,6 @@ def activation_table(operator: Operator, source: Tensor, out: Tensor) -> Array:
     Returns:
         int8 `[256]`, for the inputs -128 to 127.
     """
-    function = _FUNCTIONS[operator.kind](source, out, operator)
+    function = _FUNCTIONS[operator.name](source, out, operator)
     values = [max(-128, min(127, function(x))) for x in range(-128, 128)]
     return np.array(values, np.int8)

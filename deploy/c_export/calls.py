@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hintlite.deploy.c_export.graph import Array, Operator
+from hintlite.deploy.tflite.graph import Array, Operator
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hintlite.deploy.c_export.calls import Constant, Value
-from hintlite.deploy.c_export.graph import Array
+from hintlite.deploy.tflite.graph import Array
 
 
 @dataclass

@@ -13,8 +13,9 @@ import numpy as np
 
 from hintlite.deploy.c_export.calls import Call, Constant, Operand, Step
 from hintlite.deploy.c_export.constants import Arrays, declaration, definition, literal
-from hintlite.deploy.c_export.graph import ExportError, Graph, Tensor
+from hintlite.deploy.c_export.errors import ExportError
 from hintlite.deploy.c_export.plan import ARENA_ALIGN, Plan
+from hintlite.deploy.tflite.graph import Graph, Tensor
 
 if TYPE_CHECKING:
     import jinja2
@@ -127,7 +128,7 @@ def _taken(name: str) -> str:
 def header_source(network: Network) -> str:
     """`<name>.h`: the interface."""
     tensors = network.graph.tensors
-    source, out = tensors[network.graph.input], tensors[network.graph.output]
+    source, out = tensors[network.graph.inputs[0]], tensors[network.graph.outputs[0]]
     fields = {
         "name": network.name,
         "NAME": network.name.upper(),
@@ -144,7 +145,7 @@ def _interface(prefix: str, word: str, tensor: Tensor) -> str:
     shape = ", ".join(str(size) for size in tensor.shape)
     return (
         f"/* int8 [{shape}] */\n"
-        f"#define {prefix}_{word}_BYTES {tensor.size}\n"
+        f"#define {prefix}_{word}_BYTES {tensor.elements}\n"
         f"#define {prefix}_{word}_SCALE {np.float32(tensor.scale).item()!r}\n"
         f"#define {prefix}_{word}_ZERO_POINT ({tensor.zero_point})"
     )
@@ -235,7 +236,7 @@ def _invocation(network: Network, index: int, call: Call, label: str, arrays: Ar
 
 def _trace(network: Network, index: int, step: Step) -> str:
     """Where a debugger or a profiler may look at a layer's output; nothing in a usual build."""
-    size = network.graph.tensors[step.writes].size
+    size = network.graph.tensors[step.writes].elements
     return f"  HINTLITE_TRACE({index}, {_place(network, step.writes)}, {size});"
 
 

@@ -75,10 +75,8 @@ def export_c(model: bytes | str | Path, folder: str | Path, name: str = "network
         BundleError: the bundle around the file is damaged.
         FileExistsError: the folder holds something.
     """
-    network, kit = lower_network(model, name), None
-    facts = None if isinstance(model, bytes) else read_facts(Path(model))
-    if facts is not None:
-        kit = make_kit(network, Path(model).read_bytes(), facts)
+    network = lower_network(model, name)
+    kit = None if isinstance(model, bytes) else _kit(network, Path(model))
     target = Path(folder)
     if target.exists() and any(target.iterdir()):
         raise FileExistsError(f"expected an empty or new folder, {target} holds files: remove them")
@@ -87,12 +85,17 @@ def export_c(model: bytes | str | Path, folder: str | Path, name: str = "network
     return CExport(
         folder=target,
         name=name,
-        layers=tuple(step.operator.kind for step in network.steps),
+        layers=tuple(step.operator.name for step in network.steps),
         files=tuple(files),
         arena_bytes=network.plan.arena_bytes,
         lower_bound_bytes=network.plan.lower_bound,
         weight_bytes=emit.weight_bytes(network),
     )
+
+
+def _kit(network: emit.Network, model: Path) -> Kit | None:
+    facts = read_facts(model)
+    return None if facts is None else make_kit(network, model.read_bytes(), facts)
 
 
 def write_sources(network: emit.Network, folder: Path, kit: Kit | None = None) -> list[str]:

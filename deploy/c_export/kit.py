@@ -37,7 +37,7 @@ def make_kit(network: Network, content: bytes, facts: BundleFacts) -> Kit:
     Raises:
         ModelError: the sample does not fit the model.
     """
-    source = network.graph.tensors[network.graph.input]
+    source = network.graph.tensors[network.graph.inputs[0]]
     sample = TestSample(facts.stored(source.scale, source.zero_point), facts.source)
     return Kit(facts, tuple(reference_output(content, sample).tolist()))
 
@@ -68,7 +68,7 @@ def _sample_fields(kit: Kit) -> dict[str, object]:
 
 def _input_fields(network: Network, facts: BundleFacts) -> dict[str, object]:
     """How a raw value becomes a number of the input: in float, by integers, or by a table."""
-    source = network.graph.tensors[network.graph.input]
+    source = network.graph.tensors[network.graph.inputs[0]]
     found = raw_channels(facts.normalization, source.scale, source.zero_point)
     fields: dict[str, object] = {"channels": len(facts.normalization["mean"])}
     if found is None:

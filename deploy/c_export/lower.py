@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from hintlite.deploy.c_export import lower_math, lower_move, lower_weighted
 from hintlite.deploy.c_export.calls import Step
-from hintlite.deploy.c_export.graph import ExportError, Graph, Operator
+from hintlite.deploy.c_export.errors import ExportError
+from hintlite.deploy.tflite.graph import Graph, ModelError, Operator
 from hintlite.errors import HintliteError
 
 LOWERINGS: dict[str, Callable[[Graph, Operator], Step]] = {
@@ -77,14 +78,15 @@ def lower(graph: Graph) -> tuple[Step, ...]:
 
 def _check_reads(graph: Graph, steps: tuple[Step, ...]) -> None:
     """What a kernel reads from memory must have been written there before."""
-    written = {graph.input}
+    written = {graph.inputs[0]}
     for step in steps:
         for tensor in step.reads:
-            if graph.tensors[tensor].data is None and tensor in written:
+            constant = graph.tensors[tensor].constant
+            if tensor in written and not constant:
                 continue
-            what = "constant" if graph.tensors[tensor].data is not None else "never computed before"
+            what = "constant" if constant else "never computed before"
             raise ExportError(
-                f"operator {step.operator.index} ({step.operator.kind}) reads tensor {tensor}, "
+                f"operator {step.operator.index} ({step.operator.name}) reads tensor {tensor}, "
                 f"which is {what}; the nearest supported form reads the network's input or "
                 "another operator's result: fold constants when you convert the model"
             )
@@ -92,14 +94,14 @@ def _check_reads(graph: Graph, steps: tuple[Step, ...]) -> None:
 
 
 def _lower_one(graph: Graph, operator: Operator) -> Step:
-    where = f"operator {operator.index} ({operator.kind})"
-    if operator.kind not in LOWERINGS:
-        nearest = NEAREST.get(operator.kind, "one of " + ", ".join(LOWERINGS))
+    where = f"operator {operator.index} ({operator.name})"
+    if operator.name not in LOWERINGS:
+        nearest = NEAREST.get(operator.name, "one of " + ", ".join(LOWERINGS))
         raise ExportError(f"{where} has no C kernel; the nearest supported form is {nearest}")
     _check_int8(graph, operator, where)
     try:
-        return LOWERINGS[operator.kind](graph, operator)
-    except ExportError as error:
+        return LOWERINGS[operator.name](graph, operator)
+    except ModelError as error:
         raise ExportError(f"{where}: {error}") from error
     except (HintliteError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise ExportError(
@@ -113,8 +115,8 @@ def _check_int8(graph: Graph, operator: Operator, where: str) -> None:
         raise ExportError(f"{where} has no input or no output: the file is damaged")
     for tensor in (operator.inputs[0], *operator.outputs):
         found = graph.tensors[tensor].dtype
-        if found != "int8":
+        if found != "INT8":
             raise ExportError(
-                f"{where} should read and write int8, tensor {tensor} is {found}; the nearest "
-                f"supported form is int8 {operator.kind}: convert the model to full INT8"
+                f"{where} should read and write int8, tensor {tensor} is {found.lower()}; the "
+                f"nearest supported form is int8 {operator.name}: convert the model to full INT8"
             )

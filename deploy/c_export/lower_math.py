@@ -8,9 +8,11 @@ import numpy as np
 
 from hintlite.deploy.c_export.activation import activation_table, fused_range
 from hintlite.deploy.c_export.calls import Call, Constant, Operand, Step, Value
+from hintlite.deploy.c_export.errors import ExportError
 from hintlite.deploy.c_export.fixed_point import quantize_multiplier
-from hintlite.deploy.c_export.graph import ExportError, Graph, Operator, Tensor
+from hintlite.deploy.c_export.lower_move import constant_integers
 from hintlite.deploy.c_export.strides import dense_strides, four, merge_axes
+from hintlite.deploy.tflite.graph import Graph, Operator, Tensor
 
 _HEADROOM_BITS = 20  # of ADD and SUB
 _SOFTMAX_INTEGER_BITS = 5
@@ -21,7 +23,7 @@ _SOFTMAX_LONGEST = 1023
 
 def _operands(graph: Graph, operator: Operator) -> list[Tensor]:
     found = [graph.tensors[i] for i in operator.inputs[:2]]
-    if any(t.dtype != "int8" for t in found):
+    if any(t.dtype != "INT8" for t in found):
         raise ExportError("the nearest supported form has two int8 operands")
     return found
 
@@ -45,10 +47,10 @@ def _binary(
     shape, stride_a, stride_b = four(axes)
     walk: dict[str, Value] = {"shape": shape, "stride_a": stride_a, "stride_b": stride_b}
     arguments: tuple[Operand, ...] = tuple(
-        t.index if t.data is None else Constant(t.data.reshape(-1), "weights") for t in operands
+        Constant(t.values().reshape(-1), "weights") if t.constant else t.index for t in operands
     )
-    reads = tuple(t.index for t in operands if t.data is None)
-    whole = tuple(t.index for t in operands if t.data is None and t.size == out.size)
+    reads = tuple(t.index for t in operands if not t.constant)
+    whole = tuple(t.index for t in operands if not t.constant and t.elements == out.elements)
     call = Call(function, source, walk | params, arguments, out.index)
     return Step(operator, (call,), reads, out.index, in_place=whole)
 
@@ -64,7 +66,7 @@ def add(graph: Graph, operator: Operator) -> Step:
         "out_zero": out.zero_point,
         "out_min": least,
         "out_max": most,
-        "subtract": 1 if operator.kind == "SUB" else 0,
+        "subtract": 1 if operator.name == "SUB" else 0,
     }
     for name, (multiplier, shift) in zip(("a", "b", "out"), factors, strict=True):
         params |= {f"multiplier_{name}": multiplier, f"shift_{name}": shift}
@@ -76,7 +78,7 @@ def _sum_factors(operator: Operator, a: Tensor, b: Tensor, out: Tensor) -> list[
 
     TFLM computes these factors in double for ADD and in single precision for SUB.
     """
-    if operator.kind == "ADD":
+    if operator.name == "ADD":
         common = 2.0 * max(a.scale, b.scale)
         reals = [a.scale / common, b.scale / common, common / (2.0**_HEADROOM_BITS * out.scale)]
     else:
@@ -108,7 +110,7 @@ def mul(graph: Graph, operator: Operator) -> Step:
 
 def extremum(graph: Graph, operator: Operator) -> Step:
     """MAXIMUM and MINIMUM: TFLM compares the numbers as they are."""
-    function = f"hintlite_{operator.kind.lower()}"
+    function = f"hintlite_{operator.name.lower()}"
     return _binary(graph, operator, function, "hintlite_extremum.c", {})
 
 
@@ -116,7 +118,7 @@ def table(graph: Graph, operator: Operator) -> Step:
     """Activations of one operand: 256 results, computed here."""
     source, out = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
     values = Constant(activation_table(operator, source, out), "tables")
-    params: dict[str, Value] = {"table": values, "length": out.size}
+    params: dict[str, Value] = {"table": values, "length": out.elements}
     call = Call("hintlite_lookup", "hintlite_lookup.c", params, (source.index,), out.index)
     return Step(operator, (call,), (source.index,), out.index, in_place=(source.index,))
 
@@ -139,7 +141,7 @@ def softmax(graph: Graph, operator: Operator) -> Step:
     whole = 2.0**_SOFTMAX_INTEGER_BITS - 1.0
     radius = math.floor(whole * 2.0 ** (31 - _SOFTMAX_INTEGER_BITS) / 2.0**shift)
     params: dict[str, Value] = {
-        "rows": out.size // out.shape[-1],
+        "rows": out.elements // out.shape[-1],
         "length": out.shape[-1],
         "multiplier": multiplier,
         "left_shift": shift,
@@ -159,11 +161,8 @@ def _mean_factor(source: Tensor, out: Tensor, count: int) -> tuple[int, int]:
 def mean(graph: Graph, operator: Operator) -> Step:
     """MEAN over any axes."""
     source, out = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
-    axes = graph.tensors[operator.inputs[1]].data
-    if axes is None:
-        raise ExportError("the nearest supported form has constant axes")
     rank = len(source.shape)
-    reduced = {int(a) % rank for a in axes.reshape(-1)}
+    reduced = {axis % rank for axis in constant_integers(graph, operator.inputs[1], "axes")}
     strides = dense_strides(source.shape)
     kept = [(source.shape[i], strides[i]) for i in range(rank) if i not in reduced]
     dropped = [(source.shape[i], strides[i]) for i in range(rank) if i in reduced]

@@ -6,17 +6,18 @@ import numpy as np
 
 from hintlite.deploy.c_export.activation import fused_range
 from hintlite.deploy.c_export.calls import Call, Constant, Step, Value
+from hintlite.deploy.c_export.errors import ExportError
 from hintlite.deploy.c_export.fixed_point import quantize_multiplier
-from hintlite.deploy.c_export.graph import Array, ExportError, Graph, Operator, Tensor
+from hintlite.deploy.tflite.graph import Array, Graph, Operator, Tensor
 
 _LARGEST = 32767
 
 
 def _weights(graph: Graph, operator: Operator) -> Tensor:
     weights = graph.tensors[operator.inputs[1]]
-    if weights.data is None or weights.dtype != "int8":
+    if not weights.constant or weights.dtype != "INT8":
         raise ExportError("the nearest supported form has constant int8 weights")
-    if any(weights.zero_points):
+    if weights.quantization and any(weights.quantization.zero_points):
         raise ExportError("the nearest supported form has weights with zero point 0")
     return weights
 
@@ -26,9 +27,9 @@ def _bias(graph: Graph, operator: Operator, channels: int) -> Array:
     if len(operator.inputs) < 3 or operator.inputs[2] < 0:
         return np.zeros(channels, np.int64)
     bias = graph.tensors[operator.inputs[2]]
-    if bias.data is None or bias.dtype != "int32":
+    if not bias.constant or bias.dtype != "INT32":
         raise ExportError("the nearest supported form has a constant int32 bias")
-    return bias.data.astype(np.int64).reshape(channels)
+    return bias.values().astype(np.int64).reshape(channels)
 
 
 def _wrapped(values: Array) -> Constant:
@@ -56,8 +57,8 @@ def padding_before(operator: Operator, size: int, out: int, kernel: int, axis: s
     if operator.options["padding"] != "SAME":
         return 0
     factor = f"dilation_{axis}_factor"  # pools have none
-    dilation = operator.option(factor) if factor in operator.options else 1
-    reach = (out - 1) * operator.option(f"stride_{axis}") + (kernel - 1) * dilation + 1
+    dilation = operator.integer(factor) if factor in operator.options else 1
+    reach = (out - 1) * operator.integer(f"stride_{axis}") + (kernel - 1) * dilation + 1
     return max(reach - size, 0) // 2
 
 
@@ -82,10 +83,10 @@ def _geometry(
         "out_w": out.shape[2],
         "kernel_h": kernel[0],
         "kernel_w": kernel[1],
-        "stride_h": operator.option("stride_h"),
-        "stride_w": operator.option("stride_w"),
-        "dilation_h": operator.option("dilation_h_factor"),
-        "dilation_w": operator.option("dilation_w_factor"),
+        "stride_h": operator.integer("stride_h"),
+        "stride_w": operator.integer("stride_w"),
+        "dilation_h": operator.integer("dilation_h_factor"),
+        "dilation_w": operator.integer("dilation_w_factor"),
         "pad_top": padding_before(operator, source.shape[1], out.shape[1], kernel[0], "h"),
         "pad_left": padding_before(operator, source.shape[2], out.shape[2], kernel[1], "w"),
         "batches": source.shape[0],
@@ -122,8 +123,7 @@ def conv(graph: Graph, operator: Operator) -> Step:
             f"weights of depth {depth} on {source.shape[-1]} channels (a grouped convolution); "
             "the nearest supported form is DEPTHWISE_CONV_2D or an ungrouped CONV_2D"
         )
-    assert weights.data is not None
-    matrix = weights.data.reshape(out_c, -1)
+    matrix = weights.values().reshape(out_c, -1)
     rows, row_bytes = _rows(matrix)
     params: dict[str, Value] = {
         "weights": rows,
@@ -145,13 +145,12 @@ def depthwise(graph: Graph, operator: Operator) -> Step:
     """DEPTHWISE_CONV_2D with weights [1, kernel_h, kernel_w, in_c * times]."""
     source, out = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
     weights = _weights(graph, operator)
-    assert weights.data is not None
     _, kernel_h, kernel_w, out_c = weights.shape
     times, rest = divmod(out_c, source.shape[-1])
     if rest or out_c > _LARGEST:
         raise ExportError(f"{out_c} filters on {source.shape[-1]} channels: not a multiple")
     params: dict[str, Value] = {
-        "weights": Constant(weights.data.reshape(-1), "weights"),
+        "weights": Constant(weights.values().reshape(-1), "weights"),
         "bias": _wrapped(_bias(graph, operator, out_c)),
         "times": times,
         "in_zero": source.zero_point,
@@ -169,8 +168,7 @@ def dense(graph: Graph, operator: Operator) -> Step:
     weights = _weights(graph, operator)
     if operator.options["weights_format"] != "DEFAULT":
         raise ExportError("the nearest supported form has weights in the default format")
-    assert weights.data is not None
-    rows, row_bytes = _rows(weights.data)
+    rows, row_bytes = _rows(weights.values())
     factors = _factors(source, weights, out)
     if len(factors) == 1:
         # Here TFLM forms the product of the scales in single precision.
@@ -178,11 +176,11 @@ def dense(graph: Graph, operator: Operator) -> Step:
         factors = [quantize_multiplier(float(product) / out.scale)]
     params: dict[str, Value] = {
         "weights": rows,
-        "bias": _folded(graph, operator, weights.data, source.zero_point),
+        "bias": _folded(graph, operator, weights.values(), source.zero_point),
         "row_bytes": row_bytes,
         "row_length": weights.shape[1],
         "out_c": weights.shape[0],
-        "batches": source.size // weights.shape[1],
+        "batches": source.elements // weights.shape[1],
         **_factor_fields(factors, weights.shape[0]),
         **_output_fields(operator, out),
     }

@@ -1,11 +1,13 @@
-"""A full-INT8 flatbuffer as the small typed graph that becomes C."""
+"""A full-INT8 flatbuffer as the graph that becomes C: one input, one output, no shapes computed."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from hintlite.deploy.c_export.graph import Array, ExportError, Graph, Operator, Tensor, data_inputs
-from hintlite.deploy.tflite import flatbuffer, graph
+from hintlite.deploy.c_export.errors import ExportError
+from hintlite.deploy.tflite import flatbuffer
+from hintlite.deploy.tflite.graph import Graph, ModelError, Operator, Tensor
 
 # Kinds that cannot be computed without the options of their schema table.
 NEEDS_OPTIONS = frozenset(
@@ -14,7 +16,8 @@ NEEDS_OPTIONS = frozenset(
         *("AVERAGE_POOL_2D", "MAX_POOL_2D", "CONCATENATION", "SOFTMAX", "LEAKY_RELU"),
     }
 )
-_INTEGERS = {"int8", "int32", "int64"}
+# Operands that only say a shape: the tensors of the flatbuffer carry the shapes already.
+_SHAPE_OPERANDS = {"RESHAPE": (1,)}
 
 
 def read_model(model: bytes | str | Path) -> Graph:
@@ -32,69 +35,59 @@ def read_model(model: bytes | str | Path) -> Graph:
     """
     try:
         graphs = flatbuffer.read_model(model).graphs
-        if len(graphs) != 1:
-            raise ExportError(f"expected one subgraph, the model has {len(graphs)}")
-        return _checked(graphs[0])
-    except graph.ModelError as error:
+    except ModelError as error:
         raise ExportError(str(error)) from error
+    if len(graphs) != 1:
+        raise ExportError(f"expected one subgraph, the model has {len(graphs)}")
+    graph = graphs[0]
+    for tensor in graph.tensors:
+        _check_shape(tensor)
+    for operator in graph.operators:
+        _check_operator(operator)
+    _check_ends(graph)
+    return replace(graph, operators=_reachable(graph))
 
 
-def _checked(main: graph.Graph) -> Graph:
-    """The graph, if it has the one input and the one output that the C interface has."""
-    tensors = tuple(_tensor(tensor) for tensor in main.tensors)
-    operators = tuple(_operator(operator) for operator in main.operators)
-    ends = {"input": main.inputs, "output": main.outputs}
-    for word, indices in ends.items():
+def _check_ends(graph: Graph) -> None:
+    """The one input and the one output that the C interface has."""
+    for word, indices in {"input": graph.inputs, "output": graph.outputs}.items():
         if len(indices) != 1:
             raise ExportError(f"expected one {word}, the model has {len(indices)}")
         if indices[0] < 0:
             raise ExportError(f"the {word} is no tensor of the model: the file is damaged")
-        if tensors[indices[0]].dtype != "int8":
+        found = graph.tensors[indices[0]].dtype
+        if found != "INT8":
             raise ExportError(
-                f"expected an int8 {word}, found {tensors[indices[0]].dtype}: "
+                f"expected an int8 {word}, found {found.lower()}: "
                 "convert with int8 input and output types"
             )
-    output = ends["output"][0]
-    return Graph(tensors, _reachable(operators, output), ends["input"][0], output)
 
 
-def _reachable(operators: tuple[Operator, ...], output: int) -> tuple[Operator, ...]:
+def _reachable(graph: Graph) -> tuple[Operator, ...]:
     """The operators that the output's values depend on (drops SHAPE, PACK and the like)."""
-    wanted = {output}
+    wanted = set(graph.outputs)
     kept = []
-    for operator in reversed(operators):
+    for operator in reversed(graph.operators):
         if wanted.intersection(operator.outputs):
-            wanted.update(data_inputs(operator))
+            wanted.update(_data_inputs(operator))
             kept.append(operator)
     return tuple(reversed(kept))
 
 
-def _tensor(tensor: graph.Tensor) -> Tensor:
+def _data_inputs(operator: Operator) -> tuple[int, ...]:
+    """The operands that carry values: absent ones and mere shapes left out."""
+    skipped = _SHAPE_OPERANDS.get(operator.name, ())
+    return tuple(t for i, t in enumerate(operator.inputs) if t >= 0 and i not in skipped)
+
+
+def _check_shape(tensor: Tensor) -> None:
     if min(tensor.shape, default=0) < 0:
         raise ExportError(
             f"tensor {tensor.index} has the shape {tensor.shape}: convert with fixed sizes"
         )
-    quantization = tensor.quantization
-    return Tensor(
-        index=tensor.index,
-        name=tensor.name,
-        shape=tensor.shape,
-        dtype=tensor.dtype.lower(),
-        scales=quantization.scales if quantization else (),
-        zero_points=quantization.zero_points if quantization else (),
-        axis=quantization.dimension if quantization else 0,
-        data=_constant(tensor),
-    )
 
 
-def _constant(tensor: graph.Tensor) -> Array | None:
-    dtype = tensor.dtype.lower()
-    if not tensor.constant or dtype not in _INTEGERS:
-        return None
-    return tensor.values().astype(dtype)  # out of the file's byte order
-
-
-def _operator(operator: graph.Operator) -> Operator:
+def _check_operator(operator: Operator) -> None:
     if operator.name.startswith("BUILTIN_"):
         raise ExportError(
             f"operator {operator.index} has the code {operator.name.removeprefix('BUILTIN_')}, "
@@ -108,6 +101,3 @@ def _operator(operator: graph.Operator) -> Operator:
         raise ExportError(
             f"operator {operator.index} ({operator.name}) writes to no tensor: the file is damaged"
         )
-    return Operator(
-        operator.index, operator.name, operator.inputs, operator.outputs, operator.options
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hintlite.deploy.c_export.graph import ExportError
+from hintlite.deploy.c_export.errors import ExportError
 
 Axes = list[tuple[int, ...]]  # for each axis: (size, stride of the first array, of the second, ...)
 

@@ -15,8 +15,9 @@ from hintlite.deploy.mcu import structures
 from hintlite.deploy.mcu.abi import align_up, layout
 from hintlite.deploy.mcu.kernel_memory import KERNELS, KernelMemory, kernel_memory
 from hintlite.deploy.mcu.structures import ARENA_ALIGNMENT, TARGET, Build
-from hintlite.deploy.mcu.tflm_plan import plan_bytes, planned_buffers
 from hintlite.deploy.tflite.graph import Graph, Model, ModelError
+from hintlite.deploy.tflite.lifetimes import model_lifetimes
+from hintlite.deploy.tflite.planner import greedy_plan
 from hintlite.errors import SettingsError
 
 CATEGORIES = (
@@ -76,12 +77,10 @@ def estimate_arena(
     _check(model)
     graph = model.main
     memory = [kernel_memory(graph, each, build, kernels) for each in graph.operators]
-    scratch = [
-        (each.index, size) for each in graph.operators for size in memory[each.index].scratch
-    ]
     tail = _Tail(build)
-    preparing = _allocate(graph, memory, len(scratch), tail)
-    head = plan_bytes(planned_buffers(graph, scratch))
+    preparing = _allocate(graph, memory, sum(len(each.scratch) for each in memory), tail)
+    lifetimes = model_lifetimes(model, lambda _, operator: memory[operator.index].scratch)
+    head = greedy_plan(lifetimes).arena_bytes
     used = head + align_up(tail.used, ARENA_ALIGNMENT)
     return ArenaEstimate(
         arena_bytes=align_up(max(used, preparing), ARENA_ALIGNMENT),

@@ -80,19 +80,23 @@ class Tensor:
         return math.prod(1 if size < 0 else size for size in self.shape)
 
     @property
+    def scales(self) -> tuple[float, ...]:
+        """Of the whole tensor or one a channel; none where it is not quantized."""
+        return self.quantization.scales if self.quantization else ()
+
+    @property
     def scale(self) -> float:
         """The scale of a tensor that is quantized as a whole.
 
         Raises:
             ModelError: it has another number of scales than one.
         """
-        scales = self.quantization.scales if self.quantization else ()
-        if len(scales) != 1:
+        if len(self.scales) != 1:
             raise ModelError(
                 f"tensor {self.index} ({self.name!r}) should have one scale, it has "
-                f"{len(scales)}: convert the model to full INT8"
+                f"{len(self.scales)}: convert the model to full INT8"
             )
-        return scales[0]
+        return self.scales[0]
 
     @property
     def zero_point(self) -> int:
@@ -147,6 +151,22 @@ class Operator:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Options
+
+    def number(self, name: str) -> float:
+        """A numeric option by the schema's name, such as `alpha`.
+
+        Raises:
+            ModelError: it is no number.
+            KeyError: the operator has no such option.
+        """
+        value = self.options[name]
+        if isinstance(value, str | tuple):
+            raise ModelError(f"{self.name} has {name} {value!r}, expected a number")
+        return value
+
+    def integer(self, name: str) -> int:
+        """An integer option, such as `stride_h`; see `number`."""
+        return int(self.number(name))
 
 
 @dataclass(frozen=True)

@@ -12,39 +12,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from hintlite.deploy.mcu.kernel_memory import scratch_buffers
+from hintlite.deploy.tflite.buffers import Buffer
 from hintlite.deploy.tflite.graph import BITS, Graph, Model, ModelError, Operator, Tensor
 
 # Bytes of each scratch buffer that the kernel of an operator asks for.
 Scratch = Callable[[Graph, Operator], tuple[int, ...]]
-ALIGNMENT_BYTES = 16  # MicroArenaBufferAlignment in tensorflow/lite/micro/micro_arena_constants.h
-
-
-@dataclass(frozen=True)
-class Buffer:
-    """Memory that is in use from step `first` to step `last`, both included.
-
-    Attributes:
-        name: of the tensor, or of the scratch memory.
-        size_bytes: as asked for, not aligned.
-        first: step in which it is written.
-        last: step in which it is last read.
-        tensor: index in the main graph; None for scratch memory.
-    """
-
-    name: str
-    size_bytes: int
-    first: int
-    last: int
-    tensor: int | None = None
-
-    @property
-    def aligned_bytes(self) -> int:
-        """The size rounded up to whole alignments: what the arena gives."""
-        return -(-self.size_bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
-
-    def meets(self, other: Buffer) -> bool:
-        """Whether both are in use in some step."""
-        return self.first <= other.last and other.first <= self.last
 
 
 @dataclass(frozen=True)

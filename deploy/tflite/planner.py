@@ -1,22 +1,25 @@
 """Arena plans: where each buffer lies so that none overlaps another that is in use with it.
 
-Two plans: the greedy one that TFLM's interpreter makes on the device, and the smallest that an
-integer program finds, which tells what a better planner could still win.
+Three plans: the greedy one that TFLM's interpreter makes on the device; the best of many orders,
+which plain C is given; and the smallest that an integer program finds, which tells what a better
+planner could still win.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from hintlite.deploy.mcu import tflm_plan
-from hintlite.deploy.tflite.lifetimes import ALIGNMENT_BYTES, Buffer, Lifetimes
+from hintlite.deploy.tflite.buffers import ALIGNMENT_BYTES, Buffer, extent, first_fit
+from hintlite.deploy.tflite.lifetimes import Lifetimes
 
 TIME_LIMIT_S = 10.0
+ATTEMPTS = 400  # of shuffled orders
 LARGEST_BYTES = 1 << 40  # beyond it the solver's floats are too coarse, and no device has it
 
 
@@ -25,7 +28,8 @@ class ArenaPlan:
     """Offsets in one arena.
 
     Attributes:
-        method: "greedy by size" or "optimal" (integer program).
+        method: "greedy by size", "first fit" (the best of several orders) or "optimal" (integer
+            program).
         offsets: of the lifetimes' buffers, in bytes.
         arena_bytes: the whole arena.
         bound_bytes: no plan of these buffers is smaller, as far as is proven.
@@ -43,17 +47,57 @@ class ArenaPlan:
 
 
 def greedy_plan(lifetimes: Lifetimes) -> ArenaPlan:
-    """The plan that TFLM makes (`hintlite.deploy.mcu.tflm_plan`): largest first, in the lowest gap.
+    """The plan that TFLM makes: largest first, each in the first gap that is wide enough.
+
+    Source: memory_planner/greedy_memory_planner.cc of tensorflow/lite/micro.
 
     Args:
         lifetimes: what to place.
     """
     buffers = lifetimes.buffers
-    aligned = [tflm_plan.Buffer(each.aligned_bytes, each.first, each.last) for each in buffers]
-    offsets = tuple(tflm_plan.greedy_offsets(aligned))
-    return ArenaPlan(
-        "greedy by size", offsets, _extent(buffers, offsets), lifetimes.lower_bound_bytes
-    )
+    # Of equal sizes the one that was added last comes first: TFLM fills its list from the end.
+    order = sorted(reversed(range(len(buffers))), key=lambda i: -buffers[i].aligned_bytes)
+    return _plan("greedy by size", lifetimes, first_fit(buffers, order))
+
+
+def first_fit_plan(lifetimes: Lifetimes) -> ArenaPlan:
+    """First fit in several orders, the best kept; stops as soon as the lower bound is reached.
+
+    The orders are largest first, earliest first, largest area of bytes and steps first, then
+    seeded shuffles: the same buffers get the same places.
+
+    Args:
+        lifetimes: what to place.
+    """
+    best: ArenaPlan | None = None
+    for order in _orders(lifetimes.buffers):
+        plan = _plan("first fit", lifetimes, first_fit(lifetimes.buffers, order))
+        if best is None or plan.arena_bytes < best.arena_bytes:
+            best = plan
+        if best.gap == 0:
+            break
+    assert best is not None
+    return best
+
+
+def _plan(method: str, lifetimes: Lifetimes, offsets: Sequence[int]) -> ArenaPlan:
+    arena_bytes = extent(lifetimes.buffers, offsets)
+    return ArenaPlan(method, tuple(offsets), arena_bytes, lifetimes.lower_bound_bytes)
+
+
+def _orders(buffers: Sequence[Buffer]) -> Iterator[list[int]]:
+    """Orders of placing them, positions in `buffers`."""
+    indices = range(len(buffers))
+    size = [buffer.size_bytes for buffer in buffers]
+    steps = [buffer.last - buffer.first + 1 for buffer in buffers]
+    yield sorted(indices, key=lambda i: (-size[i], buffers[i].first))
+    yield sorted(indices, key=lambda i: (buffers[i].first, -size[i]))
+    yield sorted(indices, key=lambda i: -size[i] * steps[i])
+    shuffler = random.Random(0)
+    for _ in range(ATTEMPTS):
+        order = list(indices)
+        shuffler.shuffle(order)
+        yield order
 
 
 def optimal_plan(lifetimes: Lifetimes, time_limit_s: float = TIME_LIMIT_S) -> ArenaPlan:
@@ -78,7 +122,7 @@ def optimal_plan(lifetimes: Lifetimes, time_limit_s: float = TIME_LIMIT_S) -> Ar
     bound = min(max(lifetimes.lower_bound_bytes, proven), greedy.arena_bytes)
     if offsets is None:
         return ArenaPlan("optimal", greedy.offsets, greedy.arena_bytes, bound)
-    arena = _extent(lifetimes.buffers, offsets)
+    arena = extent(lifetimes.buffers, offsets)
     if arena > greedy.arena_bytes:
         offsets, arena = greedy.offsets, greedy.arena_bytes
     return ArenaPlan("optimal", offsets, arena, min(bound, arena))
@@ -96,10 +140,6 @@ def check_plan(lifetimes: Lifetimes, plan: ArenaPlan) -> list[str]:
         if a.meets(b) and not apart:
             faults.append(f"{a.name} at {start_a} and {b.name} at {start_b} overlap")
     return faults
-
-
-def _extent(buffers: Sequence[Buffer], offsets: Sequence[int]) -> int:
-    return max((o + b.aligned_bytes for b, o in zip(buffers, offsets, strict=True)), default=0)
 
 
 def _solve(

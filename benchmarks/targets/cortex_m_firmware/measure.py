@@ -79,7 +79,7 @@ def measure(
     traced, _ = _run(board, [*common, *kernels], folder, 1, timeout_s)
     traced_header, layer_marks = _parse(traced, 2 + len(network.steps))
     layer_counts = _instructions(traced_header, layer_marks)[0]
-    names = (step.operator.kind for step in network.steps)
+    names = (step.operator.name for step in network.steps)
     return Measurement(
         instructions=tuple(int(row[0]) for row in _instructions(header, marks)),
         layers=tuple(zip(names, (int(n) for n in layer_counts), strict=False)),

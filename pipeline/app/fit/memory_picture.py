@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hintlite.deploy.tflite.lifetimes import Buffer, Lifetimes
+from hintlite.deploy.tflite.buffers import Buffer
+from hintlite.deploy.tflite.lifetimes import Lifetimes
 from hintlite.deploy.tflite.planner import ArenaPlan
 
 ROWS = 12

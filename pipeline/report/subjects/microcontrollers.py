@@ -109,8 +109,8 @@ def _entry(result: Mapping[str, Any], arm: str | None) -> Entry:
 
 def _lower_bound(entry: Entry, model: bytes | None) -> int | None:
     """The most bytes in use at once; None if it cannot be that of the arena in the result."""
+    from hintlite.deploy.c_export.errors import ExportError
     from hintlite.deploy.c_export.export import lower_network
-    from hintlite.deploy.c_export.graph import ExportError
 
     if model is None or hashlib.sha256(model).hexdigest() != entry["model_sha256"]:
         return None
