@@ -106,7 +106,7 @@ def _qat(command: Command) -> int:
 
 
 def _predict(command: Command) -> int:
-    from hintlite.pipeline.app.look.show import predict
+    from hintlite.pipeline.app.look.predict import predict
 
     images = [Path(image) for image in command.options["images"]]
     return predict(Path(command.options["model"]), images, command.options["json"])

@@ -49,8 +49,9 @@ def inspect_parser() -> Parser:
 def predict_parser() -> Parser:
     """Of `hintlite predict`."""
     parser = make_parser(
-        "the deployed file's answer for pictures or arrays",
+        "the deployed file's answer for pictures or arrays, or for folders of them",
         "hintlite predict runs/mine cat.png dog.jpg\n"
+        "  hintlite predict runs/mine photos/ --json\n"
         "  hintlite predict runs/mine/bundle/device/student_int8.tflite sample.npy",
         "predict MODEL IMAGE... [--json]",
     )
@@ -58,7 +59,12 @@ def predict_parser() -> Parser:
         "model", metavar="MODEL", type=str, help="a run, a bundle, or a .tflite file in a bundle"
     )
     parser.add_argument(
-        "images", metavar="IMAGE", type=str, nargs="+", help="picture, or .npy array of raw values"
+        "images",
+        metavar="IMAGE",
+        type=str,
+        nargs="+",
+        help="picture, .npy array of raw values, or a folder: all in it and in its folders; where "
+        "those are named after classes, the share told right is shown",
     )
     parser.json("a table")
     return parser

@@ -1,16 +1,14 @@
-"""`hintlite report`, `inspect` and `predict`: looking at a run or a file, and asking it."""
+"""`hintlite report` and `hintlite inspect`: looking at a run or a file."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-
-from hintlite.pipeline.app.run.folder import RunError
 
 if TYPE_CHECKING:
     from hintlite.deploy.tflite.inspect import ModelInfo, TensorInfo
@@ -24,12 +22,12 @@ def report(runs: list[Path], out: Path | None, measured: list[Path], pictures: P
 
     place = out or runs[0]
     write_report(runs, place / "report.html", place / "report.json", measured)
-    _console().print(f"report: {place / 'report.html'}", markup=False)
+    console().print(f"report: {place / 'report.html'}", markup=False)
     if pictures is not None:
         from hintlite.pipeline.report.pictures import write_pictures
 
         for path in write_pictures(runs, pictures):
-            _console().print(f"picture: {path}", markup=False)
+            console().print(f"picture: {path}", markup=False)
     return 0
 
 
@@ -41,15 +39,16 @@ def inspect_model(path: Path, as_json: bool) -> int:
     if as_json:
         print(json.dumps(info.to_dict(), indent=1))
         return 0
-    console = _console()
-    console.print(_summary(path, info), markup=False)
-    console.print(_operators(info))
-    console.print()
-    console.print(_tensors(info))
+    shown = console()
+    shown.print(_summary(path, info), markup=False)
+    shown.print(_operators(info))
+    shown.print()
+    shown.print(_tensors(info))
     return 0
 
 
-def _console() -> Console:
+def console() -> Console:
+    """For tables: wide where nobody watches."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 160
@@ -129,65 +128,3 @@ def _scale(tensor: TensorInfo) -> str:
         return shown[0]
     more = f", ... {len(tensor.scales)} channels" if len(tensor.scales) > len(shown) else ""
     return f"{', '.join(shown)}{more} (dimension {tensor.quantized_dimension})"
-
-
-def predict(place: Path, images: list[Path], as_json: bool) -> int:
-    """Prints what the deployed file makes of each picture."""
-    import numpy as np
-
-    from hintlite.deploy.bundle.predict import classify
-    from hintlite.pipeline.data.picture import load_picture
-
-    folder, manifest, model = _deployed(place)
-    normalization = manifest["normalization"]
-    shape = tuple(manifest["task"]["input_shape"])
-    raw = [
-        load_picture(image, shape, normalization["raw_dtype"], normalization.get("raw_max"))
-        for image in images
-    ]
-    probabilities = classify(folder, np.stack(raw), model=model)
-    labels = manifest["task"]["labels"]
-    answers = [_answer(*pair, labels) for pair in zip(images, probabilities, strict=True)]
-    if as_json:
-        print(json.dumps(answers, indent=1))
-        return 0
-    table = Table(box=None, pad_edge=False)
-    for name in ("image", "label", "probability", "next"):
-        table.add_column(name)
-    for answer in answers:
-        following = f"{answer['next']} ({answer['next_probability']:.3f})"
-        cells = (answer["image"], answer["label"], f"{answer['probability']:.3f}", following)
-        table.add_row(*(escape(cell) for cell in cells))
-    _console().print(table)
-    return 0
-
-
-def _answer(image: Path, probabilities: Any, labels: list[str]) -> dict[str, Any]:
-    first, second = probabilities.argsort()[::-1][:2]
-    return {
-        "image": str(image),
-        "label": labels[first],
-        "probability": float(probabilities[first]),
-        "next": labels[second],
-        "next_probability": float(probabilities[second]),
-    }
-
-
-def _deployed(place: Path) -> tuple[Path, dict[str, Any], str]:
-    """The bundle that a run, a bundle or a file in one stands for, and the file in it."""
-    from hintlite.deploy.bundle.bundle import read_manifest
-    from hintlite.pipeline.app.run.stages.bundle import DEVICE
-
-    folder = place.parent if place.suffix == ".tflite" else place
-    if (folder / DEVICE).is_dir():
-        folder = folder / DEVICE
-    if not (folder / "manifest.json").is_file():
-        raise RunError(
-            f"{place}: no manifest.json tells how its input is normalised and what its classes "
-            "are called: name a run, a bundle, or a .tflite file inside a bundle"
-        )
-    manifest = read_manifest(folder)
-    model = place.name if place.suffix == ".tflite" else next(iter(manifest["models"]))
-    if model not in manifest["models"]:
-        raise RunError(f"{folder / 'manifest.json'} does not know {model}")
-    return folder, manifest, model

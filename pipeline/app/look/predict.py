@@ -1,0 +1,191 @@
+"""`hintlite predict`: the deployed file's answers for pictures and arrays, a folder's too."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from hintlite.errors import DataError
+from hintlite.pipeline.app.look.show import console
+from hintlite.pipeline.app.run.folder import RunError
+
+BATCH = 256  # pictures that are read before they are asked for
+ARRAY = ".npy"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A model of a bundle.
+
+    Attributes:
+        folder: the bundle.
+        manifest: of the bundle.
+        model: file name in it.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+    model: str
+
+    @property
+    def labels(self) -> list[str]:
+        """Class names in the order of the outputs."""
+        labels: list[str] = self.manifest["task"]["labels"]
+        return labels
+
+
+def predict(place: Path, named: Sequence[Path], as_json: bool) -> int:
+    """Prints what the deployed file makes of each picture.
+
+    Args:
+        place: a run, a bundle, or a file in one.
+        named: pictures, arrays and folders of them, with the folders in these.
+        as_json: print a list of answers.
+
+    Returns:
+        1 where a picture could not be read; the others are answered all the same.
+
+    Raises:
+        RunError: no bundle.
+        DataError: a folder without a picture.
+    """
+    deployed = _deployed(place)
+    answers = list(_answers(deployed, listed(named)))
+    if as_json:
+        print(json.dumps(answers, indent=1))
+    else:
+        _print(answers)
+    failed = [answer for answer in answers if "error" in answer]
+    if failed:
+        reasons = "\n  ".join(answer["error"] for answer in failed)
+        print(
+            f"hintlite: {len(failed)} of {len(answers)} could not be read:\n  {reasons}",
+            file=sys.stderr,
+        )
+    return 1 if failed else 0
+
+
+def listed(named: Sequence[Path]) -> list[tuple[Path, str | None]]:
+    """Every picture, with the name of the folder that it was found in.
+
+    Args:
+        named: files, which are taken as they are (without a folder's name), and folders, in which
+            pictures and arrays are looked for at any depth.
+
+    Raises:
+        DataError: a folder without any.
+    """
+    found: list[tuple[Path, str | None]] = []
+    for path in named:
+        if not path.is_dir():
+            found.append((path, None))
+            continue
+        inside = sorted(each for each in path.rglob("*") if _is_sample(each))
+        if not inside:
+            raise DataError(f"{path}: no picture (PNG, JPEG, ...) and no .npy array in this folder")
+        found += [(each, each.parent.name) for each in inside]
+    return found
+
+
+def _is_sample(path: Path) -> bool:
+    from PIL import Image
+
+    known = {end for end, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    hidden = path.name.startswith(".")
+    return not hidden and path.suffix.lower() in {*known, ARRAY} and path.is_file()
+
+
+def _answers(
+    deployed: Deployed, samples: Sequence[tuple[Path, str | None]]
+) -> Iterator[dict[str, Any]]:
+    """One answer a sample, in their order."""
+    for start in range(0, len(samples), BATCH):
+        yield from _answered(deployed, samples[start : start + BATCH])
+
+
+def _answered(
+    deployed: Deployed, samples: Sequence[tuple[Path, str | None]]
+) -> list[dict[str, Any]]:
+    import numpy as np
+
+    from hintlite.deploy.bundle.predict import classify
+
+    answers: list[dict[str, Any]] = []
+    raw, readable = [], []
+    for path, folder in samples:
+        answer: dict[str, Any] = {"image": str(path)}
+        if folder in deployed.labels:
+            answer["folder"] = folder
+        try:
+            raw.append(_read(deployed, path))
+            readable.append(answer)
+        except DataError as error:
+            answer["error"] = str(error)
+        answers.append(answer)
+    if raw:
+        found = classify(deployed.folder, np.stack(raw), model=deployed.model, apart=True)
+        for answer, probabilities in zip(readable, found, strict=True):
+            answer.update(_choice(probabilities, deployed.labels))
+    return answers
+
+
+def _read(deployed: Deployed, path: Path) -> Any:
+    from hintlite.pipeline.data.picture import load_picture
+
+    normalization = deployed.manifest["normalization"]
+    shape = tuple(deployed.manifest["task"]["input_shape"])
+    return load_picture(path, shape, normalization["raw_dtype"], normalization.get("raw_max"))
+
+
+def _choice(probabilities: Any, labels: list[str]) -> dict[str, Any]:
+    first, second = probabilities.argsort()[::-1][:2]
+    return {
+        "label": labels[first],
+        "probability": float(probabilities[first]),
+        "next": labels[second],
+        "next_probability": float(probabilities[second]),
+    }
+
+
+def _print(answers: Sequence[dict[str, Any]]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for name in ("image", "label", "probability", "next"):
+        table.add_column(name, overflow="fold")
+    answered = [answer for answer in answers if "label" in answer]
+    for answer in answered:
+        following = f"{answer['next']} ({answer['next_probability']:.3f})"
+        cells = (answer["image"], answer["label"], f"{answer['probability']:.3f}", following)
+        table.add_row(*(escape(cell) for cell in cells))
+    if answered:
+        console().print(table)
+    told = [answer for answer in answered if "folder" in answer]
+    if told:
+        right = sum(answer["label"] == answer["folder"] for answer in told)
+        print(f"as their folders are named: {right} of {len(told)} ({right / len(told):.2%})")
+
+
+def _deployed(place: Path) -> Deployed:
+    """The bundle that a run, a bundle or a file in one stands for, and the file in it."""
+    from hintlite.deploy.bundle.bundle import read_manifest
+    from hintlite.pipeline.app.run.stages.bundle import DEVICE
+
+    folder = place.parent if place.suffix == ".tflite" else place
+    if (folder / DEVICE).is_dir():
+        folder = folder / DEVICE
+    if not (folder / "manifest.json").is_file():
+        raise RunError(
+            f"{place}: no manifest.json tells how its input is normalised and what its classes "
+            "are called: name a run, a bundle, or a .tflite file inside a bundle"
+        )
+    manifest = read_manifest(folder)
+    model = place.name if place.suffix == ".tflite" else next(iter(manifest["models"]))
+    if model not in manifest["models"]:
+        raise RunError(f"{folder / 'manifest.json'} does not know {model}")
+    return Deployed(folder, manifest, model)
