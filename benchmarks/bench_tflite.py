@@ -46,7 +46,7 @@ except ImportError:  # not on Windows
 # numpy is imported inside functions: the process forks before anything that starts threads.
 
 SCHEMA = "hintlite-bench/1"
-VERSION = "1.2.0"
+VERSION = "1.3.0"
 KERNELS = {  # our word: the runtimes' OpResolverType
     "xnnpack": "AUTO",
     "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
