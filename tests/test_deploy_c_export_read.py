@@ -35,7 +35,7 @@ def test_reads_the_reference_model():
     ]
     assert graph.tensors[graph.inputs[0]].shape == (1, 28, 28, 1)
     assert graph.tensors[graph.outputs[0]].scale == 1 / 256
-    assert graph.operators[1].option("stride_h") == 2
+    assert graph.operators[1].integer("stride_h") == 2
 
 
 def test_reads_tensors_constants_and_options():

@@ -27,6 +27,7 @@ from hintlite.deploy.bundle.manifest import (
     VERSION,
     BundleError,
     manifest_problems,
+    normalization_entry,
     read_manifest,
 )
 from hintlite.deploy.interpret.runtime import Runner, TensorSpec
@@ -100,12 +101,7 @@ def write_bundle(  # noqa: PLR0913 - keyword arguments, one for each part of a b
         "format": FORMAT,
         "version": VERSION,
         "task": {"labels": list(labels), "input_shape": list(input_shape)},
-        "normalization": {
-            "mean": [float(value) for value in normalization["mean"]],
-            "std": [float(value) for value in normalization["std"]],
-            "raw_dtype": normalization["raw_dtype"],
-            "raw_max": normalization.get("raw_max"),
-        },
+        "normalization": normalization_entry(normalization),
         "models": entries,
         "samples": {
             "file": SAMPLES,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,20 @@ class BundleError(HintliteError):
 def is_plain_name(name: object) -> bool:
     """True for a file name without folder, of letters, digits, dot, dash and underscore."""
     return isinstance(name, str) and bool(_PLAIN_NAME.fullmatch(name)) and name != MANIFEST
+
+
+def normalization_entry(normalization: Mapping[str, Any]) -> dict[str, Any]:
+    """What a manifest says of the way from raw values to a model's input.
+
+    Args:
+        normalization: "mean", "std" and "raw_dtype", and "raw_max" where it is known.
+    """
+    return {
+        "mean": [float(value) for value in normalization["mean"]],
+        "std": [float(value) for value in normalization["std"]],
+        "raw_dtype": normalization["raw_dtype"],
+        "raw_max": normalization.get("raw_max"),
+    }
 
 
 def read_manifest(folder: str | Path) -> dict[str, Any]:

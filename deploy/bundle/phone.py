@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hintlite.deploy.bundle.contents import check_ends, check_names
-from hintlite.deploy.bundle.manifest import LABELS, BundleError
+from hintlite.deploy.bundle.manifest import LABELS, BundleError, normalization_entry
 from hintlite.deploy.convert.verify import wilson_interval
 from hintlite.deploy.interpret.runtime import Progress, Runner
 from hintlite.deploy.tflite.flatbuffer import read_model
@@ -162,10 +162,7 @@ def phone_files(
         },
         "normalization": {
             "formula": FORMULA,
-            "mean": [float(value) for value in normalization["mean"]],
-            "std": [float(value) for value in normalization["std"]],
-            "raw_dtype": normalization["raw_dtype"],
-            "raw_max": normalization.get("raw_max"),
+            **normalization_entry(normalization),
             "quantization": QUANTIZED,
         },
         "models": {

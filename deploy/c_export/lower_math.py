@@ -55,19 +55,23 @@ def _binary(
     return Step(operator, (call,), reads, out.index, in_place=whole)
 
 
-def add(graph: Graph, operator: Operator) -> Step:
-    """ADD and SUB."""
-    (a, b), out = _operands(graph, operator), graph.tensors[operator.outputs[0]]
+def _zeros_and_range(operator: Operator, a: Tensor, b: Tensor, out: Tensor) -> dict[str, Value]:
     least, most = fused_range(operator, out)
-    factors = _sum_factors(operator, a, b, out)
-    params: dict[str, Value] = {
+    return {
         "zero_a": a.zero_point,
         "zero_b": b.zero_point,
         "out_zero": out.zero_point,
         "out_min": least,
         "out_max": most,
-        "subtract": 1 if operator.name == "SUB" else 0,
     }
+
+
+def add(graph: Graph, operator: Operator) -> Step:
+    """ADD and SUB."""
+    (a, b), out = _operands(graph, operator), graph.tensors[operator.outputs[0]]
+    params = _zeros_and_range(operator, a, b, out)
+    params["subtract"] = 1 if operator.name == "SUB" else 0
+    factors = _sum_factors(operator, a, b, out)
     for name, (multiplier, shift) in zip(("a", "b", "out"), factors, strict=True):
         params |= {f"multiplier_{name}": multiplier, f"shift_{name}": shift}
     return _binary(graph, operator, "hintlite_add", "hintlite_add.c", params)
@@ -94,17 +98,9 @@ def _sum_factors(operator: Operator, a: Tensor, b: Tensor, out: Tensor) -> list[
 def mul(graph: Graph, operator: Operator) -> Step:
     """MUL."""
     (a, b), out = _operands(graph, operator), graph.tensors[operator.outputs[0]]
-    least, most = fused_range(operator, out)
     multiplier, shift = quantize_multiplier(a.scale * b.scale / out.scale)
-    params: dict[str, Value] = {
-        "zero_a": a.zero_point,
-        "zero_b": b.zero_point,
-        "out_zero": out.zero_point,
-        "out_min": least,
-        "out_max": most,
-        "multiplier_out": multiplier,
-        "shift_out": shift,
-    }
+    params = _zeros_and_range(operator, a, b, out)
+    params |= {"multiplier_out": multiplier, "shift_out": shift}
     return _binary(graph, operator, "hintlite_mul", "hintlite_mul.c", params)
 
 
