@@ -1,10 +1,9 @@
 """Processes of our own that may die, and one protocol to ask them.
 
 Native code that a damaged file brings down, a library that needs another Keras, a training beside
-others: each runs in a process of its own, `python -P -m hintlite.child MODULE:FUNCTION`. A request
+others: each runs in a process of its own, `python -P -m hintlite.serve MODULE:FUNCTION`. A request
 is one line of JSON on its standard input. It answers in lines of JSON: any number of {"said": ...},
-then one of {"done": ...}, {"refused": sentence}, {"failed": error}, {"memory": null}. The process
-ends when its input does, which also happens when the process dies that has started it.
+then one of {"done": ...}, {"refused": sentence}, {"failed": error}, {"memory": null}.
 """
 
 from __future__ import annotations
@@ -12,25 +11,20 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import pkgutil
-import queue
-import resource
 import selectors
 import signal
 import subprocess
 import sys
 import threading
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 from hintlite.errors import HintliteError
 
 Tell = Callable[[Any], None]
 _LAST_LINES = 15
 _GRACE_S = 5.0
-_LONGEST = 500  # characters of a foreign error
 _LEAST_BYTES = 4 << 30  # addresses, of which Python and its libraries take more than they fill
 
 
@@ -81,7 +75,7 @@ class Child:
         log: Callable[[str], None] | None = None,
     ) -> None:
         # -P: what lies in the user's working folder must not be taken for a package.
-        self._command = [sys.executable, "-P", "-m", "hintlite.child", work, str(memory_bytes or 0)]
+        self._command = [sys.executable, "-P", "-m", "hintlite.serve", work, str(memory_bytes or 0)]
         self._name, self._limit_s, self._memory_bytes = name, limit_s, memory_bytes
         self._environment, self._log = environment or {}, log
         self._process: subprocess.Popen[bytes] | None = None
@@ -237,47 +231,3 @@ def _how(code: int, memory_bytes: int | None) -> str:
 def _needs_memory(memory_bytes: int | None) -> str:
     limit = f"the {memory_bytes / 2**30:.1f} GiB of memory that it may take" if memory_bytes else ""
     return f"needed more than {limit or 'the memory that there is'}"
-
-
-def main(work: str, memory_bytes: int) -> NoReturn:
-    """The process: answers until its input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if memory_bytes:
-        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    replies = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what a library prints is no reply
-    requests: queue.Queue[bytes] = queue.Queue()
-    threading.Thread(target=_read, args=(requests,), daemon=True).start()
-    while True:
-        print(_answer(work, requests.get(), replies), file=replies)
-
-
-def _read(requests: queue.Queue[bytes]) -> None:
-    """Hands on what comes in; at its end the process ends, in the middle of its work too."""
-    rest = b""
-    while chunk := os.read(0, 1 << 16):  # not sys.stdin, whose lock would be held at the end
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            requests.put(line)
-    os._exit(0)
-
-
-def _answer(work: str, request: bytes, replies: IO[str]) -> str:
-    def tell(said: Any) -> None:
-        print(json.dumps({"said": said}), file=replies)
-
-    try:
-        return json.dumps({"done": pkgutil.resolve_name(work)(json.loads(request), tell)})
-    except HintliteError as error:
-        return json.dumps({"refused": str(error)})
-    except MemoryError:
-        return json.dumps({"memory": None})
-    except Exception as error:
-        traceback.print_exc()
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        return json.dumps({"failed": what[:_LONGEST]})
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))

@@ -9,7 +9,8 @@ import yaml
 from hintlite.errors import SettingsError
 from hintlite.models.settings import NetworkConfig
 from hintlite.pipeline.app.cli.main import main
-from hintlite.pipeline.app.experiments.studies.definition import merged, nested, read_study
+from hintlite.pipeline.app.experiments.definitions import merged, nested
+from hintlite.pipeline.app.experiments.studies.definition import read_study
 from hintlite.pipeline.app.experiments.studies.plan import make_plan
 from hintlite.pipeline.app.settings.text import config_from
 from hintlite.pipeline.settings.run import RunConfig

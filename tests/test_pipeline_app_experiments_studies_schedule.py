@@ -11,11 +11,12 @@ from study_facts import KEY, plan
 
 from hintlite.pipeline.app.experiments.queue.carry_out import carry_out
 from hintlite.pipeline.app.experiments.queue.display import Display
+from hintlite.pipeline.app.experiments.queue.held import is_held
 from hintlite.pipeline.app.experiments.queue.pool import BUSY, DONE, FAILED, Outcome
 from hintlite.pipeline.app.experiments.queue.progress import Reporter, read_progress
 from hintlite.pipeline.app.experiments.studies.layout import Layout
 from hintlite.pipeline.app.experiments.studies.records import TEACHER
-from hintlite.pipeline.app.experiments.studies.schedule import is_held, schedule
+from hintlite.pipeline.app.experiments.studies.schedule import schedule
 from hintlite.pipeline.app.experiments.studies.work import check_teacher, said_of, tidy
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.folder import RunError, RunFolder, Stage

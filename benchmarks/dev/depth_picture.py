@@ -24,7 +24,8 @@ from matplotlib.ticker import NullLocator, ScalarFormatter
 
 from hintlite.errors import HintliteError
 from hintlite.files import write_whole
-from hintlite.pipeline.app.experiments.studies.definition import Arm, merged, read_study
+from hintlite.pipeline.app.experiments.definitions import merged
+from hintlite.pipeline.app.experiments.studies.definition import Arm, read_study
 from hintlite.pipeline.report.figure import WIDTH, Picture, drawing, standalone, to_picture
 from hintlite.pipeline.report.palette import look
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from hintlite.errors import SettingsError
 from hintlite.pipeline.app.errors import WrongUseError
-from hintlite.pipeline.app.experiments.studies.definition import Arm, Study, merged
+from hintlite.pipeline.app.experiments.definitions import merged
+from hintlite.pipeline.app.experiments.studies.definition import Arm, Study
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import RunFolder, Stage

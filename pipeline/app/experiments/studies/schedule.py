@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
+from hintlite.pipeline.app.experiments.queue.held import is_held
 from hintlite.pipeline.app.experiments.queue.pool import BUSY, DONE, Outcome
 from hintlite.pipeline.app.experiments.studies.layout import Layout
 from hintlite.pipeline.app.experiments.studies.plan import Plan, Run
@@ -111,18 +110,6 @@ def schedule(plan: Plan, layout: Layout, keep: str, say: Callable[[str], None]) 
     teachers = [_teacher(key, plan, layout, keep) for key in needed]
     left = [task for task in teachers if not is_done(task)] + missing
     return Schedule(left, say, len(plan.runs) - len(missing))
-
-
-def is_held(folder: Path) -> bool:
-    """Whether a process is working in a run folder."""
-    try:
-        with (folder / ".lock").open("r+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
 
 
 def _student(run: Run, layout: Layout, keep: str, several_teachers: bool) -> Task:

@@ -11,7 +11,7 @@ from typing import Any
 
 from hintlite.errors import SettingsError
 from hintlite.pipeline.app.errors import WrongUseError
-from hintlite.pipeline.app.experiments.studies.definition import (
+from hintlite.pipeline.app.experiments.definitions import (
     known,
     mapping,
     merged,

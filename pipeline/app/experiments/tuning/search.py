@@ -10,7 +10,7 @@ from typing import Any, Union, get_args, get_origin
 
 from hintlite.errors import SettingsError
 from hintlite.pipeline.app.errors import WrongUseError
-from hintlite.pipeline.app.experiments.studies.definition import known, mapping, nested
+from hintlite.pipeline.app.experiments.definitions import known, mapping, nested
 from hintlite.pipeline.app.settings.known import setting_types, unknown
 from hintlite.pipeline.app.settings.text import check_types
 from hintlite.pipeline.settings.base import require

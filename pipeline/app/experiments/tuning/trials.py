@@ -14,9 +14,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 from hintlite.errors import SettingsError
 from hintlite.pipeline.app.errors import WrongUseError
+from hintlite.pipeline.app.experiments.queue.held import is_held
 from hintlite.pipeline.app.experiments.queue.pool import DONE, Outcome
 from hintlite.pipeline.app.experiments.queue.progress import read_progress
-from hintlite.pipeline.app.experiments.studies.schedule import is_held
 from hintlite.pipeline.app.experiments.tuning import storage
 from hintlite.pipeline.app.experiments.tuning.definition import Tuning, plain
 from hintlite.pipeline.app.experiments.tuning.keep import keep_best
