@@ -61,6 +61,11 @@ def test_a_refusal_is_told_as_it_is(kind):
     assert sentence(kind("give another")) == "give another"
 
 
+def test_too_little_memory_is_no_fault():
+    assert "memory (a request for more was refused): a smaller batch" in sentence(MemoryError())
+    assert "(Unable to allocate 9 GiB)" in sentence(MemoryError("Unable to allocate 9 GiB"))
+
+
 def test_only_what_is_no_refusal_is_called_a_fault():
     assert "a fault of hintlite" in sentence(KeyError("x"))
     assert "a fault of hintlite" not in sentence(FileNotFoundError(2, "No such file", "x.npz"))

@@ -17,6 +17,12 @@ def sentence(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError):
         return _about_files(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        said = " ".join(str(error).split())[:200] or "a request for more was refused"
+        return (
+            f"too little memory ({said}): a smaller batch_size or fewer samples (data.limit) need "
+            "less; complete stages are kept"
+        )
     return (
         f"{type(error).__name__}: {error}\n"
         "this is a fault of hintlite or of a library below it; a run's log.txt has the details"

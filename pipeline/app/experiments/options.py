@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from jsonargparse.typing import PositiveInt
 
 from hintlite.pipeline.app.cli.parser import Parser, make_parser
-from hintlite.pipeline.app.experiments.studies.keep import KEEP
+from hintlite.pipeline.app.experiments.studies.keep import KEEP, Keep
 
 
 def study_parser() -> Parser:
@@ -39,7 +37,7 @@ def study_parser() -> Parser:
     )
     parser.add_argument(
         "--keep",
-        type=Literal[KEEP],
+        type=Keep,
         default=KEEP[0],
         help="what stays of a finished run: the student (.keras, INT8) and its history, the whole "
         "run folder, or the JSON alone",
