@@ -17,7 +17,8 @@ from hintlite.pipeline.app.experiments.queue.progress import Reporter, read_prog
 from hintlite.pipeline.app.experiments.studies.layout import Layout
 from hintlite.pipeline.app.experiments.studies.records import TEACHER
 from hintlite.pipeline.app.experiments.studies.schedule import schedule
-from hintlite.pipeline.app.experiments.studies.work import check_teacher, said_of, tidy
+from hintlite.pipeline.app.experiments.studies.task import said_of, tidy
+from hintlite.pipeline.app.experiments.studies.work import check_teacher
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.folder import RunError, RunFolder, Stage
 from hintlite.pipeline.settings.run import RunConfig

@@ -8,9 +8,9 @@ A folder that several jobs on one network share holds
     teacher_logits.npy              soft targets for each image in each view, or
     teacher/                        the teacher as a SavedModel, where it is run in each step
 
-and a folder in it for each job job.json, the request below. The answer is written beside that:
-lines of JSON on standard output (progress), a checkpoint after each epoch, and at the end
-model.tflite, tuned/ (the network with the weights of the best epoch) and result.json.
+and a folder in it for each job job.json, the request below. The answer is written beside that: a
+checkpoint after each epoch, and at the end model.tflite, tuned/ (the network with the weights of
+the best epoch) and result.json. Progress is told through hintlite.child.
 """
 
 from __future__ import annotations

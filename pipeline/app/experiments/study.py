@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hintlite.pipeline.app.experiments.studies.definition import Study
     from hintlite.pipeline.app.experiments.studies.layout import Layout
     from hintlite.pipeline.app.experiments.studies.plan import Plan
-    from hintlite.pipeline.app.experiments.studies.work import Task
+    from hintlite.pipeline.app.experiments.studies.task import Task
 
 RUNS = Path("runs")
 WORK = "hintlite.pipeline.app.experiments.studies.worker:answer"

@@ -11,7 +11,7 @@ from hintlite.pipeline.app.experiments.queue.pool import BUSY, DONE, Outcome
 from hintlite.pipeline.app.experiments.studies.layout import Layout
 from hintlite.pipeline.app.experiments.studies.plan import Plan, Run
 from hintlite.pipeline.app.experiments.studies.records import STUDENT, TEACHER
-from hintlite.pipeline.app.experiments.studies.work import Task, is_done, said_of, tidy
+from hintlite.pipeline.app.experiments.studies.task import Task, is_done, said_of, tidy
 
 AGAIN_S = 5.0  # until a run that another process is doing is looked at again
 

@@ -2,77 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import platform
-import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from hintlite.files import write_whole
 from hintlite.pipeline.app.experiments.queue.progress import Reporter
-from hintlite.pipeline.app.experiments.studies.keep import KEEP
 from hintlite.pipeline.app.experiments.studies.layout import Layout
 from hintlite.pipeline.app.experiments.studies.plan import short, student_identity, teacher_identity
-from hintlite.pipeline.app.experiments.studies.records import STUDENT, TEACHER, read_record
+from hintlite.pipeline.app.experiments.studies.records import (
+    STUDENT,
+    TEACHER,
+    share_record,
+)
+from hintlite.pipeline.app.experiments.studies.task import Task, is_done, said_of, tidy
 from hintlite.pipeline.app.run.console import LOG, logged
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import RunError, RunFolder, hashes
 from hintlite.pipeline.app.run.teacher_taps import FOLDER as CACHE
-from hintlite.pipeline.runs.layout import QUANTIZED, file_name
 from hintlite.pipeline.runs.layout import TEACHER as TEACHER_MODEL
 from hintlite.pipeline.settings.run import RunConfig
 
 TEACHER_STEPS = ("data", "teacher", "quantize", "evaluate")
 STUDENT_STEPS = ("data", "distill", "quantize", "evaluate")
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a worker is asked to do; plain data, so that it can go to another process or machine.
-
-    Attributes:
-        kind: "teacher" or "student".
-        id: the teacher's key, or the student's id.
-        teacher: the key of the student's teacher; the same as `id` for a teacher.
-        folder: of the study, absolute.
-        results: where records go, absolute.
-        settings: of the run.
-        keep: what is kept of a student beside its record, see KEEP.
-        title: for people.
-    """
-
-    kind: str
-    id: str
-    teacher: str
-    folder: str
-    results: str
-    settings: dict[str, Any]
-    keep: str = KEEP[0]
-    title: str = ""
-
-    @property
-    def layout(self) -> Layout:
-        """Where the study keeps what."""
-        return Layout(Path(self.folder), Path(self.results))
-
-    @property
-    def place(self) -> Path:
-        """The run folder."""
-        layout = self.layout
-        return layout.teacher(self.id) if self.kind == TEACHER else layout.work(self.id)
-
-    @property
-    def deterministic(self) -> bool:
-        """Whether it needs a process that computes deterministically."""
-        return bool(self.settings["deterministic"])
-
-    def request(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
 
 
 def do(task: Task) -> str:
@@ -102,58 +55,11 @@ def do(task: Task) -> str:
     return said_of(task)
 
 
-def said_of(task: Task) -> str:
-    """What there is to say of a task that is done: of a student, its accuracies."""
-    if task.kind == TEACHER:
-        return "done"
-    test = json.loads(task.layout.record(task.id).read_text())["test"]
-    return ", ".join(f"{precision} {_figure(each)}" for precision, each in test.items())
-
-
-def _figure(test: Mapping[str, Any] | None) -> str:
-    return "without a file" if test is None else f"{100 * test['accuracy']:.2f} %"
-
-
 def _with_shared_cache(config: RunConfig, layout: Layout) -> RunConfig:
     """All runs of a study read the teacher's outputs from one place, unless the user named one."""
     if config.cache.folder is not None:
         return config
     return replace(config, cache=replace(config.cache, folder=str(layout.folder / CACHE)))
-
-
-def is_done(task: Task) -> bool:
-    """Whether there is a record of it; a teacher must also be on this machine."""
-    if task.kind == STUDENT:
-        return task.layout.record(task.id).exists()
-    path = task.layout.teacher_record(task.id)
-    if not path.exists():
-        return False
-    copy = task.layout.record(json.loads(path.read_text())["id"])
-    if not copy.exists():
-        _write(copy, path.read_text())
-    return True
-
-
-def tidy(task: Task) -> None:
-    """Keeps of a finished student what was asked for, and removes the rest; can be repeated."""
-    place = task.place
-    if task.kind == TEACHER or task.keep == "all" or not place.exists():
-        return
-    (arm,) = task.settings["arms"]
-    kept = {
-        f"distill/{arm}/student.keras": "student.keras",
-        f"distill/{arm}/history.csv": "history.csv",
-    }
-    for precision in QUANTIZED:
-        name = file_name(arm, precision)
-        kept[f"quantize/{arm}/{name}"] = name
-    if task.keep == "models":
-        models = task.layout.models(task.id)
-        models.mkdir(parents=True, exist_ok=True)
-        for source, name in kept.items():
-            if (place / source).exists():
-                os.replace(place / source, models / name)
-    shutil.rmtree(place, ignore_errors=True)  # the link to the teacher goes, the teacher stays
 
 
 def _models(task: Task) -> tuple[str, ...]:
@@ -194,7 +100,7 @@ def _teach(task: Task, context: Context, reporter: Reporter) -> None:
     )
     text = _text(record)
     write_whole(task.layout.teacher_record(task.id), text)
-    _write(task.layout.record(record["id"]), text)
+    share_record(task.layout.record(record["id"]), text)
 
 
 def _study(task: Task, context: Context, reporter: Reporter) -> None:
@@ -216,7 +122,7 @@ def _study(task: Task, context: Context, reporter: Reporter) -> None:
         teacher_seed=context.config.teacher_seed,
         teacher=_teacher_facts(task),
     )
-    _write(task.layout.record(task.id), _text(record))
+    share_record(task.layout.record(task.id), _text(record))
     tidy(task)
 
 
@@ -267,16 +173,3 @@ def _teacher_facts(task: Task) -> dict[str, Any]:
 
 def _text(record: dict[str, Any]) -> str:
     return json.dumps(record, indent=1) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    """Puts a record where studies share theirs; one that is there already stays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}")
-    write_whole(aside, text)
-    try:
-        with contextlib.suppress(FileExistsError):  # another study was first: its run counts
-            os.link(aside, path)
-    finally:
-        aside.unlink()
-    read_record(path)  # what cannot be read back is no record

@@ -6,7 +6,8 @@ from typing import Any
 
 from hintlite.child import Tell
 from hintlite.pipeline.app.experiments.queue.pool import BUSY, outcome_of
-from hintlite.pipeline.app.experiments.studies.work import Task, do
+from hintlite.pipeline.app.experiments.studies.task import Task
+from hintlite.pipeline.app.experiments.studies.work import do
 from hintlite.pipeline.app.run.folder import BusyError
 
 
