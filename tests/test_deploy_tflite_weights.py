@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from deploy_models import SHAPE, calibration, chain, chain_int8, every_layer, randomize, with_layer
+from tiny_bundle import TINY
 
 from hintlite.deploy.convert.convert import to_dynamic_range, to_float16, to_float32, to_int8
 from hintlite.deploy.tflite.flatbuffer import read_model
@@ -106,3 +107,9 @@ def test_vectors_and_one_by_one_kernels_of_one_channel_prove_nothing():
     content = read_model(chain_int8())
     vectors = {"teacher": [np.ones(4), np.zeros((1, 1, 1, 4)), np.zeros((3, 3, 4, 4))]}
     assert find_forbidden(content, vectors) == ()
+
+
+def test_a_number_among_the_forbidden_weights_is_passed_over():
+    """Normalization counts its samples in one: numpy gives it as a scalar, not as an array."""
+    counted = {"teacher/normalization/count": np.float32(700), "teacher/mean": np.ones(3)}
+    assert find_forbidden(read_model(TINY), counted) == ()

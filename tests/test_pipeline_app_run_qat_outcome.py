@@ -22,7 +22,7 @@ def jobs(monkeypatch):
         return SimpleNamespace(content=f"{name} file".encode())
 
     monkeypatch.setattr(qat_outcome, "fine_tune_job", fine_tune_job)
-    monkeypatch.setattr(qat_outcome, "judge", lambda *parts: {"failures": []})
+    monkeypatch.setattr(qat_outcome, "acceptance_report", lambda *parts: {"failures": []})
     return asked
 
 
@@ -62,7 +62,9 @@ def test_without_a_control_nothing_is_trained_in_float(jobs, tmp_path):
 
 
 def test_a_broken_bound_is_told_with_the_name_and_the_cure(jobs, tmp_path, monkeypatch):
-    monkeypatch.setattr(qat_outcome, "judge", lambda *parts: {"failures": ["Nine steps apart."]})
+    monkeypatch.setattr(
+        qat_outcome, "acceptance_report", lambda *parts: {"failures": ["Nine steps apart."]}
+    )
     with pytest.raises(StageError, match=r"'hint\+kd' is not good enough.*\n  Nine steps apart.\n"):
         qat_outcome.fine_tune(None, tmp_path, task(control=True))
 

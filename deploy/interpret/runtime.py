@@ -75,10 +75,12 @@ class Runner:
             ModelError: no TFLite model, damaged, not one input and one output, or an operator
                 that these kernels cannot run.
             SettingsError: unknown kernels, less than one thread, or tensors to be kept by XNNPACK,
-                which keeps its own to itself.
+                which gives no access to them.
         """
         if keep_tensors and kernels == "xnnpack":
-            raise SettingsError("XNNPACK shows no tensors: take 'builtin' or 'reference' kernels.")
+            raise SettingsError(
+                "XNNPACK gives no access to a model's tensors: take 'builtin' or 'reference'."
+            )
         if kernels not in KERNELS:
             raise SettingsError(f"Unknown kernels '{kernels}': choose one of {', '.join(KERNELS)}.")
         if threads < 1:

@@ -48,7 +48,7 @@ def inspect_model(path: Path, as_json: bool) -> int:
 
 
 def console() -> Console:
-    """For tables: wide where nobody watches."""
+    """For tables: 160 columns where the output is no terminal."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 160

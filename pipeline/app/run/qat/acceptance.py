@@ -42,7 +42,7 @@ class Before:
     forbidden: Mapping[str, Any] = field(default_factory=dict)
 
 
-def judge(
+def acceptance_report(
     data: TrainingData,
     before: Before,
     tuned: Tuned,
@@ -84,7 +84,7 @@ def judge(
 
 
 def sentence(report: Mapping[str, Any]) -> str:
-    """What `judge` returned, for the terminal."""
+    """What `acceptance_report` returned, for the terminal."""
     accuracy = report["qat"]["validation_accuracy"]
     listed = [f"{title} {100 * accuracy[p]:.2f} %" for p, title in TITLES.items() if p in accuracy]
     return f"on the validation part: {', '.join(listed)}"

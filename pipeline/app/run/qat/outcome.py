@@ -1,4 +1,4 @@
-"""A whole fine-tuning: with its control, judged, and its files, whoever has asked for it."""
+"""A whole fine-tuning: the training, its control, the acceptance and the files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hintlite.files import aside
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.context import StageError
-from hintlite.pipeline.app.run.qat.acceptance import Before, judge
+from hintlite.pipeline.app.run.qat.acceptance import Before, acceptance_report
 from hintlite.pipeline.app.run.qat.job import Tuned, fine_tune_job
 from hintlite.pipeline.runs.layout import FLOAT_CONTROL, INT8, INT8_PTQ
 from hintlite.pipeline.settings.quantize import QATConfig, QuantizeConfig
@@ -26,7 +26,7 @@ class Task:
 
     Attributes:
         before: the network, and what calibration makes of it.
-        data: what it is trained and judged on.
+        data: what it is trained and measured on.
         job: the settings, quantized.
         bounds: of the INT8 file.
         config: of the fine-tuning, with its own bounds.
@@ -52,7 +52,7 @@ class Kept:
     Attributes:
         files: precision -> .tflite: those of before, INT8 now fine-tuned.
         tuned: the fine-tuned network.
-        report: what `judge` returned.
+        report: what `acceptance_report` returned.
     """
 
     files: dict[str, bytes]
@@ -74,7 +74,7 @@ class Kept:
 
 
 def fine_tune(terminal: Terminal, shared: Path, task: Task) -> Kept:
-    """Fine-tunes, trains the control if it is wanted, and judges; takes what is done already.
+    """Fine-tunes, trains the control if it is wanted, and checks the file; keeps what is done.
 
     Args:
         terminal: shows progress.
@@ -91,7 +91,7 @@ def fine_tune(terminal: Terminal, shared: Path, task: Task) -> Kept:
     if task.config.control:
         plain = replace(job, quantized=False)
         control = fine_tune_job(terminal, shared, "control", plain, f"float, trained on{suffix}")
-    report = judge(task.data, task.before, tuned, control, task.bounds, task.config)
+    report = acceptance_report(task.data, task.before, tuned, control, task.bounds, task.config)
     if report["failures"]:
         raise StageError(
             f"the INT8 file of {task.name} is not good enough after fine-tuning:\n  "
