@@ -56,3 +56,10 @@ def test_an_extra_with_a_missing_package_tells_which_and_how_to_get_it():
     old = doctor.extra("qat", [Requirement("numpy<2")])
     assert "<2 was tried" in old.detail
     assert doctor.extra("qat", [Requirement("numpy>=2")]).state == "ok"
+
+
+def test_the_brackets_of_an_extra_are_printed(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(doctor, "LOOKS", (lambda: [doctor.extra("qat", [Requirement("no-such")])],))
+    assert doctor.doctor(as_json=False) == 0
+    assert "-m pip install 'hintlite[qat]'" in capsys.readouterr().out

@@ -56,6 +56,7 @@ def doctor(as_json: bool) -> int:
 
 def _print(findings: list[Finding]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     colors = {"ok": "green", "optional": "yellow", "problem": "bold red"}
@@ -63,9 +64,9 @@ def _print(findings: list[Finding]) -> None:
     for column in ("what", "state", "detail", "to put it right"):
         table.add_column(column, overflow="fold")
     for finding in findings:
-        color = colors[finding.state]
-        state = f"[{color}]{finding.state}[/]"
-        table.add_row(finding.what, state, finding.detail, finding.cure)
+        state = f"[{colors[finding.state]}]{finding.state}[/]"
+        # Without escape, the brackets of 'hintlite[qat]' are markup and vanish.
+        table.add_row(escape(finding.what), state, escape(finding.detail), escape(finding.cure))
     Console(highlight=False).print(table)
 
 
