@@ -112,7 +112,7 @@ def test_the_page_and_report_json_say_it(tmp_path):
     write_report([run], tmp_path / "r.html", tmp_path / "r.json")
     (line,) = json.loads((tmp_path / "r.json").read_text())["doubts"]
     assert line.startswith("Student alone, INT8 answers “dog” to every")
-    assert '<section id="doubts"' in (tmp_path / "r.html").read_text()
+    assert '<section id="warnings"' in (tmp_path / "r.html").read_text()
 
 
 def rehash(run, stage, name):

@@ -43,8 +43,8 @@ from hintlite.pipeline.runs.reading import UnreadableError
 # The subjects of the page in their order.
 SUBJECTS: tuple[Any, ...] = (
     unfinished,
-    summary,
     doubts,
+    summary,
     table,
     comparison,
     accuracy,

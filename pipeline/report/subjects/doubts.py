@@ -169,4 +169,4 @@ def _asked(facts: Facts) -> Iterator[str]:
 def render(reports: Sequence[Report]) -> Section | None:
     """The sentences, run by run; None where there is nothing to doubt."""
     content = per_run(reports, lambda _, report: entries(report.facts["doubts"]) or None)
-    return Section("doubts", "Doubts", content) if content else None
+    return Section("warnings", "Warnings", content) if content else None
