@@ -13,7 +13,6 @@ from hintlite.pipeline.app.run.stages.bundle import chosen_arm
 from hintlite.pipeline.app.run.validation import (
     asked,
     doubt,
-    few_steps,
     is_collapsed,
     measured,
     require_useful,
@@ -25,7 +24,7 @@ from hintlite.pipeline.data.normalization import Normalization
 from hintlite.pipeline.data.sources.arrays import from_arrays
 from hintlite.pipeline.settings.data import DataConfig
 from hintlite.pipeline.settings.run import RunConfig
-from hintlite.pipeline.settings.training import TrainingConfig
+from hintlite.pipeline.settings.training import TrainingConfig, few_steps
 
 CLASSES = 4
 

@@ -9,7 +9,7 @@ from report_run import CHOICES, LABELS, logits, settings, write_run
 from hintlite.pipeline.report.collect import collect
 from hintlite.pipeline.report.page import write_report
 from hintlite.pipeline.report.subjects.confusion import are_uneven, scores
-from hintlite.pipeline.report.subjects.doubts import doubts, is_guessing
+from hintlite.pipeline.report.subjects.doubts import doubts
 
 
 def facts_of(**changes):
@@ -22,7 +22,7 @@ def facts_of(**changes):
         "scores": scores({"labels": labels} | right),
         "confusion": [{"model": "kd", "precision": "int8"}],
         "training": [{"model": "teacher/0"}, {"model": "kd"}],
-        "teacher_validation_accuracy": 0.99,
+        "teacher_validation": [],
         "test_evaluations": 1,
     } | changes
 
@@ -52,22 +52,6 @@ def test_of_an_even_teacher_at_chance_the_range_of_values_is_the_likely_cause():
     assert "range of values" in line
 
 
-@pytest.mark.parametrize(
-    ("recall", "support", "guessing"),
-    [
-        ((0.1,) * 10, (36,) * 10, True),  # 10 % of 10 classes
-        ((0.12,) * 10, (36,) * 10, True),  # within two standard errors: 3.2 points
-        ((0.2,) * 10, (36,) * 10, False),
-        ((1.0, 0.0), (300, 12), True),  # one answer
-        ((0.99, 0.67), (300, 12), False),
-        ((0.02,) * 100, (100,) * 100, False),  # poor, but twice what guessing gives
-        ((0.5, 0.5, None), (200, 200, 0), True),  # two classes have samples
-    ],
-)
-def test_guessing_is_told_by_the_mean_recall(recall, support, guessing):
-    assert is_guessing(recall, support) is guessing
-
-
 def test_a_collapsed_student_is_named_with_its_answer():
     found = doubts(answers("kd:int8", [1] * 20, [0] * 10 + [1] * 10))
     assert found == [
@@ -85,19 +69,23 @@ def test_a_class_of_which_nothing_is_found_is_named():
 
 
 def test_before_the_evaluation_validation_data_tell_of_the_teacher():
-    facts = facts_of(scores={}, confusion=[], teacher_validation_accuracy=0.55)
+    def member(accuracy, at_chance):
+        return {"accuracy": accuracy, "guessing": {"at_chance": at_chance}}
+
+    facts = facts_of(scores={}, confusion=[], teacher_validation=[member(0.55, True)])
     (found,) = doubts(facts)
     assert found.startswith("The teacher is at chance level on validation data: 55.00")
-    assert doubts(facts | {"teacher_validation_accuracy": 0.9}) == []
-    assert doubts(facts | {"teacher_validation_accuracy": None, "data": None}) == []
+    several = [member(0.55, True), member(0.9, False)]
+    assert doubts(facts | {"teacher_validation": several}) == []
+    assert doubts(facts | {"teacher_validation": []}) == []
 
 
 def test_few_steps_an_epoch_are_said_of_what_was_trained():
     batch = {"batch_size": 256}
     batches = {"arms": ["kd"], "teacher_training": batch, "training": batch}
     first, second = doubts(facts_of(settings=batches))
-    assert first.startswith("An epoch of the teacher has only 2 steps (400 samples in batches of")
-    assert "lower training.batch_size" in second
+    assert first.startswith("400 training samples in batches of 256 make 2 steps an epoch")
+    assert "set training.batch_size to" in second
     given = facts_of(settings=batches, training=[{"model": "kd"}])  # the teacher came as a file
     assert doubts(given) == [second]
 

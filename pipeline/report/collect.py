@@ -58,7 +58,7 @@ def collect(run: Path) -> dict[str, Any]:
         "data": _data(files, tested),
         "rows": [asdict(row) for row in rows(files, scored)],
         "training": histories(files),
-        "teacher_validation_accuracy": teacher_validation(files),
+        "teacher_validation": teacher_validation(files),
         "scores": scored,
         "confusion": matrices(files, tested),
         "quantization": changes(files, tested),

@@ -105,6 +105,27 @@ class TrainingConfig:
         return self.choose_by or ("balanced_accuracy" if balanced else "accuracy")
 
 
+FEW_STEPS = 10  # of an epoch: fewer make few updates and noisy statistics
+
+
+def few_steps(samples: int, batch_size: int, section: str) -> str | None:
+    """Why an epoch is too short, and the cure; None where it is not.
+
+    Args:
+        samples: to train on.
+        batch_size: of the settings.
+        section: of the settings, "training" or "teacher_training".
+    """
+    steps = -(-samples // batch_size)
+    if steps >= FEW_STEPS or batch_size == 1:
+        return None
+    smaller = 2 ** max((samples // FEW_STEPS).bit_length() - 1, 0)
+    return (
+        f"{samples} training samples in batches of {batch_size} make {steps} steps an epoch, which "
+        f"teach little: set {section}.batch_size to {smaller} or less"
+    )
+
+
 @dataclass(frozen=True)
 class CacheConfig:
     """The teacher's outputs, computed once for all trainings that read them (pipeline/cache).

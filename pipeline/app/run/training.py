@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from hintlite.files import aside, write_whole
 from hintlite.pipeline.app.run.console import Bar
 from hintlite.pipeline.app.run.context import Context
-from hintlite.pipeline.app.run.validation import few_steps
 from hintlite.pipeline.methods import phase_title
+from hintlite.pipeline.settings.training import few_steps
 
 if TYPE_CHECKING:
     import keras

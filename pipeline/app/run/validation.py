@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     Predict = Callable[[np.ndarray], np.ndarray]
 
-FEW_STEPS = 10  # of an epoch: fewer make few updates and noisy statistics
 _BATCH = 512
 _REORDERED = 0.3  # accuracy that another order of the labels or channels has to gain
 # What CHOOSE_BY names -> the figure, larger is better.
@@ -106,26 +105,6 @@ def sentence(name: str, figures: Mapping[str, Any]) -> str:
     return (
         f"{name}: {100 * figures['accuracy']:.2f} % of {figures['samples']} validation samples, "
         f"balanced {100 * figures['balanced_accuracy']:.2f} %"
-    )
-
-
-def few_steps(samples: int, batch_size: int, section: str) -> str | None:
-    """Why an epoch is too short, and the cure; None where it is not.
-
-    Args:
-        samples: to train on.
-        batch_size: of the settings.
-        section: of the settings, "training" or "teacher_training".
-    """
-    from hintlite.pipeline.data.batches import steps_per_epoch
-
-    steps = steps_per_epoch(samples, min(batch_size, samples))
-    if steps >= FEW_STEPS or batch_size == 1:
-        return None
-    smaller = 2 ** max((samples // FEW_STEPS).bit_length() - 1, 0)
-    return (
-        f"{samples} training samples in batches of {batch_size} make {steps} steps an epoch, which "
-        f"teach little: set {section}.batch_size to {smaller} or less"
     )
 
 

@@ -26,7 +26,7 @@ from hintlite.pipeline.report.section import Report, Section
 from hintlite.pipeline.report.series import per_run
 from hintlite.pipeline.runs.layout import FLOAT, QUANTIZED, TEACHER
 from hintlite.pipeline.runs.reading import RunFiles
-from hintlite.pipeline.tasks.classification import confusion, scores_of
+from hintlite.pipeline.tasks.classification import confusion, guessing, scores_of
 
 MOST = 12  # of the confusions that are listed
 UNFOLDED = 20  # more classes than this are folded away
@@ -38,13 +38,16 @@ Entry = dict[str, Any]
 
 
 def scores(predictions: Mapping[str, np.ndarray]) -> dict[str, Entry]:
-    """ "<model>:<precision>" -> the fields of `Scores`, of every file that was evaluated.
+    """ "<model>:<precision>" -> the fields of `Scores` and at_chance, of each file.
 
     Args:
         predictions: "labels" `[n]`, and "<model>:<precision>" -> logits `[n, classes]`.
     """
     names = [name for name in predictions if ":" in name]
-    return {name: asdict(scores_of(_counts(predictions, name))) for name in names}
+    found = {name: scores_of(_counts(predictions, name)) for name in names}
+    return {
+        name: asdict(each) | {"at_chance": guessing(each).at_chance} for name, each in found.items()
+    }
 
 
 def matrices(run: RunFiles, predictions: Mapping[str, np.ndarray]) -> list[Entry]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import ceil, sqrt
 from typing import Any
 
 from hintlite.pipeline.report import formats
@@ -13,9 +12,7 @@ from hintlite.pipeline.report.section import Report, Section
 from hintlite.pipeline.report.series import per_run
 from hintlite.pipeline.report.subjects.confusion import are_uneven
 from hintlite.pipeline.runs.layout import FLOAT, TEACHER
-
-FEW_STEPS = 5  # an epoch: with fewer an optimizer has little to do
-STANDARD_ERRORS = 2  # above chance: what lies below, guessing explains
+from hintlite.pipeline.settings.training import few_steps
 
 Facts = Mapping[str, Any]
 
@@ -29,22 +26,6 @@ def doubts(facts: Facts) -> list[str]:
     return [*_at_chance(facts), *_collapsed(facts), *_missed(facts), *_short(facts), *_asked(facts)]
 
 
-def is_guessing(shares: Sequence[float | None], support: Sequence[int]) -> bool:
-    """Whether guessing explains a classifier's recalls.
-
-    Whoever guesses has a balanced accuracy (the mean recall) of one over the number of classes,
-    however uneven these are.
-
-    Args:
-        shares: the recall by class, None of a class without samples.
-        support: by class, its samples.
-    """
-    known = [(share, n) for share, n in zip(shares, support, strict=True) if share is not None]
-    chance = 1 / len(known)
-    error = sqrt(sum(chance * (1 - chance) / n for _, n in known)) / len(known)
-    return sum(share for share, _ in known) / len(known) <= chance + STANDARD_ERRORS * error
-
-
 def _at_chance(facts: Facts) -> Iterator[str]:
     for model, found in _guessing(facts).items():
         name = "The teacher" if model == TEACHER else f"“{model_title(model)}”"
@@ -55,9 +36,12 @@ def _at_chance(facts: Facts) -> Iterator[str]:
             f"{formats.percent(found['balanced_accuracy'])} of a class (balanced accuracy).{one} "
             f"{_cure(facts, model)}"
         )
-    if f"{TEACHER}:{FLOAT}" not in facts["scores"] and (share := _validation(facts)):
+    members = facts["teacher_validation"]
+    unknown = f"{TEACHER}:{FLOAT}" not in facts["scores"]
+    if unknown and members and all(each["guessing"]["at_chance"] for each in members):
+        shares = ", ".join(formats.percent(each["accuracy"]) for each in members)
         cure = _cure(facts, TEACHER)
-        yield f"The teacher is at chance level on validation data: {share}. {cure}"
+        yield f"The teacher is at chance level on validation data: {shares}. {cure}"
 
 
 def _guessing(facts: Facts) -> dict[str, Mapping[str, Any]]:
@@ -66,7 +50,7 @@ def _guessing(facts: Facts) -> dict[str, Mapping[str, Any]]:
     return {
         model: found
         for model, found in scores.items()
-        if found and len(found["support"]) > 1 and is_guessing(found["recall"], found["support"])
+        if found and len(found["support"]) > 1 and found["at_chance"]
     }
 
 
@@ -85,16 +69,6 @@ TEACHER_CURE = (
     "that it was trained on (data.normalization), then whether the labels fit."
 )
 STUDENT_CURE = "See under Training whether it has begun to learn; if not, lower the learning rate."
-
-
-def _validation(facts: Facts) -> str | None:
-    """The teacher's accuracy on validation data, where guessing explains it and no test is done."""
-    data, accuracy = facts["data"], facts["teacher_validation_accuracy"]
-    if data is None or accuracy is None or len(data["class_names"]) < 2:
-        return None
-    chance = 1 / len(data["class_names"])
-    error = sqrt(chance * (1 - chance) / data["validation"])
-    return formats.percent(accuracy) if accuracy <= chance + STANDARD_ERRORS * error else None
 
 
 def _collapsed(facts: Facts) -> Iterator[str]:
@@ -138,17 +112,11 @@ def _file(name: str) -> str:
 
 def _short(facts: Facts) -> Iterator[str]:
     """Trainings of a few steps an epoch."""
-    for setting, what in (("teacher_training", "the teacher"), ("training", "the students")):
-        batch = (facts["settings"].get(setting) or {}).get("batch_size")
-        if not batch or facts["data"] is None or not _trained(facts, setting):
-            continue
-        steps = ceil(facts["data"]["train"] / batch)
-        if steps < FEW_STEPS:
-            count = "1 step" if steps == 1 else f"{steps} steps"
-            yield (
-                f"An epoch of {what} has only {count} ({facts['data']['train']} samples in batches "
-                f"of {batch}): lower {setting}.batch_size, or train for more epochs."
-            )
+    for section in ("teacher_training", "training"):
+        batch = (facts["settings"].get(section) or {}).get("batch_size")
+        if batch and facts["data"] and _trained(facts, section):
+            note = few_steps(facts["data"]["train"], batch, section)
+            yield from () if note is None else (f"{note}.",)
 
 
 def _trained(facts: Facts, setting: str) -> bool:

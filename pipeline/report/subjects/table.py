@@ -90,11 +90,11 @@ def read_rows(run: RunFiles) -> list[Row]:
 
 
 def precisions(run: RunFiles, model: str) -> tuple[str, ...]:
-    """Float and INT8, and what else the run has converted."""
+    """What the run has converted; before that, float and INT8."""
     files = run.files(quantize_stage(model))
-    return tuple(
-        name for name in PRECISIONS if name in (FLOAT, INT8) or file_name(model, name) in files
-    )
+    if not files:
+        return (FLOAT, INT8)
+    return tuple(name for name in PRECISIONS if file_name(model, name) in files)
 
 
 def benchmark_result(run: RunFiles, model: str, precision: str) -> dict[str, Any] | None:

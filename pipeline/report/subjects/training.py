@@ -27,7 +27,7 @@ from hintlite.pipeline.report.names import model_title
 from hintlite.pipeline.report.palette import Look
 from hintlite.pipeline.report.section import Report, Section
 from hintlite.pipeline.report.series import model_look, per_run, symbol
-from hintlite.pipeline.runs.layout import TEACHER, quantize_stage
+from hintlite.pipeline.runs.layout import TEACHER
 from hintlite.pipeline.runs.reading import RunFiles
 
 
@@ -50,17 +50,10 @@ def histories(run: RunFiles) -> list[dict[str, Any]]:
     return entries
 
 
-def teacher_validation(run: RunFiles) -> float | None:
-    """The teacher's accuracy on validation data, of its float file or of its best epoch.
-
-    Of an ensemble that is not converted yet, the best member's; None if nothing tells it.
-    """
-    verify = run.json(quantize_stage(TEACHER), "verify.json") or {}
-    if (found := (verify.get("figures") or {}).get("float_accuracy")) is not None:
-        return float(found)
+def teacher_validation(run: RunFiles) -> list[dict[str, Any]]:
+    """What each member of the teacher reaches on validation data, as far as that is known."""
     summaries = [run.json(stage, "summary.json") or {} for stage in run.teachers]
-    best = [(summary.get("best") or {}).get("val_accuracy") for summary in summaries]
-    return max((float(each) for each in best if each is not None), default=None)
+    return [summary["validation"] for summary in summaries if summary.get("validation")]
 
 
 def _numbers(table: list[dict[str, str]]) -> dict[str, Any]:
