@@ -8,7 +8,7 @@ FOLDERS := models pipeline deploy benchmarks
 AT_ONCE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: demo test test-system test-ci test-slow emulated lint format figures results clean help
+.PHONY: demo test test-system test-ci test-slow emulated lint format figures results clean help links docs
 
 help:  ## the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,14 +43,19 @@ test-slow: $(READY)  ## the tests that compute for minutes
 emulated: $(READY)  ## the tests that need QEMU or a cross compiler, about seven minutes
 	$(BIN)/python -m pytest -m "emulated and not slow"
 
-lint: $(READY)  ## style, types, import rules; the slow tests that are older than their modules
+lint: $(READY) links  ## style, types, import rules; the slow tests that are older than their modules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	mkdir -p .types/hintlite
-	ln -sfn $(addprefix ../../,$(wildcard hintlite/*.py) hintlite/py.typed $(FOLDERS)) .types/hintlite/
 	$(BIN)/mypy
 	cd .types && ../$(BIN)/lint-imports ../setup.cfg
 	$(BIN)/python -m pytest --stale list -m "slow or emulated" $$(grep -lE 'mark\.(slow|emulated)' tests/test_*.py)
+
+links:
+	mkdir -p .types/hintlite
+	ln -sfn $(addprefix ../../,$(wildcard hintlite/*.py) hintlite/py.typed $(FOLDERS)) .types/hintlite/
+
+docs: $(READY) links  ## the documentation site, into build/site
+	$(BIN)/mkdocs build --strict
 
 format: $(READY)  ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix .

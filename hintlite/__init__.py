@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hintlite.pipeline.app.python.inspect import inspect
     from hintlite.pipeline.app.python.load_run import load_run
     from hintlite.pipeline.app.python.quantize import quantize
+    from hintlite.pipeline.app.python.run import run
     from hintlite.pipeline.app.python.with_taps import with_taps
     from hintlite.pipeline.training.distiller import Distiller
 
@@ -47,6 +48,7 @@ __all__ = [
     "load_run",
     "methods",
     "quantize",
+    "run",
     "with_taps",
 ]
 

@@ -148,15 +148,18 @@ def run_converter(converter: Any) -> bytes:
 def _remarks_to_log() -> Iterator[None]:
     """Catch what Python code prints or warns about; C++ code writes to file descriptor 2."""
     printed = io.StringIO()
-    absl_logger = logging.getLogger("absl")
-    level = absl_logger.level
+    # In a notebook TensorFlow lowers the level of its own logger, and prints what it is told.
+    loggers = [logging.getLogger(name) for name in ("absl", "tensorflow")]
+    levels = [each.level for each in loggers]
     try:
-        absl_logger.setLevel(logging.ERROR)
+        for each in loggers:
+            each.setLevel(logging.ERROR)
         with contextlib.redirect_stdout(printed), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             yield
     finally:
-        absl_logger.setLevel(level)
+        for each, level in zip(loggers, levels, strict=True):
+            each.setLevel(level)
         for line in printed.getvalue().splitlines():
             logger.debug("%s", line)
     for warning in caught:

@@ -38,7 +38,7 @@ def load_training(config: DataConfig, source: Source | None = None) -> TrainingD
     test_rows = test_part(pool, config)
     rows = _limited(pool, np.setdiff1d(np.arange(len(pool.labels)), test_rows), config)
     labels = pool.labels[rows]
-    train, validation = _divided(labels, config)
+    train, validation = _divided(labels, config, _named_validation(pool, rows))
     calibration, lowered = _calibration(labels, train, config)
     images, read = pool.read(rows, None)
     _check_augmentation(config.augmentation, images.shape[1:])
@@ -96,10 +96,20 @@ def _limited(pool: Pool, rows: np.ndarray, config: DataConfig) -> np.ndarray:
     return rows[stratified(pool.labels[rows], config.limit, rng, least=2, keep=0)]
 
 
-def _divided(labels: np.ndarray, config: DataConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Train and validation as rows of labels."""
-    total = round(config.validation_fraction * len(labels))
-    validation = stratified(labels, total, random(config.split_seed, "validation"))
+def _named_validation(pool: Pool, rows: np.ndarray) -> np.ndarray | None:
+    """Where in `rows` the samples stand that the source keeps for choices."""
+    if pool.validation is None:
+        return None
+    return np.flatnonzero(np.isin(rows, pool.validation))
+
+
+def _divided(
+    labels: np.ndarray, config: DataConfig, validation: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Train and validation as rows of labels; the validation part is drawn, if it is not named."""
+    if validation is None:
+        total = round(config.validation_fraction * len(labels))
+        validation = stratified(labels, total, random(config.split_seed, "validation"))
     return np.setdiff1d(np.arange(len(labels)), validation), validation
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hintlite.pipeline.app.python.arguments import ArgumentError
@@ -36,6 +38,10 @@ def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit 
     callbacks: Sequence[keras.callbacks.Callback] = (),
     class_weight: Mapping[int, float] | None = None,
     seed: int = 0,
+    folder: str | Path | None = None,
+    test: Data | float | None = None,
+    class_names: Sequence[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
     verbose: bool = False,
 ) -> keras.Model:
     """Trains a student with a teacher.
@@ -43,7 +49,13 @@ def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit 
     Both models are fed the samples with the values that these have: nothing is rescaled. The
     student is trained in place, from the weights that it has, and returned; the teacher is not
     changed. Each phase ends with the weights of its epoch that was best on the validation samples.
-    Nothing is written to the disk.
+    Without `folder` nothing is written to the disk.
+
+    With `folder` it is a run like that of `hintlite run`, in a process of its own: all stages from
+    the training to the files, the evaluation on test samples, the bundle, the benchmark and the
+    page; stopped, it goes on where it was when it is called again. Every command works on the
+    folder afterwards. The run keeps both models, the student as it was first given: called again,
+    with the same layers, it goes on with those weights.
 
     Args:
         teacher: trained functional classifier, `[batch, h, w, c]` -> `[batch, classes]`. A final
@@ -73,7 +85,15 @@ def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit 
         callbacks: Keras callbacks; they see each phase as a training of its own.
         class_weight: class -> weight of its samples in the loss.
         seed: of shuffling, of the validation share and of the layers that a method adds.
-        verbose: print a line an epoch.
+        folder: of a run. Both models must then be savable, without layers of one's own, and
+            optimizer a name; loss, metrics, callbacks and class_weight belong to a training in
+            memory. Datasets are read once and kept.
+        test: with `folder`, samples of the one evaluation; or the share of `train` that is set
+            aside for it, a fifth if None.
+        class_names: with `folder`, one a class.
+        settings: with `folder`, further settings of the run, nested as in its YAML:
+            `{"quantize": {"min_agreement": 0.9}}`.
+        verbose: print a line an epoch, or with `folder` what the command would.
 
     Returns:
         The student, with `student.history`, a `keras.callbacks.History` of all phases: each list
@@ -83,24 +103,82 @@ def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit 
         HintliteError: what cannot be trained so; the message says what was expected, what came
             and what to do.
     """
-    from hintlite.pipeline.app.python.memory import train_in_memory
     from hintlite.pipeline.app.python.networks import as_networks
 
     _check_method(method)
-    settings = TrainingConfig(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
-    config = with_settings(RunConfig(seed=seed, training=settings), method, hints or {})
-    choices = {
-        "optimizer": optimizer,
-        "loss": loss,
-        "metrics": tuple(metrics),
-        "class_weight": class_weight,
-    }
+    plain = TrainingConfig(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
+    config = RunConfig(seed=seed, training=plain)
+    own = {"loss": loss, "metrics": tuple(metrics), "class_weight": class_weight}
+    if folder is not None:
+        _check_in_folder(own | {"callbacks": tuple(callbacks)}, optimizer)
+        config = _with_further(config, optimizer, settings or {})
+    else:
+        _check_in_memory({"test": test, "class_names": class_names, "settings": settings})
+    config = with_settings(config, method, hints or {})
     with _seeded(seed):
         networks = as_networks(teacher, student, config.hint.pairs)
-        student.history = train_in_memory(
-            networks, train, validation, method, config, choices, tuple(callbacks), verbose
+        if folder is None:
+            from hintlite.pipeline.app.python.memory import train_in_memory
+
+            student.history = train_in_memory(
+                networks,
+                train,
+                validation,
+                method,
+                config,
+                own | {"optimizer": optimizer},
+                tuple(callbacks),
+                verbose,
+            )
+            return student
+        from hintlite.pipeline.app.python.in_folder import Parts, train_in_folder
+
+        parts = Parts(train, validation, test, class_names)
+        student.history = train_in_folder(
+            Path(folder), (teacher, student), networks, parts, method, config, verbose
         )
     return student
+
+
+# Settings of a run that the models, the method and the samples decide.
+_ARGUMENTS = ("arms", "deploy", "seed", "student", "teacher", "teacher_members", "teacher_training")
+
+
+def _check_in_memory(given: Mapping[str, Any]) -> None:
+    names = [name for name, value in given.items() if value is not None]
+    if names:
+        raise ArgumentError(
+            f"{' and '.join(names)}: these belong to a run in a folder; give folder='runs/mine', "
+            "or leave them out and use hintlite.evaluate and hintlite.quantize afterwards"
+        )
+
+
+def _check_in_folder(given: Mapping[str, Any], optimizer: Any) -> None:
+    names = [name for name, value in given.items() if value]
+    if optimizer is not None and not isinstance(optimizer, str):
+        names.append("optimizer")
+    if names:
+        raise ArgumentError(
+            f"{' and '.join(names)}: objects of your process, which a run in a folder, that others "
+            "go on with, cannot keep; leave folder out, or name the optimizer: 'adam', 'sgd' or "
+            "'rmsprop'"
+        )
+
+
+def _with_further(
+    config: RunConfig, optimizer: str | None, settings: Mapping[str, Any]
+) -> RunConfig:
+    """The settings of a run: the caller's further ones over those of the arguments."""
+    from hintlite.pipeline.app.settings.text import config_from
+
+    taken = [name for name in settings if name in _ARGUMENTS]
+    if taken:
+        raise ArgumentError(
+            f"settings: {', '.join(taken)} is what the arguments of distill say; leave it out"
+        )
+    training = asdict(config.training) | {"optimizer": optimizer or config.training.optimizer}
+    further = {**settings, "training": {**training, **settings.get("training", {})}}
+    return config_from({"seed": config.seed, **further})
 
 
 @contextmanager

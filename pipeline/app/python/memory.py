@@ -66,7 +66,7 @@ def train_in_memory(
         feed=feed,
         choices=_choices(choices, networks),
     )
-    return _as_keras(train_job(job))
+    return as_keras(train_job(job))
 
 
 def _feed(networks: Networks, train: Data, validation: Data | float, config: RunConfig) -> Feed:
@@ -138,7 +138,7 @@ def _printer() -> Watcher:
     return Printer()
 
 
-def _as_keras(rows: list[Row]) -> keras.callbacks.History:
+def as_keras(rows: list[Row]) -> keras.callbacks.History:
     """A history in Keras' form: name -> one entry an epoch, None where a phase lacks it."""
     import keras
 

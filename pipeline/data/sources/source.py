@@ -44,6 +44,8 @@ class Pool:
             point, whose range only the samples tell.
         read_test: shape -> the source's own test samples; None where a part must be split off.
         notes: what was understood of the samples, one line each.
+        validation: int64, sorted, the rows that are kept for choices, where the source says which;
+            a share is drawn otherwise.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Pool:
     raw_max: float | None
     read_test: Callable[[Shape], Labelled] | None = None
     notes: Notes = ()
+    validation: np.ndarray | None = None
 
 
 Opener: TypeAlias = Callable[[DataConfig], Pool]

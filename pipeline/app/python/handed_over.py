@@ -1,0 +1,79 @@
+"""The samples of a caller, handed to the process that works with them: arrays in a folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from hintlite.pipeline.data.sources.source import Labelled, Pool, Shape, Source
+from hintlite.pipeline.settings.data import DataConfig
+
+SETTINGS, ERROR = "settings.yaml", "error.json"
+_FACTS = "facts.json"
+
+
+def hand_over(pool: Pool, folder: Path) -> None:
+    """Writes the samples of a pool; those for the test are only copied.
+
+    Args:
+        pool: from a source.
+        folder: where to.
+    """
+    rows = np.arange(len(pool.labels))
+    images, notes = pool.read(rows, None)
+    _save(folder, "train", images, pool.labels)
+    facts = {
+        "name": pool.name,
+        "place": pool.place,
+        "notes": [*pool.notes, *notes],
+        "class_names": list(pool.class_names),
+        "raw_max": pool.raw_max,
+        "validation": None if pool.validation is None else pool.validation.tolist(),
+        "test": pool.read_test is not None,
+    }
+    if pool.read_test is not None:
+        height, width, channels = images.shape[1:]
+        test = pool.read_test((height, width, channels))
+        _save(folder, "test", test.images, test.labels)
+    (folder / _FACTS).write_text(json.dumps(facts))
+
+
+def taken_over(folder: Path) -> Source | None:
+    """The samples that `hand_over` wrote, as a source; None where there are none."""
+    if not (folder / _FACTS).is_file():
+        return None
+    facts = json.loads((folder / _FACTS).read_text())
+    images, labels = _load(folder, "train")
+
+    def test(_shape: Shape) -> Labelled:
+        held = _load(folder, "test")
+        return Labelled(*held, np.arange(len(held[1])))
+
+    pool = Pool(
+        name=facts["name"],
+        place=facts["place"],
+        notes=tuple(facts["notes"]),
+        labels=labels,
+        class_names=tuple(facts["class_names"]),
+        read=lambda rows, _shape: (images[rows], ()),
+        raw_max=facts["raw_max"],
+        read_test=test if facts["test"] else None,
+        validation=None if facts["validation"] is None else np.asarray(facts["validation"]),
+    )
+
+    def opened(_config: DataConfig) -> Pool:
+        return pool
+
+    return Source(pool.name, opened)
+
+
+def _save(folder: Path, part: str, images: np.ndarray, labels: np.ndarray) -> None:
+    np.save(folder / f"{part}_images.npy", images, allow_pickle=False)
+    np.save(folder / f"{part}_labels.npy", labels, allow_pickle=False)
+
+
+def _load(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
+    images = np.load(folder / f"{part}_images.npy", mmap_mode="r", allow_pickle=False)
+    return images, np.load(folder / f"{part}_labels.npy", allow_pickle=False)

@@ -1,0 +1,93 @@
+"""`hintlite.run`: all stages of a run, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hintlite.errors import HintliteError
+from hintlite.files import write_whole
+from hintlite.pipeline.app.python.handed_over import ERROR, SETTINGS, hand_over
+from hintlite.pipeline.app.python.load_run import Run, load_run
+from hintlite.pipeline.app.settings.text import settings_text
+from hintlite.pipeline.settings.run import RunConfig
+
+if TYPE_CHECKING:
+    from hintlite.pipeline.data.sources.source import Source
+
+
+class RunFailedError(HintliteError):
+    """A run that could not be completed; the message is what the command would have said."""
+
+
+def run(
+    folder: str | Path,
+    config: RunConfig | None = None,
+    source: Source | None = None,
+    *,
+    verbose: bool = False,
+) -> Run:
+    """What `hintlite run` does, on any samples; goes on where it was stopped.
+
+    The stages set seeds and precision and redirect logs, so they run in a process of their own:
+    yours stays as it is.
+
+        from hintlite.pipeline.data.sources.tf_dataset import from_tf_dataset
+
+        found = hintlite.run("runs/mine", source=from_tf_dataset(train, test, class_names))
+        found.table
+
+    Args:
+        folder: the run's folder.
+        config: the settings; the defaults if None. Those of `data` that say how samples are
+            divided and normalised hold for any source.
+        source: from `from_tf_dataset` or `from_arrays`; the one that the settings name if None.
+        verbose: print what the command would.
+
+    Returns:
+        The finished run, as `hintlite.load_run` gives it.
+
+    Raises:
+        HintliteError: as the command reports it, in one sentence; `log.txt` in the folder has the
+            details.
+    """
+    config = config or RunConfig()
+    with tempfile.TemporaryDirectory(prefix="hintlite-") as name:
+        given = Path(name)
+        write_whole(given / SETTINGS, settings_text(config))
+        if source is not None:
+            hand_over(source(config.data), given)
+        code = _complete(Path(folder).absolute(), given, verbose)
+        error = given / ERROR
+        if error.is_file():
+            raise RunFailedError(json.loads(error.read_text()))
+    if code != 0:
+        how = f"by signal {-code}" if code < 0 else f"with code {code}"
+        raise RunFailedError(f"{folder}: the process of the run ended {how}; its log.txt has more")
+    return load_run(folder)
+
+
+def _complete(folder: Path, given: Path, verbose: bool) -> int:
+    """Runs the stages; their process ends with ours, and what is done stays done."""
+    command = [sys.executable, "-P", "-m", "hintlite.pipeline.app.python.apart"]
+    with subprocess.Popen(
+        [*command, str(folder), str(given)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as child:
+        try:
+            for line in child.stdout or ():
+                if verbose:
+                    print(line, end="", flush=True)
+            return child.wait()
+        finally:
+            child.terminate()
+            child.wait()
