@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pytest
 
+import hintlite
 from hintlite.models.settings import NetworkConfig
-from hintlite.pipeline.app.api import run
 from hintlite.pipeline.app.cli.main import main
 from hintlite.pipeline.settings.data import DataConfig
 from hintlite.pipeline.settings.measuring import BenchmarkConfig
@@ -51,7 +51,7 @@ def test_a_dataset_in_memory_goes_through_the_whole_line(tmp_path, capfd):
         **SMALL,
     )
     source = from_tf_dataset(train, test, class_names=("dark", "gray", "bright"))
-    rows = run(tmp_path / "run", config, source)
+    rows = hintlite.run(tmp_path / "run", config, source).table
     assert [(row.model, row.precision) for row in rows] == [
         ("teacher", "float32"),
         ("teacher", "int8"),

@@ -40,7 +40,7 @@ def complete(folder: Path, config: RunConfig, source: Source | None) -> None:
         source: samples that no setting names; None takes those of the settings.
     """
     from hintlite.pipeline.app.run.ending import conclude
-    from hintlite.pipeline.app.run.line import run_all
+    from hintlite.pipeline.app.run.order import run_all
     from hintlite.pipeline.app.run.table import print_table
 
     if source is not None:

@@ -38,6 +38,7 @@ def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit 
     callbacks: Sequence[keras.callbacks.Callback] = (),
     class_weight: Mapping[int, float] | None = None,
     seed: int = 0,
+    accept_chance: bool = False,
     folder: str | Path | None = None,
     test: Data | float | None = None,
     class_names: Sequence[str] | None = None,
@@ -85,6 +86,9 @@ def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit 
         callbacks: Keras callbacks; they see each phase as a training of its own.
         class_weight: class -> weight of its samples in the loss.
         seed: of shuffling, of the validation share and of the layers that a method adds.
+        accept_chance: distill from a teacher that does no better than guessing on the validation
+            samples, which is refused otherwise: it may be fed another range of values than it was
+            trained on.
         folder: of a run. Both models must then be savable, without layers of one's own, and
             optimizer a name; loss, metrics, callbacks and class_weight belong to a training in
             memory. Datasets are read once and kept.
@@ -126,7 +130,7 @@ def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit 
                 validation,
                 method,
                 config,
-                own | {"optimizer": optimizer},
+                own | {"optimizer": optimizer, "accept_chance": accept_chance},
                 tuple(callbacks),
                 verbose,
             )

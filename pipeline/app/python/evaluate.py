@@ -17,6 +17,8 @@ from hintlite.pipeline.app.python.samples import Data, Task, read_samples
 if TYPE_CHECKING:
     import keras
 
+    from hintlite.pipeline.tasks.classification import Scores
+
 _SEEN: Counter[str] = Counter()  # fingerprint of test samples -> evaluations in this process
 
 
@@ -27,7 +29,7 @@ class Evaluation:
     Attributes:
         correct: samples told right.
         total: samples asked.
-        accuracy: their quotient.
+        scores: accuracy, balanced accuracy, F1, and recall and precision of each class.
         low: lower end of the accuracy's 95 % interval (Wilson 1927).
         high: upper end.
         confusion: int64 `[classes, classes]`, row: true class, column: answer.
@@ -38,12 +40,17 @@ class Evaluation:
 
     correct: int
     total: int
-    accuracy: float
+    scores: Scores
     low: float
     high: float
     confusion: np.ndarray
     logits: np.ndarray
     times: int
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the samples that are told right."""
+        return self.scores.accuracy
 
     def __repr__(self) -> str:
         often = "the first time" if self.times == 1 else f"seen {self.times} times in this process"
@@ -70,17 +77,17 @@ def evaluate(model: keras.Model | Files | bytes | str | Path, test: Data) -> Eva
         HintliteError: samples of another shape, labels beyond the classes, a damaged file.
     """
     from hintlite.deploy.convert.verify import wilson_interval
+    from hintlite.pipeline.tasks.classification import confusion, scores_of
 
     ask, task = _subject(model)
     samples = read_samples(test, task, "test")
     logits = ask(samples.inputs.astype(np.float32))
     answers = logits.argmax(axis=1)
-    confusion = np.zeros((task.classes, task.classes), np.int64)
-    np.add.at(confusion, (samples.labels, answers), 1)
-    correct, total = int(np.trace(confusion)), len(answers)
+    matrix = confusion(samples.labels, answers, task.classes)
+    correct, total = int(np.trace(matrix)), len(answers)
     low, high = wilson_interval(correct, total)
     times = _count(samples.inputs)
-    return Evaluation(correct, total, correct / total, low, high, confusion, logits, times)
+    return Evaluation(correct, total, scores_of(matrix), low, high, matrix, logits, times)
 
 
 def _count(inputs: np.ndarray) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hintlite.pipeline.app.python.methods import Part, build
 from hintlite.pipeline.app.python.networks import Networks
 from hintlite.pipeline.app.python.samples import Data, is_dataset, read_samples
+from hintlite.pipeline.app.python.teacher_check import check_teacher
 from hintlite.pipeline.settings.data import AugmentConfig
 from hintlite.pipeline.settings.run import RunConfig
 
@@ -38,7 +39,7 @@ def train_in_memory(
         validation: likewise.
         method: likewise.
         config: settings of training and methods, and the seed.
-        choices: the caller's own optimizer, loss, metrics and class_weight.
+        choices: the caller's own optimizer, loss, metrics, class_weight and accept_chance.
         callbacks: Keras callbacks.
         verbose: print a line an epoch.
 
@@ -49,6 +50,10 @@ def train_in_memory(
     from hintlite.pipeline.training.train import train as train_job
 
     feed = _feed(networks, train, validation, config)
+    accept = bool(choices["accept_chance"])
+    taught = check_teacher(networks.teacher, feed, networks.task.classes, accept)
+    if verbose:
+        print(f"teacher: {taught:.2%} accuracy on validation samples", flush=True)
     pair = networks.teacher, networks.student
     built = build(method, config, *pair, networks.hints, feed.samples)
     job = Job(

@@ -7,14 +7,15 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hintlite.errors import HintliteError
 from hintlite.files import write_whole
 from hintlite.pipeline.app.python.handed_over import ERROR, SETTINGS, hand_over
 from hintlite.pipeline.app.python.load_run import Run, load_run
-from hintlite.pipeline.app.settings.text import settings_text
+from hintlite.pipeline.app.settings.text import config_from, settings_text
 from hintlite.pipeline.settings.run import RunConfig
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class RunFailedError(HintliteError):
 
 def run(
     folder: str | Path,
-    config: RunConfig | None = None,
+    config: RunConfig | Mapping[str, Any] | None = None,
     source: Source | None = None,
     *,
     verbose: bool = False,
@@ -44,8 +45,8 @@ def run(
 
     Args:
         folder: the run's folder.
-        config: the settings; the defaults if None. Those of `data` that say how samples are
-            divided and normalised hold for any source.
+        config: the settings, as RunConfig or nested as in its YAML; the defaults if None. Those of
+            `data` that say how samples are divided and normalised hold for any source.
         source: from `from_tf_dataset` or `from_arrays`; the one that the settings name if None.
         verbose: print what the command would.
 
@@ -56,7 +57,8 @@ def run(
         HintliteError: as the command reports it, in one sentence; `log.txt` in the folder has the
             details.
     """
-    config = config or RunConfig()
+    if not isinstance(config, RunConfig):
+        config = config_from(config or {})
     with tempfile.TemporaryDirectory(prefix="hintlite-") as name:
         given = Path(name)
         write_whole(given / SETTINGS, settings_text(config))

@@ -1,0 +1,177 @@
+"""hintlite.distill with a folder: a run like the command's, that every command goes on with."""
+
+import json
+import shutil
+import warnings
+
+import keras
+import numpy as np
+import own_models
+import pytest
+
+import hintlite
+from hintlite.pipeline.app.cli.main import main
+from hintlite.pipeline.app.python.handed_over import hand_over, taken_over
+from hintlite.pipeline.settings.data import DataConfig
+
+NAMES = ["upper", "middle", "lower"]
+TRAIN, VALIDATION = own_models.samples(40, seed=1), own_models.samples(18, seed=2)
+QUICK = {
+    "quantize": {"min_agreement": 0.0, "max_accuracy_drop": 100},
+    "benchmark": {"window_s": 0.02, "warmup_s": 0.02, "min_runs": 5},
+    "hint": {"epochs": 1},
+}
+
+
+def distilled(folder, teacher, student, **settings):
+    usual = {
+        "method": "hint+kd",
+        "hints": {"thin1": "block1"},
+        "epochs": 2,
+        "batch_size": 16,
+        "test": own_models.samples(12, seed=3),
+        "class_names": NAMES,
+        "settings": QUICK,
+    }
+    return hintlite.distill(teacher, student, TRAIN, VALIDATION, folder=folder, **usual | settings)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A run, its teacher and the student that came out."""
+    folder = tmp_path_factory.mktemp("python") / "run"
+    teacher, student = own_models.trained_teacher(), own_models.student()
+    policy, state = keras.config.dtype_policy(), np.random.get_state()[1].copy()
+    found = distilled(folder, teacher, student)
+    assert found is student
+    assert keras.config.dtype_policy() == policy
+    np.testing.assert_array_equal(np.random.get_state()[1], state)
+    return folder, teacher, student
+
+
+def test_the_student_has_the_weights_of_the_run(made):
+    folder, _, student = made
+    found = hintlite.load_run(folder)
+    logits = found.students["hint+kd"].predict(VALIDATION[0], verbose=0)
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(student.predict(VALIDATION[0], verbose=0), expected, atol=1e-5)
+    assert student.history.history["phase"] == ["pretrain", "task", "task"]
+
+
+def test_the_run_holds_what_the_command_would_have_made(made):
+    folder, teacher, _ = made
+    found = hintlite.load_run(folder)
+    assert [(row.model, row.precision) for row in found.table] == [
+        ("teacher", "float32"),
+        ("teacher", "int8"),
+        ("hint+kd", "float32"),
+        ("hint+kd", "int8"),
+    ]
+    assert (folder / "report.html").is_file()
+    assert (found.bundle / "labels.txt").read_text().split() == NAMES
+    metrics = json.loads((folder / "evaluate" / "metrics.json").read_text())
+    assert metrics["teacher:int8"]["total"] == 12
+    taught = found.teacher(VALIDATION[0], training=False)["logits"]
+    expected = teacher.predict(VALIDATION[0], verbose=0)
+    np.testing.assert_allclose(keras.ops.softmax(taught), expected, atol=1e-5)
+
+
+def test_the_samples_are_fed_as_they_are_and_divided_as_they_were_given(made):
+    folder, _, _ = made
+    facts = json.loads((folder / "data" / "data.json").read_text())
+    assert facts["normalization"] == {"mean": [0.0], "std": [1.0]}
+    assert (facts["train"], facts["validation"]) == (40, 18)
+    with np.load(folder / "data" / "splits.npz", allow_pickle=False) as splits:
+        np.testing.assert_array_equal(splits["validation"], np.arange(40, 58))
+
+
+def test_its_files_can_be_bundled_evaluated_and_explained(made, tmp_path):
+    files = hintlite.load_run(made[0]).files["hint+kd"]
+    assert files.labels == tuple(NAMES)
+    assert hintlite.bundle(files, tmp_path / "out").is_dir()
+    assert hintlite.evaluate(files, own_models.samples(12, seed=3)).total == 12
+    assert hintlite.explain(files, VALIDATION).samples == 18
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["bundle", "--mcu", "c", "--name", "net"],
+        ["bundle", "--for-device"],
+        ["quantize", "--explain"],
+        ["evaluate"],
+        ["report"],
+    ],
+    ids=" ".join,
+)
+def test_every_command_goes_on_with_it(made, words):
+    assert main([words[0], str(made[0]), *words[1:]]) == 0
+
+
+def test_called_again_it_is_at_its_end_and_warns_of_another_start(made):
+    folder, teacher, student = made
+    history = folder / "distill" / "hint+kd" / "history.csv"
+    before = history.stat().st_mtime_ns
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # the trained student of a cell that is run again
+        distilled(folder, teacher, student)
+    other = own_models.classifier((3, 4), ("thin1", "thin2"))
+    with pytest.warns(UserWarning, match="goes on with that one"):
+        distilled(folder, teacher, other)
+    assert history.stat().st_mtime_ns == before
+    for one, two in zip(student.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"loss": "mse", "metrics": ["accuracy"]}, "loss and metrics: objects of your process"),
+        ({"optimizer": keras.optimizers.SGD()}, "name the optimizer"),
+        ({"settings": {"arms": ["kd"]}}, "settings: arms is what the arguments"),
+        ({"settings": {"quantise": {}}}, "quantise"),
+        ({"class_names": ["one"]}, "1 names for 3 classes"),
+        ({"test": 0.0}, "test: 0.0 of 40 samples is none"),
+        ({"folder": None}, "test and class_names and settings: these belong to a run in a folder"),
+    ],
+)
+def test_what_a_run_cannot_keep_is_said_in_a_sentence(tmp_path, change, message):
+    with pytest.raises(hintlite.HintliteError, match=message):
+        distilled(**{"folder": tmp_path / "run"} | change, **_pair())
+
+
+def _pair():
+    return {"teacher": own_models.student(), "student": own_models.student()}
+
+
+def test_a_failing_run_is_the_commands_sentence(tmp_path, made):
+    """Its process cannot load a layer that nobody has registered there."""
+
+    class Own(keras.layers.ReLU):
+        pass
+
+    inputs = keras.Input((6, 6, 1))
+    x = Own(name="thin1")(keras.layers.Conv2D(3, 3)(inputs))
+    student = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(x)))
+    folder = tmp_path / "run"
+    shutil.copytree(made[0], folder)
+    with pytest.raises(hintlite.HintliteError, match="Own"):
+        distilled(folder, made[1], student)
+
+
+def test_samples_are_handed_over_as_they_are(tmp_path):
+    import tensorflow as tf
+
+    from hintlite.pipeline.data.sources.tf_dataset import from_tf_dataset
+
+    images, labels = own_models.samples(12, dtype=np.uint8)
+    train, test = (
+        tf.data.Dataset.from_tensor_slices((images[part], labels[part])).batch(5)
+        for part in (slice(0, 8), slice(8, 12))
+    )
+    hand_over(from_tf_dataset(train, test, NAMES)(DataConfig()), tmp_path)
+    pool = taken_over(tmp_path)(DataConfig())
+    np.testing.assert_array_equal(pool.read(np.arange(8), None), images[:8])
+    np.testing.assert_array_equal(pool.labels, labels[:8])
+    np.testing.assert_array_equal(pool.read_test((6, 6, 1)).images, images[8:])
+    assert (pool.class_names, pool.raw_max, pool.validation) == (tuple(NAMES), 255.0, None)
