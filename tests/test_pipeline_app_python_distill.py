@@ -238,3 +238,12 @@ def test_networks_that_do_not_belong_together_are_refused(teacher):
         distilled(teacher, large)
     with pytest.raises(hintlite.HintliteError, match=r"teacher: expected a keras\.Model"):
         distilled("teacher.keras")
+
+
+def test_a_teacher_that_guesses_is_refused_and_its_range_is_named():
+    inner = own_models.trained_teacher()
+    inputs = keras.Input((6, 6, 1))
+    teacher = keras.Model(inputs, inner(keras.layers.Rescaling(1 / 255)(inputs)))
+    with pytest.raises(hintlite.HintliteError, match=r"is guessing: .*fed x \* 255 it reaches"):
+        distilled(teacher)
+    assert distilled(teacher, accept_chance=True).history.history["kd"]

@@ -12,6 +12,7 @@ import pytest
 import hintlite
 from hintlite.pipeline.app.cli.main import main
 from hintlite.pipeline.app.python.handed_over import hand_over, taken_over
+from hintlite.pipeline.app.python.in_folder import Given
 from hintlite.pipeline.settings.data import DataConfig
 
 NAMES = ["upper", "middle", "lower"]
@@ -99,7 +100,7 @@ def test_its_files_can_be_bundled_evaluated_and_explained(made, tmp_path):
         ["bundle", "--mcu", "c", "--name", "net"],
         ["bundle", "--for-device"],
         ["quantize", "--explain"],
-        ["evaluate"],
+        ["run"],
         ["report"],
     ],
     ids=" ".join,
@@ -112,9 +113,6 @@ def test_called_again_it_is_at_its_end_and_warns_of_another_start(made):
     folder, teacher, student = made
     history = folder / "distill" / "hint+kd" / "history.csv"
     before = history.stat().st_mtime_ns
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # the trained student of a cell that is run again
-        distilled(folder, teacher, student)
     other = own_models.classifier((3, 4), ("thin1", "thin2"))
     with pytest.warns(UserWarning, match="goes on with that one"):
         distilled(folder, teacher, other)
@@ -123,25 +121,41 @@ def test_called_again_it_is_at_its_end_and_warns_of_another_start(made):
         np.testing.assert_array_equal(one, two)
 
 
+def test_the_models_of_a_run_are_written_once(tmp_path):
+    given = Given(tmp_path)
+    student = own_models.student()
+    path = given.student(student)
+    written = path.stat().st_mtime_ns
+    student.set_weights([weight + 1 for weight in student.get_weights()])
+    given.note_trained(student)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # the trained student of a cell that is run again
+        Given(tmp_path).student(student)
+    assert path.stat().st_mtime_ns == written
+    teacher = given.teacher(student)
+    written = teacher.stat().st_mtime_ns
+    assert Given(tmp_path).teacher(student).stat().st_mtime_ns == written
+    student.set_weights([weight + 1 for weight in student.get_weights()])
+    assert given.teacher(student).stat().st_mtime_ns > written  # of a teacher weights count
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"loss": "mse", "metrics": ["accuracy"]}, "loss and metrics: objects of your process"),
         ({"optimizer": keras.optimizers.SGD()}, "name the optimizer"),
         ({"settings": {"arms": ["kd"]}}, "settings: arms is what the arguments"),
-        ({"settings": {"quantise": {}}}, "quantise"),
+        ({"settings": {"quantise": {"equalize": True}}}, "quantise"),
         ({"class_names": ["one"]}, "1 names for 3 classes"),
         ({"test": 0.0}, "test: 0.0 of 40 samples is none"),
         ({"folder": None}, "test and class_names and settings: these belong to a run in a folder"),
     ],
 )
 def test_what_a_run_cannot_keep_is_said_in_a_sentence(tmp_path, change, message):
+    usual = {"folder": tmp_path / "run", "hints": {"thin1": "thin1"}}
+    pair = {"teacher": own_models.student(), "student": own_models.student()}
     with pytest.raises(hintlite.HintliteError, match=message):
-        distilled(**{"folder": tmp_path / "run"} | change, **_pair())
-
-
-def _pair():
-    return {"teacher": own_models.student(), "student": own_models.student()}
+        distilled(**usual | change, **pair)
 
 
 def test_a_failing_run_is_the_commands_sentence(tmp_path, made):

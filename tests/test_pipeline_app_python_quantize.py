@@ -43,9 +43,17 @@ def test_a_bundle_says_what_the_device_feeds(files, tmp_path, capsys):
         "raw_max": None,
     }
     assert (folder / "labels.txt").read_text().split() == NAMES
-    assert main(["bundle", str(folder), "--check"]) == 0
-    assert main(["inspect", str(folder / "student_int8.tflite")]) == 0
+    quick = ["--benchmark.window_s", "0.02", "--benchmark.warmup_s", "0.02"]
+    for words in (
+        ["bundle", str(folder), "--check"],
+        ["inspect", str(folder)],
+        ["fit", str(folder), "--board", "nano33ble"],
+        ["bundle", str(folder), "--mcu", "c", "--name", "net", "--out", str(tmp_path / "c")],
+        ["benchmark", str(folder), "--out", str(tmp_path / "timed"), *quick],
+    ):
+        assert main(words) == 0, words
     assert "full INT8" in capsys.readouterr().out
+    assert (tmp_path / "timed" / "host" / "result.json").is_file()
 
 
 def test_arrays_made_from_pixels_let_the_device_feed_pixels(tmp_path):
@@ -114,3 +122,13 @@ def test_files_that_break_a_bound_are_refused_or_marked():
     with pytest.raises(hintlite.HintliteError, match="not good enough"):
         hintlite.quantize(*given, bounds=bounds)
     assert hintlite.quantize(*given, bounds=bounds, strict=False).checks.failures
+
+
+def test_sizes_that_a_model_leaves_open_are_those_of_the_samples():
+    inputs = keras.Input((None, None, 1))
+    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(inputs)
+    outputs = keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(x))
+    files = hintlite.quantize(
+        keras.Model(inputs, outputs), own_models.samples()[0], VALIDATION, strict=False
+    )
+    assert hintlite.inspect(files).inputs[0].shape == (1, 6, 6, 1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hintlite.deploy.bundle.deployed import model_file
 from hintlite.deploy.tflite.flatbuffer import read_model
 from hintlite.deploy.tflite.full_integer import full_int8_faults
 from hintlite.deploy.tflite.graph import Model
@@ -73,6 +74,7 @@ def subject_of(place: Path) -> Subject:
         RunError: a run without what is needed.
         ModelError: a damaged file.
     """
+    place = model_file(place)
     if place.suffix == ".tflite":
         return file_subject(str(place), read_model(place))
     return _run(place)

@@ -33,8 +33,10 @@ def report(runs: list[Path], out: Path | None, measured: list[Path], pictures: P
 
 def inspect_model(path: Path, as_json: bool) -> int:
     """Prints what a .tflite file holds."""
+    from hintlite.deploy.bundle.deployed import model_file
     from hintlite.deploy.tflite.inspect import inspect
 
+    path = model_file(path)
     info = inspect(path, optimal=True)
     if as_json:
         print(json.dumps(info.to_dict(), indent=1))

@@ -120,7 +120,7 @@ def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit 
         _check_in_memory({"test": test, "class_names": class_names, "settings": settings})
     config = with_settings(config, method, hints or {})
     with _seeded(seed):
-        networks = as_networks(teacher, student, config.hint.pairs)
+        networks = as_networks(teacher, student, config.hint.pairs, train)
         if folder is None:
             from hintlite.pipeline.app.python.memory import train_in_memory
 

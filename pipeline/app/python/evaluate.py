@@ -79,7 +79,7 @@ def evaluate(model: keras.Model | Files | bytes | str | Path, test: Data) -> Eva
     from hintlite.deploy.convert.verify import wilson_interval
     from hintlite.pipeline.tasks.classification import confusion, scores_of
 
-    ask, task = _subject(model)
+    ask, task = _subject(model, test)
     samples = read_samples(test, task, "test")
     logits = ask(samples.inputs.astype(np.float32))
     answers = logits.argmax(axis=1)
@@ -98,10 +98,10 @@ def _count(inputs: np.ndarray) -> int:
     return _SEEN[fingerprint]
 
 
-def _subject(model: Any) -> tuple[Any, Task]:
+def _subject(model: Any, test: Data) -> tuple[Any, Task]:
     """What computes logits `[n, classes]`, and its task."""
     if hasattr(model, "inputs") and hasattr(model, "predict"):
-        return _network(model)
+        return _network(model, test)
     from hintlite.deploy.interpret.runtime import Runner
     from hintlite.pipeline.app.python.files import int8_bytes
 
@@ -114,11 +114,11 @@ def _subject(model: Any) -> tuple[Any, Task]:
     return runner.predict, Task(tuple(runner.input.shape[1:]), int(runner.output.shape[1]))
 
 
-def _network(model: keras.Model) -> tuple[Any, Task]:
+def _network(model: keras.Model, test: Data) -> tuple[Any, Task]:
     from hintlite.models.taps import logits_only
     from hintlite.pipeline.app.python.networks import as_network, task_of
 
-    network = as_network(model, "model")
+    network = as_network(model, "model", samples=test)
     alone = logits_only(network)
 
     def ask(inputs: np.ndarray) -> np.ndarray:

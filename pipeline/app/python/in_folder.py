@@ -82,7 +82,7 @@ def train_in_folder(
     arm = arm_of(method)
     calibration = config.data.calibration_samples
     source, count = _source(parts, networks.task, config.seed)
-    kept = _Given(folder / GIVEN)
+    kept = Given(folder / GIVEN)
     teacher, student = kept.teacher(models[0]), kept.student(models[1])
     taps = config.hint.pairs
     config = replace(
@@ -163,7 +163,7 @@ def _as_source(data: Any, test: Samples, parts: Parts, classes: int) -> Source:
     return replace(plain, open=opened)
 
 
-class _Given:
+class Given:
     """The caller's models in the run's folder, written once, so that the run can be gone on with.
 
     Args:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hintlite.errors import HintliteError
 from hintlite.pipeline.app.python.arguments import ArgumentError
-from hintlite.pipeline.app.python.samples import Task
+from hintlite.pipeline.app.python.samples import Data, Task, sample_shape
 
 if TYPE_CHECKING:
     import keras
@@ -37,7 +37,7 @@ class Networks:
 
 
 def as_networks(
-    teacher: keras.Model, student: keras.Model, hints: Mapping[str, str] | None
+    teacher: keras.Model, student: keras.Model, hints: Mapping[str, str], train: Data
 ) -> Networks:
     """Finds logits and taps of both models, and checks that they belong together.
 
@@ -45,15 +45,16 @@ def as_networks(
         teacher: functional classifier; a final softmax is left out.
         student: likewise.
         hints: layer of the student -> layer of the teacher, by name, path or tap.
+        train: the samples, whose sizes fill those that the models leave open.
 
     Raises:
         ArgumentError: the two take other samples or tell other classes apart, or a layer is not
             there.
     """
-    pairs = dict(hints or {})
+    pairs = dict(hints)
     _check_direction(teacher, student, pairs)
-    taught = as_network(teacher, "teacher", pairs.values())
-    thin = as_network(student, "student", pairs)
+    taught = as_network(teacher, "teacher", pairs.values(), train)
+    thin = as_network(student, "student", pairs, train)
     task, other = task_of(thin), task_of(taught)
     if task.classes != other.classes:
         raise ArgumentError(
@@ -71,29 +72,40 @@ def as_networks(
     return Networks(taught, thin, pairs, task, ends_in_softmax(student))
 
 
-def as_network(model: keras.Model, what: str, layers: Iterable[str] = ()) -> keras.Model:
+def as_network(
+    model: keras.Model, what: str, layers: Iterable[str] = (), samples: Any = None
+) -> keras.Model:
     """A functional model with the outputs "logits" and one for each of the layers.
 
     Args:
         model: functional classifier.
         what: "teacher" or "student", for messages.
         layers: names or paths of layers, or taps; without any the model keeps its own taps.
+        samples: what it is fed; their sizes fill those that the model leaves open.
 
     Raises:
         ArgumentError: no functional classifier, or no such layer.
     """
     import keras
 
+    from hintlite.models.bind import bound
     from hintlite.models.taps import LOGITS, subnetwork, with_taps
 
     if not isinstance(model, keras.Model):
         raise ArgumentError(f"{what}: expected a keras.Model, got a {type(model).__name__}")
     names = list(dict.fromkeys(layers))
     try:
-        network = with_taps(model, {})
+        shape = None if samples is None else sample_shape(samples, _rank(model))
+        network = with_taps(model if shape is None else bound(model, shape), {})
         return subnetwork(network, [LOGITS, *names]) if names else network
     except (HintliteError, ValueError) as error:
         raise ArgumentError(f"{what}: {error}") from error
+
+
+def _rank(model: keras.Model) -> int:
+    """Axes of one sample; 0 of a model whose input is not known, which is refused later."""
+    inputs = getattr(model, "inputs", None)
+    return len(inputs[0].shape) - 1 if inputs else 0
 
 
 def task_of(network: keras.Model) -> Task:

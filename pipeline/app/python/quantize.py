@@ -60,7 +60,7 @@ def quantize(
     from hintlite.pipeline.app.python.samples import read_samples
     from hintlite.pipeline.training.drop_regressor import in_float32
 
-    network = as_network(student, "student")
+    network = as_network(student, "student", samples=calibration)
     task = task_of(network)
     ranges = _calibration(calibration, task)
     held_out = read_samples(validation, task, "validation")

@@ -53,6 +53,24 @@ def is_dataset(data: Any) -> bool:
     return hasattr(data, "as_numpy_iterator") and hasattr(data, "element_spec")
 
 
+def sample_shape(data: Any, rank: int) -> tuple[int, ...] | None:
+    """The shape of one sample, without running through the samples; None where it is not known.
+
+    Args:
+        data: as of `read_samples`, or the inputs alone.
+        rank: axes of one sample, as the model's input has them.
+    """
+    if is_dataset(data):
+        spec = data.element_spec
+        shape = getattr(spec[0] if isinstance(spec, tuple) else spec, "shape", None)
+        sizes = () if shape is None or shape.rank is None else tuple(shape)[-rank:]
+    else:
+        inputs = data[0] if isinstance(data, tuple) and data else data
+        sizes = tuple(np.shape(inputs)[1:])
+        sizes = (*sizes, 1) if len(sizes) == rank - 1 else sizes
+    return sizes if len(sizes) == rank and None not in sizes else None
+
+
 def read_samples(data: Data, task: Task, what: str) -> Samples:
     """Checks samples against the networks, and brings labels into one form.
 

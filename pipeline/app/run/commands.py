@@ -30,11 +30,11 @@ def run_stages(command: Command) -> int:
     assert command.config is not None
     config = command.config
     path = Path(command.options["run"] or RUNS / config.data.source)
-    if is_model(path):
-        return on_model(command, path)
     terminal = Terminal()
     if command.options.get("check"):
         return _check(path, terminal)
+    if is_model(path):
+        return on_model(command, path)
     if command.name != "run" and not (path / SETTINGS).is_file():
         raise RunError(f"{path} is not a run folder: `hintlite run {path}` starts one")
     folder = RunFolder(path)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hintlite.deploy.bundle.deployed import is_bundle
 from hintlite.pipeline.app.cli.parser import Parser, make_parser
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.run.options.benchmark import add_benchmark, check_benchmark
@@ -128,5 +129,6 @@ def check_stage(name: str, options: Mapping[str, Any]) -> None:
     """
     if name in OWN:
         OWN[name][1](options)
-    if options.get("out") and not str(options["run"]).endswith(".tflite"):
+    place = Path(str(options["run"]))
+    if options.get("out") and not (place.suffix == ".tflite" or is_bundle(place)):
         raise WrongUseError("--out is for a single .tflite file: a run keeps its results in itself")

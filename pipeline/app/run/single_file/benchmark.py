@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ def benchmark_file(model: Path, options: Mapping[str, Any], terminal: Terminal) 
 
     Args:
         model: the file.
-        options: of the command.
+        options: of the command, and the settings "benchmark".
         terminal: shows progress and the result.
 
     Raises:
@@ -64,7 +65,23 @@ def _tflm(model: Path, options: Mapping[str, Any], place: Path, terminal: Termin
         terminal.out.print(line, markup=False)
 
 
+def _host(model: Path, options: Mapping[str, Any], place: Path, terminal: Terminal) -> None:
+    from hintlite.benchmarks.targets.base import BenchmarkRequest
+    from hintlite.benchmarks.targets.host import HostTarget
+    from hintlite.pipeline.app.run.stages.measured import verdict_text, write_result
+
+    wanted = BenchmarkRequest(**asdict(options["benchmark"]))
+    with terminal.task("benchmark on this host"):
+        result = HostTarget().run(model, wanted)
+    write_result(result, place / RESULT)
+    latency = result.latency_us or {}
+    figures = ", ".join(f"{name} {latency[name]:,.1f} us" for name in ("p50", "p99", "first"))
+    terminal.out.print(f"measured: {figures}", markup=False)
+    terminal.out.print(f"verdict: {verdict_text(result.verdict)}", markup=False)
+
+
 FILE_TARGETS: dict[str, Callable[[Path, Mapping[str, Any], Path, Terminal], None]] = {
+    "host": _host,
     "tflm": _tflm,
     **dict.fromkeys(ETHOS_U, _ethos_u),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hintlite.benchmarks.targets.names import ETHOS_U
+from hintlite.deploy.bundle.deployed import is_bundle, model_file
 from hintlite.pipeline.app.command import Command
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.folder import RunError
@@ -16,8 +17,8 @@ SUFFIX = ".tflite"
 
 
 def is_model(path: Path) -> bool:
-    """Whether a command's first word names a model file instead of a run."""
-    return path.suffix == SUFFIX and not path.is_dir()
+    """Whether a command's first word names a model file, or a bundle, instead of a run."""
+    return is_bundle(path) or (path.suffix == SUFFIX and not path.is_dir())
 
 
 def on_model(command: Command, path: Path) -> int:
@@ -26,6 +27,7 @@ def on_model(command: Command, path: Path) -> int:
     Raises:
         RunError: the command needs a run, or lacks an option.
     """
+    path = model_file(path)
     if not path.is_file():
         raise RunError(f"{path} does not exist: name a .tflite file or a run folder")
     if command.name == "bundle" and command.options.get("mcu") in (PLAIN_C, TFLM):
@@ -33,7 +35,9 @@ def on_model(command: Command, path: Path) -> int:
     if command.name == "quantize" and command.options["explain"]:
         return explain_files(command.options)
     if command.name == "benchmark":
-        return benchmark_file(path, command.options, Terminal())
+        assert command.config is not None
+        settings = {"benchmark": command.config.benchmark}
+        return benchmark_file(path, command.options | settings, Terminal())
     if command.options.get("mcu") in ETHOS_U:
         raise RunError(
             f"{path} belongs to no bundle that its compiled model could be put in: `hintlite "
