@@ -13,6 +13,7 @@ from hintlite.pipeline.app.python.methods import (
     ReviewKD,
     Scratch,
     Sum,
+    __getattr__,  # noqa: F401 - the class of any other method of METHODS
 )
 
 __all__ = [

@@ -180,11 +180,16 @@ def test_methods_take_settings_and_are_summed(teacher):
         methods.KD(temperature=0)
 
 
-def test_every_method_of_the_command_has_its_class():
-    from hintlite.pipeline.methods import METHODS
+def test_every_method_of_the_command_has_its_class(monkeypatch):
+    from hintlite.pipeline.methods import METHODS, Entry
 
     classes = [getattr(hintlite.methods, name) for name in hintlite.methods.__all__]
     assert {each.name for each in classes} - {""} == set(METHODS)
+    monkeypatch.setitem(METHODS, "new_one", Entry(METHODS["kd"].build, reads=("kd",)))
+    part = hintlite.methods.NewOne(temperature=2.0)
+    assert (part.name, part.section, part.temperature) == ("new_one", "kd", 2.0)
+    with pytest.raises(AttributeError, match="NewTwo"):
+        _ = hintlite.methods.NewTwo
 
 
 def test_stages_are_paired_as_the_hints_say_whatever_their_order(teacher):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from hintlite.errors import HintliteError
 from hintlite.pipeline.app.python.arguments import ArgumentError
-from hintlite.pipeline.methods import build_method, method_names
+from hintlite.pipeline.methods import METHODS, build_method, method_names
 from hintlite.pipeline.settings.methods import (
     AttentionConfig,
     CRDConfig,
@@ -162,6 +162,16 @@ class ReviewKD(ReviewKDConfig, Part):
     """Knowledge review over all stages (Chen et al. 2021)."""
 
     name, section = "reviewkd", "reviewkd"
+
+
+def __getattr__(name: str) -> type[Part]:
+    """The class of a method that has none above, from its entry in METHODS."""
+    arm = {each.replace("_", ""): each for each in METHODS}.get(name.lower())
+    if arm is None or not name[0].isupper():
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    section = next((each for each in METHODS[arm].reads if "." not in each), "")
+    settings = (type(getattr(RunConfig(), section)),) if section else ()
+    return type(name, (*settings, Part), {"name": arm, "section": section, "__module__": __name__})
 
 
 _Given: TypeAlias = "str | Part | Method"
