@@ -10,7 +10,7 @@ import numpy as np
 from hintlite.pipeline.data.sources.source import Labelled, Pool, Shape, Source
 from hintlite.pipeline.settings.data import DataConfig
 
-SETTINGS, ERROR = "settings.yaml", "error.json"
+SETTINGS = "settings.yaml"
 _FACTS = "facts.json"
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hintlite.child import Child, DiedError, FailedError
 from hintlite.errors import HintliteError
 from hintlite.files import write_whole
-from hintlite.pipeline.app.python.handed_over import ERROR, SETTINGS, hand_over
+from hintlite.pipeline.app.python.handed_over import SETTINGS, hand_over
 from hintlite.pipeline.app.python.load_run import Run, load_run
 from hintlite.pipeline.app.settings.text import config_from, settings_text
 from hintlite.pipeline.settings.run import RunConfig
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class RunFailedError(HintliteError):
-    """A run that could not be completed; the message is what the command would have said."""
+    """A run whose process failed or died, which is no fault of its settings or samples."""
 
 
 def run(
@@ -64,32 +62,15 @@ def run(
         write_whole(given / SETTINGS, settings_text(config))
         if source is not None:
             hand_over(source(config.data), given)
-        code = _complete(Path(folder).absolute(), given, verbose)
-        error = given / ERROR
-        if error.is_file():
-            raise RunFailedError(json.loads(error.read_text()))
-    if code != 0:
-        how = f"by signal {-code}" if code < 0 else f"with code {code}"
-        raise RunFailedError(f"{folder}: the process of the run ended {how}; its log.txt has more")
+        _complete(Path(folder).absolute(), given, verbose)
     return load_run(folder)
 
 
-def _complete(folder: Path, given: Path, verbose: bool) -> int:
-    """Runs the stages; their process ends with ours, and what is done stays done."""
-    command = [sys.executable, "-P", "-m", "hintlite.pipeline.app.python.apart"]
-    with subprocess.Popen(
-        [*command, str(folder), str(given)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    ) as child:
+def _complete(folder: Path, given: Path, verbose: bool) -> None:
+    """Runs the stages in a process that ends with ours; what is done stays done."""
+    log = partial(print, flush=True) if verbose else None
+    with Child("hintlite.pipeline.app.python.apart:complete", name="the run", log=log) as child:
         try:
-            for line in child.stdout or ():
-                if verbose:
-                    print(line, end="", flush=True)
-            return child.wait()
-        finally:
-            child.terminate()
-            child.wait()
+            child.ask({"folder": str(folder), "given": str(given)})
+        except (FailedError, DiedError) as error:
+            raise RunFailedError(f"{folder}: {error}; its log.txt has the details") from error
