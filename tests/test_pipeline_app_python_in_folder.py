@@ -183,9 +183,10 @@ def test_samples_are_handed_over_as_they_are(tmp_path):
         tf.data.Dataset.from_tensor_slices((images[part], labels[part])).batch(5)
         for part in (slice(0, 8), slice(8, 12))
     )
-    hand_over(from_tf_dataset(train, test, NAMES)(DataConfig()), tmp_path)
-    pool = taken_over(tmp_path)(DataConfig())
-    np.testing.assert_array_equal(pool.read(np.arange(8), None), images[:8])
+    hand_over(from_tf_dataset(train, test, NAMES, name="rows").open(DataConfig()), tmp_path)
+    pool = taken_over(tmp_path).open(DataConfig())
+    assert pool.name == "rows"
+    np.testing.assert_array_equal(pool.read(np.arange(8), None)[0], images[:8])
     np.testing.assert_array_equal(pool.labels, labels[:8])
     np.testing.assert_array_equal(pool.read_test((6, 6, 1)).images, images[8:])
     assert (pool.class_names, pool.raw_max, pool.validation) == (tuple(NAMES), 255.0, None)

@@ -61,7 +61,7 @@ def run(
         given = Path(name)
         write_whole(given / SETTINGS, settings_text(config))
         if source is not None:
-            hand_over(source(config.data), given)
+            hand_over(source.open(config.data), given)
         _complete(Path(folder).absolute(), given, verbose)
     return load_run(folder)
 
