@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 
 import hintlite
-from hintlite.pipeline.app.python.samples import Task, read_samples
+from hintlite.pipeline.app.python.held import divided
+from hintlite.pipeline.app.python.samples import Samples, Task, read_samples
 
 HINTS = {"thin1": "block1"}
 TRAIN, VALIDATION = own_models.samples(48, seed=1), own_models.samples(18, seed=2)
@@ -41,25 +42,42 @@ def test_the_student_is_trained_in_place_and_returned_with_its_history(teacher):
     assert max(history["val_accuracy"][4:]) == pytest.approx(accuracy)
 
 
-def test_softmax_and_logits_are_one_teacher(teacher):
+@pytest.fixture(scope="module")
+def plain(teacher):
+    """A student that was trained with one epoch of kd."""
+    return distilled(teacher)
+
+
+def test_softmax_and_logits_are_one_teacher(teacher, plain):
     """The softmax is left out: soft targets of temperature 3 are those of its logits."""
     twin = own_models.classifier((6, 8), ("block1", "block2"), softmax=False)
     twin.set_weights(teacher.get_weights())
-    first, second = (distilled(each).get_weights() for each in (teacher, twin))
-    for one, other in zip(first, second, strict=True):
+    assert_alike(plain, distilled(twin))
+
+
+def test_a_loss_is_shown_probabilities_where_the_student_gives_them(teacher, plain):
+    own = distilled(teacher, loss="sparse_categorical_crossentropy")
+    assert own.history.history["ce"] == pytest.approx(plain.history.history["ce"], rel=1e-4)
+
+
+def assert_alike(first, second):
+    for one, other in zip(first.get_weights(), second.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
-def test_nothing_of_the_callers_is_changed(teacher, tmp_path, monkeypatch, capfd):
+def test_nothing_of_the_callers_is_changed_and_the_seed_decides(
+    teacher, tmp_path, monkeypatch, capfd
+):
     monkeypatch.chdir(tmp_path)
-    student = own_models.student()
+    students = [own_models.student() for _ in range(2)]
     weights, trainable = teacher.get_weights(), [w.trainable for w in teacher.weights]
     random.seed(11)
     expected = random.random()
     random.seed(11)
     policy, level, handlers = keras.config.dtype_policy(), logging.root.level, logging.root.handlers
     numpy_state = np.random.get_state()[1].copy()
-    distilled(teacher, student, method="hint+kd", hints=HINTS)
+    for student in students:
+        distilled(teacher, student, method="joint_hint+kd", hints=HINTS, seed=4)
     assert random.random() == expected
     np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)
     assert keras.config.dtype_policy() == policy
@@ -69,14 +87,7 @@ def test_nothing_of_the_callers_is_changed(teacher, tmp_path, monkeypatch, capfd
         np.testing.assert_array_equal(before, after)
     assert list(tmp_path.iterdir()) == []
     assert capfd.readouterr().out == ""
-
-
-def test_the_same_seed_gives_the_same_student(teacher):
-    first, second = (
-        distilled(teacher, method="hint+kd", hints=HINTS, seed=4).get_weights() for _ in range(2)
-    )
-    for one, other in zip(first, second, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-6)
+    assert_alike(*students)
 
 
 def _dataset(arrays, batch):
@@ -85,6 +96,31 @@ def _dataset(arrays, batch):
 
 def one_hot(labels):
     return np.eye(own_models.CLASSES, dtype=np.float32)[labels]
+
+
+def test_datasets_are_run_through_anew_each_epoch(teacher):
+    passes = []
+    dataset = tf.data.Dataset.from_tensor_slices((TRAIN[0], one_hot(TRAIN[1])))
+
+    def seen(x, y):
+        tf.py_function(lambda: passes.append(1), [], [])
+        return x, y  # an augmentation would draw anew here
+
+    student = distilled(
+        teacher, train=dataset.map(seen), epochs=2, validation=_dataset(VALIDATION, 5)
+    )
+    assert len(passes) == 2 * 48
+    assert len(student.history.history["loss"]) == 2
+    with pytest.raises(hintlite.HintliteError, match="order may change"):
+        distilled(teacher, train=dataset, validation=0.25)
+
+
+def test_a_share_of_arrays_is_each_class_in_proportion():
+    data, _ = divided(Samples(*TRAIN), 0.25, own_models.CLASSES, seed=0)
+    np.testing.assert_array_equal(np.bincount(data.labels[data.validation]), [4, 4, 4])
+    np.testing.assert_array_equal(np.union1d(data.train, data.validation), np.arange(48))
+    again, _ = divided(Samples(*TRAIN), 0.25, own_models.CLASSES, seed=0)
+    np.testing.assert_array_equal(data.validation, again.validation)
 
 
 @pytest.mark.parametrize(
@@ -115,28 +151,6 @@ def test_pixels_stay_pixels():
     np.testing.assert_array_equal(read.inputs, pixels.astype(np.float32))
 
 
-@pytest.mark.parametrize(("labels", "batch"), [(TRAIN[1], None), (one_hot(TRAIN[1]), 16)])
-def test_datasets_are_run_through_anew_each_epoch(teacher, labels, batch):
-    passes = []
-    dataset = tf.data.Dataset.from_tensor_slices((TRAIN[0], labels))
-
-    def seen(x, y):
-        tf.py_function(lambda: passes.append(1), [], [])
-        return x, y  # an augmentation would draw anew here
-
-    dataset = dataset.map(seen)
-    dataset = dataset if batch is None else dataset.batch(batch)
-    student = distilled(teacher, train=dataset, epochs=2, validation=_dataset(VALIDATION, 5))
-    assert len(passes) == 2 * 48
-    assert len(student.history.history["loss"]) == 2
-
-
-def test_a_dataset_of_validation_samples_and_a_share_of_arrays(teacher):
-    assert distilled(teacher, validation=0.25).history.history["val_loss"]
-    with pytest.raises(hintlite.HintliteError, match="order may change"):
-        distilled(teacher, train=tf.data.Dataset.from_tensor_slices(TRAIN), validation=0.25)
-
-
 def test_a_loss_metrics_optimizer_and_callbacks_of_ones_own(teacher):
     """Plain SGD on a loss of 0: the soft targets alone move the weights; worked out by Keras."""
     seen = []
@@ -163,12 +177,6 @@ def test_a_loss_metrics_optimizer_and_callbacks_of_ones_own(teacher):
     assert history["ce"] == pytest.approx([2.5, 2.5])
     assert [epoch for epoch, _ in seen] == [0, 1]
     assert [value for _, value in seen] == history["val_f1_score"]
-
-
-def test_a_loss_is_shown_probabilities_where_the_student_gives_them(teacher):
-    usual = distilled(teacher).history.history
-    own = distilled(teacher, loss="sparse_categorical_crossentropy").history.history
-    assert own["ce"] == pytest.approx(usual["ce"], rel=1e-4)
 
 
 def test_methods_take_settings_and_are_summed(teacher):

@@ -33,6 +33,7 @@ def distilled(folder, teacher, student, **settings):
         "test": own_models.samples(12, seed=3),
         "class_names": NAMES,
         "settings": QUICK,
+        "accept_chance": True,  # two epochs of three steps
     }
     return hintlite.distill(teacher, student, TRAIN, VALIDATION, folder=folder, **usual | settings)
 
@@ -84,6 +85,15 @@ def test_the_samples_are_fed_as_they_are_and_divided_as_they_were_given(made):
     assert (facts["train"], facts["validation"]) == (40, 18)
     with np.load(folder / "data" / "splits.npz", allow_pickle=False) as splits:
         np.testing.assert_array_equal(splits["validation"], np.arange(40, 58))
+
+
+def test_its_samples_can_be_had_again_divided_as_they_were(made):
+    pool = hintlite.load_run(made[0]).source.open(DataConfig())
+    np.testing.assert_array_equal(pool.read(np.arange(40), None)[0], TRAIN[0])
+    np.testing.assert_array_equal(pool.validation, np.arange(40, 58))
+    held_out, labels = own_models.samples(12, seed=3)
+    np.testing.assert_array_equal(pool.read_test((6, 6, 1)).images, held_out)
+    np.testing.assert_array_equal(pool.read_test((6, 6, 1)).labels, labels)
 
 
 def test_its_files_can_be_bundled_evaluated_and_explained(made, tmp_path):

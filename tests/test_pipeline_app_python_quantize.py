@@ -115,13 +115,14 @@ def test_what_cannot_be_converted_is_said_in_a_sentence(change, message):
 
 
 def test_files_that_break_a_bound_are_refused_or_marked():
-    from hintlite.pipeline.settings.quantize import QuantizeConfig
-
-    bounds = QuantizeConfig(max_float_error=0.0)
-    given = (own_models.student(), own_models.samples()[0], VALIDATION)
+    given = (own_models.trained_teacher(), own_models.samples()[0], VALIDATION)
+    files = hintlite.quantize(*given, min_agreement=1.0, strict=False)
+    assert files.checks.ok == (files.agreement == 1.0)
+    noise = np.random.default_rng(0).normal(size=VALIDATION[0].shape)
+    given = (given[0], noise * 1e-6, VALIDATION)  # ranges that no sample keeps to
     with pytest.raises(hintlite.HintliteError, match="not good enough"):
-        hintlite.quantize(*given, bounds=bounds)
-    assert hintlite.quantize(*given, bounds=bounds, strict=False).checks.failures
+        hintlite.quantize(*given)
+    assert hintlite.quantize(*given, strict=False).checks.failures
 
 
 def test_sizes_that_a_model_leaves_open_are_those_of_the_samples():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +116,7 @@ def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit 
     if folder is not None:
         _check_in_folder(own | {"callbacks": tuple(callbacks)}, optimizer)
         config = _with_further(config, optimizer, settings or {})
+        config = replace(config, accept_chance=accept_chance)
     else:
         _check_in_memory({"test": test, "class_names": class_names, "settings": settings})
     config = with_settings(config, method, hints or {})
@@ -145,7 +146,16 @@ def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit 
 
 
 # Settings of a run that the models, the method and the samples decide.
-_ARGUMENTS = ("arms", "deploy", "seed", "student", "teacher", "teacher_members", "teacher_training")
+_ARGUMENTS = (
+    "accept_chance",
+    "arms",
+    "deploy",
+    "seed",
+    "student",
+    "teacher",
+    "teacher_members",
+    "teacher_training",
+)
 
 
 def _check_in_memory(given: Mapping[str, Any]) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from hintlite.pipeline.app.python.arguments import ArgumentError
 from hintlite.pipeline.data.sources.source import Labelled, Pool, Shape, Source
+from hintlite.pipeline.data.training_data import TrainingData
 from hintlite.pipeline.settings.data import DataConfig
 
 SETTINGS = "settings.yaml"
@@ -67,6 +69,40 @@ def taken_over(folder: Path) -> Source | None:
         return pool
 
     return Source(pool.name, opened)
+
+
+def kept_source(data: TrainingData, test: Path) -> Source:
+    """The samples that a run has kept, divided as they were.
+
+    Args:
+        data: all but those of the test.
+        test: the file that the evaluation has kept of them.
+
+    Raises:
+        ArgumentError: there is no such file.
+    """
+    if not test.is_file():
+        raise ArgumentError(f"{test}: the test samples were too many to be kept: give them again")
+
+    def held_out(_shape: Shape) -> Labelled:
+        with np.load(test, allow_pickle=False) as file:
+            return Labelled(**{name: file[name] for name in file.files})
+
+    pool = Pool(
+        name=data.name,
+        place=data.name,
+        labels=data.labels,
+        class_names=data.class_names,
+        read=lambda rows, _shape: (data.images[rows], ()),
+        raw_max=data.raw_max,
+        read_test=held_out,
+        validation=data.validation,
+    )
+
+    def opened(_config: DataConfig) -> Pool:
+        return pool
+
+    return Source(data.name, opened)
 
 
 def _save(folder: Path, part: str, images: np.ndarray, labels: np.ndarray) -> None:

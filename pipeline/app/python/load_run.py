@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from hintlite.deploy.convert.verify import Verification
     from hintlite.pipeline.app.run.context import Context
+    from hintlite.pipeline.data.sources.source import Source
     from hintlite.pipeline.report.subjects.table import Row
     from hintlite.pipeline.settings.run import RunConfig
 
@@ -88,6 +89,19 @@ class Run:
 
         self._require("bundle")
         return self.path / DEVICE
+
+    @property
+    def source(self) -> Source:
+        """The samples of a run from Python, for another: `hintlite.run(other, config, source)`.
+
+        Raises:
+            RunError: they are too many to have been kept.
+        """
+        from hintlite.pipeline.app.python.handed_over import kept_source
+        from hintlite.pipeline.app.run.stages import evaluate
+
+        self._require("samples")
+        return kept_source(self._context.samples.data, self.path / evaluate.NAME / evaluate.TEST)
 
     @cached_property
     def _context(self) -> Context:

@@ -10,12 +10,11 @@ import numpy as np
 from hintlite.pipeline.app.python.arguments import ArgumentError
 from hintlite.pipeline.app.python.files import Files
 from hintlite.pipeline.app.python.samples import Data, Samples, is_dataset
-from hintlite.pipeline.settings.quantize import QuantizeConfig
 
 if TYPE_CHECKING:
     import keras
 
-    from hintlite.deploy.convert.verify import Verification
+    from hintlite.deploy.convert.verify import Bounds, Verification
     from hintlite.pipeline.app.python.samples import Task
 
 BUNDLED = 16  # samples that go along for a bundle
@@ -28,7 +27,8 @@ def quantize(
     validation: Data,
     *,
     labels: Sequence[str] | None = None,
-    bounds: QuantizeConfig | None = None,
+    min_agreement: float = 0.95,
+    max_accuracy_drop: float = 0.02,
     strict: bool = True,
 ) -> Files:
     """Converts a network to a full-INT8 and a float `.tflite` file, and checks both.
@@ -44,7 +44,9 @@ def quantize(
         validation: (x, y) or a dataset of other samples, on which the files are compared with the
             model.
         labels: the classes' names, in the order of the outputs; numbers if None.
-        bounds: `min_agreement`, `max_float_error` and `max_accuracy_drop` of these settings.
+        min_agreement: least share of the validation samples on which INT8 and Keras choose the
+            same class.
+        max_accuracy_drop: most that INT8 may lose of the accuracy, as a share of the samples.
         strict: refuse files that break a bound; otherwise `checks.failures` says so.
 
     Returns:
@@ -55,6 +57,7 @@ def quantize(
             that has no INT8 form, or files that are not good enough.
     """
     from hintlite.deploy.convert.convert import to_float32, to_int8
+    from hintlite.deploy.convert.verify import Bounds
     from hintlite.models.taps import logits_only
     from hintlite.pipeline.app.python.networks import as_network, task_of
     from hintlite.pipeline.app.python.samples import read_samples
@@ -68,12 +71,13 @@ def quantize(
     names = _names(labels, task.classes)
     deployed = in_float32(logits_only(network))
     files = to_float32(deployed), to_int8(deployed, ranges.astype(np.float32))
-    checks = _verified(deployed, files, held_out, bounds or QuantizeConfig())
+    bounds = Bounds(min_agreement=min_agreement, max_accuracy_drop=max_accuracy_drop)
+    checks = _verified(deployed, files, held_out, bounds)
     if strict and not checks.ok:
         raise ArgumentError(
             "the INT8 file is not good enough:\n  "
             + "\n  ".join(checks.failures)
-            + "\ncalibrate with more of the training samples, give other bounds, or look at it "
+            + "\ncalibrate with more of the training samples, give wider bounds, or look at it "
             "all the same with strict=False"
         )
     some = _some_of_each(held_out.labels)
@@ -107,15 +111,10 @@ def _check_apart(calibration: np.ndarray, validation: np.ndarray) -> None:
 
 
 def _verified(
-    network: keras.Model, files: tuple[bytes, bytes], samples: Samples, config: QuantizeConfig
+    network: keras.Model, files: tuple[bytes, bytes], samples: Samples, bounds: Bounds
 ) -> Verification:
-    from hintlite.deploy.convert.verify import Bounds, verify
+    from hintlite.deploy.convert.verify import verify
 
-    bounds = Bounds(
-        min_agreement=config.min_agreement,
-        max_float_error=config.max_float_error,
-        max_accuracy_drop=config.max_accuracy_drop / 100,
-    )
     inputs = samples.inputs.astype(np.float32)
     return verify(network, files, inputs, samples.labels, bounds=bounds)
 

@@ -135,10 +135,9 @@ def repeat_command(run: Path, from_python: bool) -> str:
 
 
 PYTHON = """import hintlite
-from hintlite.pipeline.data.sources.arrays import from_arrays
 
-source = from_arrays(images, labels, test=(test_images, test_labels))  # the same samples
-hintlite.run({again!r}, hintlite.load_run({run!r}).config, source)"""
+made = hintlite.load_run({run!r})
+hintlite.run({again!r}, made.config, made.source)  # with the samples that it has kept"""
 
 COLUMNS = words("figure", "files in the run folder", "command")
 NOTE = (
