@@ -88,6 +88,9 @@ def test_c_comes_from_files_bytes_paths_and_bundles(files, tmp_path):
     folder = hintlite.bundle(files, tmp_path / "out", NAMES)
     forms = [files, files.int8, folder, folder / "student_int8.tflite"]
     made = [hintlite.export_c(form, tmp_path / f"c{i}", "net") for i, form in enumerate(forms)]
+    for each in (made[0], made[2]):  # what a bundle knows goes along
+        labels = (each.folder / "net_labels.h").read_text()
+        assert all(name in labels for name in NAMES)
     texts = {(each.folder / "net_weights.c").read_text() for each in made}
     assert len(texts) == 1
     with pytest.raises(hintlite.HintliteError, match="there is no file"):

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hintlite.pipeline.app.python.files import Files, int8_source
+from hintlite.pipeline.app.python.files import Feeding, Files, model_path
 
 if TYPE_CHECKING:
     from hintlite.deploy.c_export.export import CExport
 
 
 def export_c(
-    files: Files | bytes | str | Path, folder: str | Path, name: str = "network"
+    files: Files | bytes | str | Path,
+    folder: str | Path,
+    name: str = "network",
+    *,
+    labels: Sequence[str] | None = None,
+    feeding: Feeding | None = None,
 ) -> CExport:
     """Writes the INT8 network as C: kernels, weights, example, Makefile, CMakeLists.txt.
 
-    Of a bundle, its labels, the way from raw values to the input and a sample are written too.
-
     No interpreter, no allocator, no floating point; the bits are those of TensorFlow Lite Micro's
-    reference kernels (docs/plain_c.md).
+    reference kernels (docs/plain_c.md). Of `files` and of bundles the labels, the way from raw
+    values to the input, and a sample with its expected output go along.
 
     Args:
         files: from `hintlite.quantize`; or the bytes or path of a full-INT8 file; or a bundle.
         folder: new or empty; appears whole or not at all.
         name: prefix of the files and of the interface, `int <name>_invoke(...)`.
+        labels: with `files`, the classes' names, see `hintlite.bundle`.
+        feeding: with `files`, how the arrays came from raw values, see `hintlite.bundle`.
 
     Returns:
         What was written: `folder`, `files`, `arena_bytes`, `weight_bytes`, `layers`.
@@ -34,5 +42,12 @@ def export_c(
         FileExistsError: the folder holds something.
     """
     from hintlite.deploy.c_export.export import export_c as write
+    from hintlite.pipeline.app.python.bundle import MODEL, bundle
 
-    return write(int8_source(files), folder, name)
+    if isinstance(files, bytes):
+        return write(files, folder, name)
+    if not isinstance(files, Files):
+        return write(model_path(files), folder, name)
+    with tempfile.TemporaryDirectory(prefix="hintlite-") as place:
+        packed = bundle(files, Path(place) / "bundle", labels, feeding=feeding)
+        return write(packed / MODEL, folder, name)

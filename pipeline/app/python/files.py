@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +12,6 @@ import numpy as np
 from hintlite.pipeline.app.python.arguments import ArgumentError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hintlite.deploy.convert.verify import Verification
 
 
@@ -101,22 +100,27 @@ def int8_source(model: Files | bytes | str | Path) -> bytes | Path:
     Raises:
         ArgumentError: none of these.
     """
-    from pathlib import Path
-
-    from hintlite.pipeline.app.run.stages.bundle import int8_model
-
     if isinstance(model, Files):
         return model.int8
     if isinstance(model, bytes):
         return model
+    return model_path(model).read_bytes()
+
+
+def model_path(model: str | Path) -> Path:
+    """The model file that a path stands for: of a bundle's folder, its INT8 file.
+
+    Raises:
+        ArgumentError: no such file, or something else than a path.
+    """
+    from hintlite.deploy.bundle.deployed import model_file
+
     if not isinstance(model, (str, Path)):
         raise ArgumentError(
             f"expected the files from hintlite.quantize, or bytes or a path of a .tflite file, got "
             f"a {type(model).__name__}"
         )
-    path = Path(model)
-    if path.is_dir():
-        path = int8_model(path)
+    path = model_file(Path(model))
     if not path.is_file():
         raise ArgumentError(f"there is no file {path}; expected a .tflite file or a bundle")
     return path
