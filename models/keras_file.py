@@ -6,6 +6,8 @@ import keras
 
 from hintlite.errors import NetworkError
 from hintlite.models.bind import bound
+from hintlite.models.called import called
+from hintlite.models.graph import is_functional
 from hintlite.models.keras_archive import load_failure
 from hintlite.models.keras_formats import other_format
 from hintlite.models.settings import NetworkConfig
@@ -29,7 +31,17 @@ def load_keras_file(
         FileNotFoundError: there is no such file.
         NetworkError: it cannot be loaded, or does not fit the data.
     """
-    network = with_taps(bound(read_keras_file(str(config.path)), input_shape), config.taps)
+    model = read_keras_file(str(config.path))
+    if is_functional(model):
+        network = with_taps(bound(model, input_shape), config.taps)
+    elif config.taps:
+        raise NetworkError(
+            f"{config.path} holds {type(model).__name__}, a model without a graph, so the layers "
+            f"of its taps {', '.join(config.taps.values())} cannot be found: take it with methods "
+            "that read no hints, such as kd, or build it as keras.Model(inputs, outputs)."
+        )
+    else:
+        network = called(model, input_shape, str(config.path))
     shape, units = tuple(network.inputs[0].shape[1:]), network.output["logits"].shape[-1]
     if shape != tuple(input_shape):
         raise NetworkError(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from hintlite.pipeline.methods.base import Method
 
+_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 
 
@@ -47,12 +48,21 @@ def fingerprint(name: str) -> str:
 
     Modules that this one imports are not looked at.
     """
+    return source_sha256(_module(name))
+
+
+def source_sha256(module: ModuleType) -> str:
+    """sha256 of a module's source.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
     try:
-        source = inspect.getsource(_module(name))
+        source = inspect.getsource(module)
     except (OSError, TypeError) as error:
         raise SettingsError(
-            f"method {name!r}: its source cannot be read ({error}), so a change of it would pass "
-            "unnoticed; put it into a .py file"
+            f"module {module.__name__!r}: its source cannot be read ({error}), so a change of it "
+            "would pass unnoticed; put it into a .py file"
         ) from error
     return hashlib.sha256(source.encode()).hexdigest()
 
@@ -97,18 +107,30 @@ def _check_class(name: str, found: type, base: type) -> None:
 def _module(name: str) -> ModuleType:
     if not _NAME.fullmatch(name):
         raise SettingsError(f"method {name!r}: expected package.module:name")
-    path = name.partition(":")[0]
+    return load_module(name.partition(":")[0], f"method {name!r}")
+
+
+def load_module(path: str, what: str) -> ModuleType:
+    """Imports a module of the user's own that Python finds by itself.
+
+    Args:
+        path: "package.module".
+        what: what names it, for messages.
+
+    Raises:
+        SettingsError: there is none, or it fails.
+    """
+    if not _PATH.fullmatch(path):
+        raise SettingsError(f"{what}: expected package.module, got {path!r}")
     try:
         return importlib.import_module(path)
     except ModuleNotFoundError as error:
         raise SettingsError(
-            f"method {name!r}: there is no module {error.name!r}; install it, or put the folder "
-            "that it is in on PYTHONPATH"
+            f"{what}: there is no module {error.name!r}; install it, or put the folder that it is "
+            "in on PYTHONPATH"
         ) from error
     except Exception as error:  # whatever the module raises when it is run
-        raise SettingsError(
-            f"method {name!r}: its module fails: {type(error).__name__}: {error}"
-        ) from error
+        raise SettingsError(f"{what}: its module fails: {type(error).__name__}: {error}") from error
 
 
 def _made(name: str, method: Any) -> Method:

@@ -28,6 +28,9 @@ class RunConfig:
     Args:
         seed: of weights and shuffling.
         teacher_seed: the teacher's own, so that students of several seeds share it; `seed` if None.
+        imports: modules of your own that register the classes of custom layers (keras.saving.
+            register_keras_serializable), imported before a .keras file is read. Python finds them
+            (installed, or on PYTHONPATH; the working folder is not searched).
         deterministic: bit-equal results on the same machine and libraries, somewhat slower.
         data: which samples.
         teacher: the large network.
@@ -58,6 +61,7 @@ class RunConfig:
 
     seed: int = 0
     teacher_seed: int | None = None
+    imports: tuple[str, ...] = ()
     deterministic: bool = False
     data: DataConfig = field(default_factory=DataConfig)
     teacher: NetworkConfig = field(

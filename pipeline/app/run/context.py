@@ -115,6 +115,14 @@ class Context:
             raise RunError(f"{path}: no such file, and {self.folder.path} has nothing made of it")
         return str(record["settings"]["file"])
 
+    def imported(self) -> dict[str, Any]:
+        """For a stage's key: the sources of the user's modules whose classes a file may hold."""
+        from hintlite.pipeline.methods.outside import load_module, source_sha256
+
+        names = self.config.imports
+        sources = {name: source_sha256(load_module(name, "imports")) for name in names}
+        return {"imports": sources} if sources else {}
+
     def file(self, stage: str, name: str) -> Path:
         """A file of a complete stage."""
         return self.folder.place(stage) / name

@@ -37,6 +37,7 @@ def _stage(context: Context, arm: str) -> Stage:
         settings["teacher_outputs"] = mode(context.config)
     if context.config.student.path is not None:
         settings["file"] = context.file_hash(context.config.student.path, f"distill/{arm}")
+        settings |= context.imported()
     return Stage(
         name=f"distill/{arm}",
         version=2,

@@ -27,6 +27,7 @@ def _stage(context: Context, member: int, name: str) -> Stage:
     settings["member"] = member
     if config.teacher.path is not None:
         settings["file"] = context.file_hash(config.teacher.path, name)
+        settings |= context.imported()
     return Stage(
         name=name,
         version=2,
