@@ -9,6 +9,7 @@ from hintlite.errors import NetworkError
 from hintlite.models.plan import Step, stages, stem_kernel
 from hintlite.models.settings import NetworkConfig
 
+NEAR = 0.9  # of the parameters that are left: widths that make use of so many are good enough
 SCALABLE = ("thin_deep", "resnet8", "ds_cnn")
 Shape = tuple[int, int, int]
 
@@ -63,7 +64,9 @@ def scale_to(
     """Scale the widths until the network is `times_fewer` times smaller than a reference.
 
     All widths are multiplied by one factor and rounded to whole channels, or to multiples of
-    `channel_multiple`; then each may go one such step up or down where that comes nearer.
+    `channel_multiple`; then each may go one such step up or down. With whole channels the nearest
+    size is taken; with multiples, whose steps are coarse, the widths nearest in proportion to the
+    given ones among those that come within a tenth of the size, or else the nearest size.
 
     Args:
         config: a resolved config with times_fewer.
@@ -72,7 +75,7 @@ def scale_to(
         reference_parameters: parameters of the network to be smaller than (the teacher's).
 
     Returns:
-        The config with other widths, without times_fewer and channel_multiple. Its network has at
+        The config with other widths, without times_fewer. Its network has at
         most reference_parameters / times_fewer parameters.
 
     Raises:
@@ -100,8 +103,13 @@ def scale_to(
             f"{smaller}."
         )
     widths = _scaled(config.widths, unit, limit, count)
-    widths = _refined(widths, unit, limit, count)
-    return replace(config, widths=widths, times_fewer=None, channel_multiple=1)
+    near = [each for each in _neighbours(widths, unit) if count(each) <= limit]
+    good = [each for each in near if unit > 1 and count(each) >= NEAR * limit]
+    if good:
+        widths = min(good, key=lambda each: (_distortion(each, config.widths), -count(each)))
+    else:
+        widths = max(near, key=count)
+    return replace(config, widths=widths, times_fewer=None)
 
 
 def _multiplied(widths: tuple[int, ...], factor: float, unit: int) -> tuple[int, ...]:
@@ -124,10 +132,14 @@ def _scaled(
     return _multiplied(widths, low, unit)
 
 
-def _refined(
-    widths: tuple[int, ...], unit: int, limit: float, count: Callable[[tuple[int, ...]], int]
-) -> tuple[int, ...]:
-    """The neighbour (one unit of channels up or down in any stage) nearest below the limit."""
+def _neighbours(widths: tuple[int, ...], unit: int) -> list[tuple[int, ...]]:
+    """The widths themselves, and those one unit of channels up or down in any stage."""
     steps = itertools.product((0, -unit, unit), repeat=len(widths))
     near = (tuple(w + d for w, d in zip(widths, step, strict=True)) for step in steps)
-    return max((w for w in near if min(w) >= unit and count(w) <= limit), key=count)
+    return [each for each in near if min(each) >= unit]
+
+
+def _distortion(widths: tuple[int, ...], given: tuple[int, ...]) -> float:
+    """How unequally the stages are scaled: largest over smallest factor."""
+    factors = [now / before for now, before in zip(widths, given, strict=True)]
+    return max(factors) / min(factors)

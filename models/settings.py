@@ -85,8 +85,9 @@ class NetworkConfig:
         l2: weight of the squared norm of all kernels in the loss.
         times_fewer: scale the widths so that the network has at least this many times fewer
             parameters than a reference network, and as near to it as whole channels allow.
-        channel_multiple: with times_fewer, widths are multiples of this; 8 fills the vectors of
-            processors, where odd numbers of channels take as long as the next multiple.
+        channel_multiple: with times_fewer, the widths that it leads to are multiples of this; 8
+            fills the vectors of processors, where odd numbers of channels take as long as the next
+            multiple. Widths without times_fewer are taken as they are given.
         path: the user's .keras file (family "keras_file").
         taps: tap name -> layer path in that file, as in {"stage2": "base/block_6_project_BN"}.
         layers: the convolutional layers of a FitNet.
@@ -110,7 +111,7 @@ class NetworkConfig:
     dropout: float = 0.0
     l2: float = 0.0
     times_fewer: float | None = None
-    channel_multiple: int = 1
+    channel_multiple: int = 8
     path: str | None = None
     taps: dict[str, str] = field(default_factory=dict)
     layers: tuple[MaxoutLayer, ...] = ()
@@ -202,11 +203,6 @@ def _check_numbers(config: NetworkConfig) -> None:
         raise SettingsError(f"times_fewer must be at least 1, got {config.times_fewer}.")
     if config.channel_multiple < 1:
         raise SettingsError(f"channel_multiple must be at least 1, got {config.channel_multiple}.")
-    if config.channel_multiple > 1 and config.times_fewer is None:
-        raise SettingsError(
-            f"channel_multiple {config.channel_multiple} does nothing without times_fewer: set "
-            "times_fewer, or leave it out and give widths that are such multiples."
-        )
 
 
 def _check_stages(config: NetworkConfig) -> None:

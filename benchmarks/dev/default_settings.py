@@ -35,8 +35,8 @@ from hintlite.pipeline.settings.run import RunConfig
 from hintlite.pipeline.training.train import Job, train
 
 ARM = "hint+kd"
-THIN = NetworkConfig(widths=(8, 16, 20), depths=(4, 5, 4), times_fewer=10.4)
-WIDER = NetworkConfig(widths=(12, 24, 30), depths=(2, 3, 2), times_fewer=10.4)
+THIN = NetworkConfig(widths=(8, 16, 20), depths=(4, 5, 4), times_fewer=10.4, channel_multiple=1)
+WIDER = NetworkConfig(widths=(12, 24, 30), depths=(2, 3, 2), times_fewer=10.4, channel_multiple=1)
 
 
 def candidates(config: RunConfig, epochs: int) -> dict[str, RunConfig]:

@@ -73,7 +73,7 @@ class RunConfig:
     hint_member: int = 0
     student: NetworkConfig = field(
         default_factory=lambda: NetworkConfig(
-            widths=(8, 16, 20), depths=(4, 5, 4), times_fewer=10.4
+            widths=(16, 16, 16), depths=(1, 6, 5), times_fewer=10.4
         )
     )
     training: TrainingConfig = field(default_factory=lambda: TrainingConfig(learning_rate=5e-3))

@@ -86,9 +86,11 @@ class Context:
         for network in ("teacher", "student"):
             everything[network].pop("path")  # the hash of the file is part of the key
             # At its default it is left out: the ids of recorded studies were made without it.
-            for name in ("first_stride", "channel_multiple"):
-                if everything[network][name] == 1:
-                    everything[network].pop(name)
+            if everything[network]["first_stride"] == 1:
+                everything[network].pop("first_stride")
+            scaled = everything[network]["times_fewer"] is not None
+            if not scaled or everything[network]["channel_multiple"] == 1:
+                everything[network].pop("channel_multiple")
         return {name: everything[name] for name in (*names, "deterministic")}
 
     def training_samples(self) -> dict[str, Any]:
@@ -121,7 +123,7 @@ class Context:
 
         names = self.config.imports
         sources = {name: source_sha256(load_module(name, "imports")) for name in names}
-        return {"imports": sources} if sources else {}
+        return {"imported": sources} if sources else {}
 
     def file(self, stage: str, name: str) -> Path:
         """A file of a complete stage."""
