@@ -41,6 +41,7 @@ def test_a_dataset_in_memory_goes_through_the_whole_line(tmp_path, capfd):
     from hintlite.pipeline.data.sources.tf_dataset import from_tf_dataset
 
     images, labels = pictures(90, 3, (8, 8, 3))
+    images[75] = images[3]  # a test sample that is trained or chosen on
     train = tf.data.Dataset.from_tensor_slices((images[:60], labels[:60])).batch(7)
     test = tf.data.Dataset.from_tensor_slices((images[60:], labels[60:]))
     config = RunConfig(
@@ -50,7 +51,7 @@ def test_a_dataset_in_memory_goes_through_the_whole_line(tmp_path, capfd):
         hint=HintConfig(epochs=1),
         **SMALL,
     )
-    source = from_tf_dataset(train, test, class_names=("dark", "gray", "bright"))
+    source = from_tf_dataset(train, test, class_names=("dark", "gray", "bright"), name="greys")
     rows = hintlite.run(tmp_path / "run", config, source).table
     assert [(row.model, row.precision) for row in rows] == [
         ("teacher", "float32"),
@@ -58,7 +59,12 @@ def test_a_dataset_in_memory_goes_through_the_whole_line(tmp_path, capfd):
         ("hint+kd", "float32"),
         ("hint+kd", "int8"),
     ]
-    assert (tmp_path / "run" / "report.html").is_file()
+    said = capfd.readouterr().err
+    assert "data: greys, " in said
+    assert "copies: 1 of the 30 test samples are in the training" in said
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert (report["data"]["name"], report["data"]["test_copies"]) == ("greys", 1)
+    assert report["data"]["values"]["taken_for"] == [0, 255]
     labels_file = tmp_path / "run" / "bundle" / "device" / "labels.txt"
     assert labels_file.read_text().split() == ["dark", "gray", "bright"]
     metrics = json.loads((tmp_path / "run" / "evaluate" / "metrics.json").read_text())

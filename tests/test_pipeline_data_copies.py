@@ -2,18 +2,19 @@
 
 import numpy as np
 
-from hintlite.pipeline.data.copies import copies, remarks
+from hintlite.pipeline.data.copies import are_copies, remarks, write_digests
 
 X = np.random.default_rng(0).integers(0, 256, (10, 3, 4, 1), np.uint8)
 Y = np.array([0, 1] * 5)
 TRAIN, VALIDATION = np.arange(7), np.arange(7, 10)
 
 
-def test_copies_are_counted_by_their_values():
-    others = X[[0, 0, 3]].astype(np.float32)
-    assert copies(X, [X[4:6], X[9:]]) == 3
-    assert copies(others, [X]) == 0  # another type: other values for a network
-    assert copies(others, [X.astype(np.float32)]) == 3
+def test_copies_are_told_by_their_values(tmp_path):
+    write_digests(X[[4, 5, 9]], tmp_path / "digests.npy")
+    assert np.flatnonzero(are_copies(X, tmp_path / "digests.npy")).tolist() == [4, 5, 9]
+    floats = X[[4, 0, 4]].astype(np.float32)
+    assert not are_copies(floats, tmp_path / "digests.npy").any()  # raw values of another type
+    assert np.load(tmp_path / "digests.npy").shape == (3, 16)
 
 
 def test_copies_across_the_division_and_under_other_labels_are_told():

@@ -38,6 +38,13 @@ def test_a_sound_run_has_no_doubts():
     assert doubts(facts_of()) == []
 
 
+def test_test_samples_that_were_trained_on_are_counted():
+    data = facts_of()["data"] | {"test": 40, "test_copies": 3}
+    (said,) = doubts(facts_of(data=data))
+    assert said.startswith("3 of the 40 test samples are copies of samples that were trained")
+    assert doubts(facts_of(data=data | {"test_copies": 0})) == []
+
+
 def test_a_teacher_that_finds_no_fault_is_at_chance_though_it_is_right_on_96_percent():
     facts = answers("teacher:float32", [0] * 312, [0] * 300 + [1] * 12)
     assert facts["scores"]["teacher:float32"]["accuracy"] == pytest.approx(0.9615, abs=1e-4)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+
+SIZE = 16  # bytes of a hash
 
 
 def digests(images: np.ndarray) -> list[bytes]:
@@ -15,18 +17,27 @@ def digests(images: np.ndarray) -> list[bytes]:
         images: [n, ...].
     """
     whole = np.ascontiguousarray(images)
-    return [hashlib.blake2b(image.data, digest_size=16).digest() for image in whole]
+    return [hashlib.blake2b(image.data, digest_size=SIZE).digest() for image in whole]
 
 
-def copies(images: np.ndarray, of: Sequence[np.ndarray]) -> int:
-    """How many of the images are in one of the other arrays too.
+def write_digests(images: np.ndarray, path: Path) -> None:
+    """Keeps the hashes of images, 16 bytes each, so that copies are found where they are not."""
+    marks = np.frombuffer(b"".join(digests(images)), np.uint8).reshape(-1, SIZE)
+    np.save(path, marks, allow_pickle=False)
+
+
+def are_copies(images: np.ndarray, path: Path) -> np.ndarray:
+    """Which of the images are among those whose hashes were kept.
 
     Args:
         images: [n, ...].
-        of: arrays of such images.
+        path: from `write_digests`.
+
+    Returns:
+        bool [n].
     """
-    known = {digest for others in of for digest in digests(others)}
-    return sum(digest in known for digest in digests(images))
+    known = {mark.tobytes() for mark in np.load(path, allow_pickle=False)}
+    return np.array([digest in known for digest in digests(images)], np.bool_)
 
 
 def remarks(

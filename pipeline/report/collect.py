@@ -98,6 +98,7 @@ def _data(files: RunFiles, tested: Mapping[str, np.ndarray]) -> dict[str, Any] |
     return facts | {
         "name": facts.get("name") or facts["source"],
         "test": len(tested["labels"]) if "labels" in tested else None,
+        "test_copies": int(tested["copied"].sum()) if "copied" in tested else None,
         "test_sha256": record["settings"].get("test") if record else None,
     }
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hintlite.pipeline.data.training_data import KeptData, TrainingData
 
 DATA, SAMPLES = "data", "samples"  # the stages that describe them, and that keep them
-FACTS, SPLITS = "data.json", "splits.npz"
+FACTS, SPLITS, DIGESTS = "data.json", "splits.npz", "digests.npy"
 # Of the settings of the data, what never changes which values are trained on, or is no matter of
 # the samples: where they lie (their content is hashed), and how a training changes them.
 ELSEWHERE = ("path", "augmentation")

@@ -23,7 +23,8 @@ def doubts(facts: Facts) -> list[str]:
     Args:
         facts: what collect.py has gathered.
     """
-    return [*_at_chance(facts), *_collapsed(facts), *_missed(facts), *_short(facts), *_asked(facts)]
+    kinds = (_at_chance, _collapsed, _missed, _short, _copied, _asked)
+    return [sentence for kind in kinds for sentence in kind(facts)]
 
 
 def _at_chance(facts: Facts) -> Iterator[str]:
@@ -123,6 +124,16 @@ def _trained(facts: Facts, setting: str) -> bool:
     """Whether anything was trained with the setting: a teacher may come as a file."""
     teachers = {each["model"].startswith(f"{TEACHER}/") for each in facts["training"]}
     return (setting == "teacher_training") in teachers
+
+
+def _copied(facts: Facts) -> Iterator[str]:
+    """Test samples that were seen before."""
+    data = facts["data"] or {}
+    if data.get("test_copies"):
+        yield (
+            f"{data['test_copies']} of the {data['test']} test samples are copies of samples that "
+            "were trained or chosen on: on these the accuracy is no measure of new data."
+        )
 
 
 def _asked(facts: Facts) -> Iterator[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from hintlite.files import write_whole
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import Stage
-from hintlite.pipeline.app.run.samples import DATA, FACTS, SAMPLES, SPLITS
+from hintlite.pipeline.app.run.samples import DATA, DIGESTS, FACTS, SAMPLES, SPLITS
 from hintlite.pipeline.settings.data import FROM_PYTHON
 
 
@@ -22,7 +22,7 @@ def stages(context: Context) -> list[Stage]:
 
 
 def stage(context: Context) -> Stage:
-    """The stage that writes splits.npz and data.json."""
+    """The stage that writes splits.npz, digests.npy and data.json."""
     return Stage(
         name=DATA,
         version=1,
@@ -49,7 +49,10 @@ def _samples(context: Context) -> Stage:
 
 
 def _work(context: Context, folder: Path) -> None:
+    from hintlite.pipeline.data.copies import write_digests
+
     data = context.data
+    write_digests(data.images, folder / DIGESTS)
     data.split_indices().save(folder / SPLITS)
     facts = {
         "source": context.config.data.source,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hintlite.files import write_whole
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import RunError, Stage
-from hintlite.pipeline.app.run.samples import DATA, SAMPLES
+from hintlite.pipeline.app.run.samples import DATA, DIGESTS, SAMPLES
 from hintlite.pipeline.app.run.stages.quantize import precisions
 from hintlite.pipeline.runs.evaluations import note_evaluation
 from hintlite.pipeline.runs.layout import file_name
@@ -81,7 +81,7 @@ def _work(context: Context, test: Labelled, folder: Path) -> None:
     from hintlite.pipeline.data.kept import MOST_BYTES
 
     images = context.kept.normalization.apply(test.images)
-    arrays = {"labels": test.labels, "rows": test.rows}
+    arrays = {"labels": test.labels, "rows": test.rows, **_copied(context, test)}
     pairs = [(model, each) for model in context.models for each in precisions(context, model)]
     with context.terminal.task("evaluation on the test part") as bar:
         for done, (model, precision) in enumerate(pairs):
@@ -97,6 +97,23 @@ def _work(context: Context, test: Labelled, folder: Path) -> None:
     write_whole(folder / "metrics.json", json.dumps(metrics(arrays), indent=1))
     names = [f"{model}:{precision}" for model, precision in pairs]
     note_evaluation(context.folder.path, _fingerprint(test), names)
+
+
+def _copied(context: Context, test: Labelled) -> dict[str, np.ndarray]:
+    """Which test samples were trained or chosen on too, and a line where there are any."""
+    from hintlite.pipeline.data.copies import are_copies
+
+    marks = context.file(DATA, DIGESTS)
+    if not marks.is_file():  # of a run that did not keep them
+        return {}
+    copied = are_copies(test.images, marks)
+    if copied.any():
+        context.terminal.say(
+            f"copies: {copied.sum()} of the {len(copied)} test samples are in the training or the "
+            "validation part too (equal in every value): on these the accuracy is no measure of "
+            "new data"
+        )
+    return {"copied": copied}
 
 
 def alone(context: Context, file: Path) -> tuple[dict[str, Any], str]:
