@@ -89,18 +89,22 @@ def config_of(parser: Parser, arguments: Any) -> RunConfig:
         instance = parser.instantiate(arguments)
         config = RunConfig(**{key: instance[key] for key in asdict(RunConfig())})
         _check_arms(config)
-        config = absolute(config)
-        return replace(config, data=fitted(config.data, config.teacher))
+        return settled(config)
     except (HintliteError, ValueError, TypeError) as error:
         raise WrongUseError(str(error)) from error
 
 
-def absolute(config: RunConfig) -> RunConfig:
-    """With absolute paths, so that the settings mean the same from any working folder."""
+def settled(config: RunConfig) -> RunConfig:
+    """With absolute paths, so that the settings mean the same from any working folder.
+
+    Pictures of a folder have the size that a given teacher takes, so that they keep it where its
+    file is gone.
+    """
+    teacher = replace(config.teacher, path=_absolute(config.teacher.path))
     return replace(
         config,
-        data=replace(config.data, path=_absolute(config.data.path)),
-        teacher=replace(config.teacher, path=_absolute(config.teacher.path)),
+        data=fitted(replace(config.data, path=_absolute(config.data.path)), teacher),
+        teacher=teacher,
         student=replace(config.student, path=_absolute(config.student.path)),
         cache=replace(config.cache, folder=_absolute(config.cache.folder)),
     )
