@@ -70,3 +70,5 @@ def test_only_numbers_without_gaps_are_names():
     assert numbered(np.array([1, 0, 2, 1]), "here") == ("0", "1", "2")
     with pytest.raises(DataError, match=r"labels are 0, 5, 1000000000000; no sample has 1,"):
         numbered(np.array([0, 5, 10**12]), "here")  # at once, whatever the numbers are
+    with pytest.raises(DataError, match=r"and 15 more; no sample has 0,.*if they are a quantity"):
+        numbered(np.arange(5, 30), "here")

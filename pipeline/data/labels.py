@@ -180,8 +180,10 @@ def numbered(values: np.ndarray, place: str) -> tuple[str, ...]:
     gaps = np.flatnonzero(present != np.arange(len(present)))
     if len(gaps):
         seen = listed([str(value) for value in present])
+        quantity = "; if they are a quantity: predicting it (regression) is not offered"
         raise DataError(
             f"{place}: labels are {seen}; no sample has {gaps[0]}, but classes are numbered from 0 "
             "without gaps. Save them as text, y.astype(str): the values are then the classes' names"
+            + (quantity if len(present) >= MANY else "")
         )
     return tuple(str(value) for value in present)

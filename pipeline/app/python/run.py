@@ -62,7 +62,7 @@ def run(
         write_whole(given / SETTINGS, settings_text(config))
         if source is not None:
             hand_over(source.open(config.data), given)
-        _complete(Path(folder).settled(), given, verbose)
+        _complete(Path(folder).absolute(), given, verbose)
     return load_run(folder)
 
 
