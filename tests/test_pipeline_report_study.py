@@ -56,8 +56,8 @@ def test_the_headline_is_chosen_on_validation_data(tmp_path):
 
     (headline, *_) = facts_of(tmp_path, chosen, change=flattered)["findings"]
     assert headline == (
-        "INT8: validation data chooses scratch, with 90.04 % on test data; the float teacher has "
-        "93.50 %"
+        "INT8: validation data chooses scratch, with 90.04 % on test data (mean of 5 runs, 95 % "
+        "interval 89.74 to 90.34); the float teacher has 93.50 %"
     )
 
 

@@ -93,9 +93,13 @@ def _headline(arms: Sequence[Run], teachers: Sequence[Run]) -> list[str]:
     best = max(present, key=lambda arm: float(arm["validation"]["mean"]))
     levels = [teacher[FLOAT]["accuracy"] for teacher in teachers if teacher[FLOAT]]
     beside = f"; the float teacher has {100 * sum(levels) / len(levels):.2f} %" if levels else ""
+    found = best[INT8]
+    doubt = "1 run" if found["n"] == 1 else f"mean of {found['n']} runs"
+    if found["low"] is not None:
+        doubt += f", 95 % interval {100 * found['low']:.2f} to {100 * found['high']:.2f}"
     return [
-        f"INT8: validation data chooses {best['name']}, with {100 * best[INT8]['mean']:.2f} % on "
-        f"test data{beside}"
+        f"INT8: validation data chooses {best['name']}, with {100 * found['mean']:.2f} % on test "
+        f"data ({doubt}){beside}"
     ]
 
 
