@@ -25,7 +25,7 @@ $(READY): setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $(READY)
 
-demo: $(READY)  ## the whole line on the embedded digits, about two minutes
+demo: $(READY)  ## all stages on the embedded digits, about two minutes
 	$(BIN)/hintlite run runs/demo --config configs/demo.yaml
 
 test: $(READY)  ## the default tests

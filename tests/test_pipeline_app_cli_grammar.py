@@ -1,19 +1,37 @@
 """The command line's grammar: settings, typos, stored settings."""
 
+import contextlib
+import re
+import shlex
+
 import pytest
 import yaml
 
 from hintlite.models.settings import NetworkConfig
-from hintlite.pipeline.app.cli.grammar import parse
+from hintlite.pipeline.app.cli.grammar import COMMANDS, parse
 from hintlite.pipeline.app.cli.main import main
 from hintlite.pipeline.app.errors import WrongUseError
+from hintlite.pipeline.app.run.options.stages import STAGES
 from hintlite.pipeline.app.settings.text import settings_text
 from hintlite.pipeline.runs.layout import SETTINGS
+from hintlite.pipeline.settings.data import DataConfig
 from hintlite.pipeline.settings.run import RunConfig
 
 
 def test_flags_become_settings():
-    command = parse(["run", "runs/x", "--training.epochs", "3", "--arms", "[kd]", "--seed=4"])
+    command = parse(
+        [
+            "run",
+            "runs/x",
+            "--data",
+            "digits",
+            "--training.epochs",
+            "3",
+            "--arms",
+            "[kd]",
+            "--seed=4",
+        ]
+    )
     assert command.name == "run"
     assert command.options["run"] == "runs/x"
     assert command.config.training.epochs == 3
@@ -23,12 +41,12 @@ def test_flags_become_settings():
 
 
 def test_dict_settings_are_written_with_dots():
-    command = parse(["run", "--hint.pairs.stage2=stage1"])
+    command = parse(["run", "--data=digits", "--hint.pairs.stage2=stage1"])
     assert command.config.hint.pairs == {"stage2": "stage1"}
 
 
 def test_a_preset_replaces_the_default_network():
-    command = parse(["run", "--student.preset", "fitnet1"])
+    command = parse(["run", "--data=digits", "--student.preset", "fitnet1"])
     assert command.config.student == NetworkConfig(preset="fitnet1")
 
 
@@ -62,6 +80,12 @@ def test_a_preset_replaces_the_default_network():
         (["benchmark", "x", "--target", "cortex-m4", "--benchmark_model", "b"], "--target android"),
         (["benchmark", "x", "--target", "androd"], "androd"),
         ([], "{run,teacher,distill"),
+        (["run"], "`hintlite run --data digits` trains on the embedded digits"),
+        (["run", "runs/x", "--training.epochs", "2"], "no data are named"),
+        (["run", "--data", "cifr10"], "did you mean: cifar10"),
+        (["run", "--data.sorce", "digits"], "did you mean: --data.source"),
+        (["run", "--training.learning-rat", "1"], "did you mean: --training.learning_rate"),
+        (["compare", "a", "b", "--max-dropp", "1"], "did you mean: --max_drop"),
     ],
 )
 def test_wrong_use_is_explained(argv, said, capsys):
@@ -94,7 +118,8 @@ def test_what_a_settings_file_cannot_say_is_explained(tmp_path, text, said):
 
 
 def test_printed_settings_can_be_read_back(tmp_path, capsys):
-    assert main(["run", "--print_config", "--seed", "5", "--student.preset", "fitnet1"]) == 0
+    words = ["--data", "digits", "--seed", "5", "--student.preset", "fitnet1"]
+    assert main(["run", *words, "--print_config"]) == 0
     text = capsys.readouterr().out
     assert "run:" not in text
     (tmp_path / "s.yaml").write_text(text)
@@ -120,7 +145,13 @@ def test_help_and_version_are_answered(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("hintlite 0.")
     assert main(["distill", "--help"]) == 0
-    assert "--kd.temperature" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "FitNets uses 3" in told
+    assert "(default: 3.0)" in " ".join(told.split())
+    assert len(told.splitlines()) < 150
+    assert "--crd.negatives" not in told
+    assert main(["distill", "--help=all"]) == 0
+    assert "--crd.negatives" in capsys.readouterr().out
 
 
 def test_a_flags_value_is_not_taken_for_the_run(tmp_path):
@@ -134,3 +165,97 @@ def test_settings_that_are_no_text_are_refused(tmp_path, capsys):
     (tmp_path / "s.yaml").write_bytes(b"\xff\xfe")
     assert main(["run", "--config", str(tmp_path / "s.yaml")]) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "arms"),
+    [
+        (["--arms", "hint+kd"], ("hint+kd",)),
+        (["--arms=hint+kd,kd"], ("hint+kd", "kd")),
+        (["--arms", "[scratch,kd]"], ("scratch", "kd")),
+    ],
+)
+def test_a_list_needs_no_brackets(words, arms):
+    assert parse(["run", "--data", "digits", *words]).config.arms == arms
+
+
+def test_numbers_in_a_list_need_no_brackets_either():
+    words = ["--student.widths", "4,6", "--student.depths", "1,1", "--student.times_fewer=null"]
+    config = parse(["run", "--data", "digits", *words]).config
+    assert config.student.widths == (4, 6)
+    assert config.student.depths == (1, 1)
+
+
+def test_hyphens_are_taken_for_underscores_in_flags_alone():
+    words = ["--teacher-training.epochs", "3", "--data.calibration-samples=9"]
+    command = parse(["run", "my-run", "--data", "digits", *words, "--hint.pairs.my-tap=a-b"])
+    assert command.config.teacher_training.epochs == 3
+    assert command.config.data.calibration_samples == 9
+    assert command.config.hint.pairs == {"my-tap": "a-b"}
+    assert command.options["run"] == "my-run"
+    for flag in ("--max-drop", "--max_drop"):
+        assert parse(["compare", "a", "b", flag, "2"]).options["max_drop"] == 2
+
+
+def test_data_is_named_in_one_word(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    found = {
+        word: parse(["run", "runs/x", f"--data={word}"]).config.data
+        for word in ("photos", "things.npz", "mnist")
+    }
+    assert (found["photos"].source, found["photos"].path) == ("folder", str(tmp_path / "photos"))
+    assert (found["things.npz"].source, found["things.npz"].path) == (
+        "npz",
+        str(tmp_path / "things.npz"),
+    )
+    assert (found["mnist"].source, found["mnist"].path) == ("mnist", None)
+    assert parse(["run", "--data.path", "photos"]).config.data.source == "folder"
+
+
+def test_data_of_another_kind_takes_the_place_of_a_runs_own(tmp_path):
+    stored = RunConfig(data=DataConfig(source="npz", path="/gone.npz"))
+    (tmp_path / SETTINGS).write_text(settings_text(stored))
+    assert parse(["run", str(tmp_path), "--data", "digits"]).config.data == DataConfig()
+
+
+def test_paths_mean_the_same_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["--data", "a.npz", "--teacher.family", "keras_file", "--teacher.path", "t.keras"]
+    config = parse(["run", "runs/x", *words, "--cache.folder", "c"]).config
+    assert config.data.path == str(tmp_path / "a.npz")
+    assert config.teacher.path == str(tmp_path / "t.keras")
+    assert config.cache.folder == str(tmp_path / "c")
+
+
+@pytest.mark.parametrize("command", ["bundle", "distill", "report", "run"])
+def test_a_misspelt_run_is_neither_made_nor_trained(command, tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / SETTINGS).write_text(settings_text(RunConfig()))
+    assert main([command, str(tmp_path / "mien")]) in (1, 2)
+    assert f"did you mean {tmp_path / 'mine'}?" in capsys.readouterr().err
+    assert not (tmp_path / "mien").exists()
+
+
+def test_the_examples_of_every_help_are_understood(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "runs" / "mine").mkdir(parents=True)
+    for place in ("runs/mine/settings.yaml", "mine.yaml", "runs/tune/best.yaml"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).write_text(settings_text(RunConfig()))
+    (tmp_path / "devices.yaml").write_text("devices: [pi@raspberrypi.local]\n")
+    for name in ("mine", "mobilenet", "small", "large"):
+        (tmp_path / f"{name}.keras").touch()
+    (tmp_path / "model.tflite").touch()
+    examples = set()
+    for words in ([], *([name] for name in (*STAGES, *COMMANDS))):
+        assert main([*words, "--help"]) == 0
+        examples |= set(
+            re.findall(r"^  hintlite ([a-z].*)$", capsys.readouterr().out, re.MULTILINE)
+        )
+    assert len(examples) > 40
+    for example in examples:
+        words = shlex.split(re.split(r"  | > ", example)[0])
+        with contextlib.suppress(SystemExit):  # of --print_config
+            assert parse(words).name == words[0]

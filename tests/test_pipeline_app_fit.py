@@ -120,7 +120,7 @@ def test_a_file_that_is_not_full_int8_says_so(capsys, tmp_path):
         ((REFERENCE, "--ram", "64q"), "--ram must be a number"),
         ((REFERENCE, "--boards", "x.yaml"), "name one of them with --board"),
         ((REFERENCE, "--board", "pico", "--boards", "none.yaml"), "cannot be read"),
-        (("none.tflite", "--ram", "64k"), "is no run"),
+        (("none.tflite", "--ram", "64k"), "is not a run folder"),
         ((REFERENCE, "--ram", "64k", "--json", "--confirm"), "leave --json or --confirm out"),
         ((REFERENCE, "--rom", "64k"), "--ram"),
     ],

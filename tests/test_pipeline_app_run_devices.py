@@ -297,11 +297,12 @@ def test_a_zip_works_by_hand(run, tmp_path):
         assert {name.split("/")[0] for name in opened.namelist()} == {archive.stem}
         opened.extractall(tmp_path)
     place = tmp_path / archive.stem
+    words = ("--window-s", "0.02", "--warmup-s", "0.02", "--min-runs", "3")
     assert "python3 bench_tflite.py" in (place / "README.txt").read_text()
-    done = run_script("--window-s", "0.02", "--warmup-s", "0.02", "--min-runs", "3", cwd=place)
+    done = run_script(*words, "--json", "-", cwd=place)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["accuracy"]["total"] == 16
-    with pytest.raises(WrongUseError, match="--for-device writes a zip"):
+    with pytest.raises(WrongUseError, match="--for_device writes a zip"):
         parse(["bundle", str(run), "--check", "--for-device"])
 
 

@@ -1,4 +1,4 @@
-"""The whole line on what users bring: their own teacher, data in memory."""
+"""A whole run on what users bring: their own teacher, data in memory."""
 
 import csv
 import json

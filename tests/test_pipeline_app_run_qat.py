@@ -290,4 +290,4 @@ def test_the_help_shows_examples(capsys):
     assert main(["qat", "--help"]) == 0
     printed = capsys.readouterr().out
     assert "hintlite qat mine.keras --data photos/" in printed
-    assert "--max-drop" in printed
+    assert "--max_drop" in printed

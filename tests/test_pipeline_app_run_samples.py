@@ -20,6 +20,7 @@ FROM_PYTHON = DataConfig(source="python")
 
 SETTINGS = """
 arms: [kd]
+accept_chance: true
 data: {source: npz, path: things.npz, calibration_samples: 12}
 teacher: {family: keras_file, path: teacher.keras}
 student: {widths: [3, 4], depths: [1, 1], times_fewer: null}

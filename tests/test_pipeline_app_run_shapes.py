@@ -1,4 +1,4 @@
-"""The whole line, by the real command, on data of other shapes in their true file formats."""
+"""A whole run, by the real command, on data of other shapes in their true file formats."""
 
 import dataclasses
 import hashlib

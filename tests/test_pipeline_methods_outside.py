@@ -41,10 +41,10 @@ def test_an_arm_names_a_method_by_its_place(tiny_pair):
 
 
 def test_the_command_line_takes_it():
-    command = parse(["run", "runs/x", "--arms", f"[{ARM}+kd, scratch]"])
+    command = parse(["run", "runs/x", "--data", "digits", "--arms", f"[{ARM}+kd, scratch]"])
     assert command.config.arms == (f"{ARM}+kd", "scratch")
     with pytest.raises(WrongUseError, match="has no 'Pooled'"):
-        parse(["run", "runs/x", "--arms", "[outside_method:Pooled]"])
+        parse(["run", "runs/x", "--data", "digits", "--arms", "[outside_method:Pooled]"])
 
 
 def test_a_class_is_given_the_settings_by_its_own_of(module, tiny_pair):

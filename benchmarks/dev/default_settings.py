@@ -24,13 +24,14 @@ from hintlite.benchmarks.machine import processor
 from hintlite.files import write_whole
 from hintlite.models.settings import NetworkConfig
 from hintlite.models.student import build_student
-from hintlite.pipeline.app.cli.grammar import parse
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.context import Context, commit, fresh_session
 from hintlite.pipeline.app.run.folder import RunFolder
 from hintlite.pipeline.app.run.teacher_taps import cached_taps
+from hintlite.pipeline.app.settings.text import read_config
 from hintlite.pipeline.methods import build_method
 from hintlite.pipeline.methods.base import tap_shapes
+from hintlite.pipeline.runs.layout import SETTINGS
 from hintlite.pipeline.settings.run import RunConfig
 from hintlite.pipeline.training.train import Job, train
 
@@ -92,8 +93,7 @@ def accuracy(context: Context, config: RunConfig, images: int, seed: int) -> flo
 def main() -> None:
     """Trains what is missing in the result file, a line each."""
     arguments = _arguments()
-    config = parse(["run", str(arguments.run)]).config
-    assert config is not None
+    config = read_config(arguments.run / SETTINGS)
     context = Context(config, RunFolder(arguments.run), Terminal())
     out = arguments.out
     found = json.loads(out.read_text())["validation_accuracy"] if out.exists() else {}

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from hintlite.benchmarks.machine import processor
-from hintlite.pipeline.app.cli.grammar import parse
 from hintlite.pipeline.app.run.console import LOG, Terminal, logged
 from hintlite.pipeline.app.run.context import Context, commit
 from hintlite.pipeline.app.run.folder import RunFolder
 from hintlite.pipeline.app.run.order import run_all
 from hintlite.pipeline.app.run.stages.evaluate import share
+from hintlite.pipeline.app.settings.text import read_config
 from hintlite.pipeline.runs.layout import FLOAT, INT8, TEACHER
 from hintlite.pipeline.settings.run import RunConfig
 
@@ -70,8 +70,7 @@ def main() -> int:
     parser.add_argument("--runs", type=Path, default=Path("runs/digits_accuracy"))
     parser.add_argument("--out", type=Path, help="where to keep the figures as JSON")
     arguments = parser.parse_args()
-    base = parse(["run", "--config", str(CONFIG)]).config
-    assert base is not None
+    base = read_config(CONFIG)
     terminal = Terminal()
     runs = []
     for seed in range(arguments.seeds):

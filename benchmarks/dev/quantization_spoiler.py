@@ -21,12 +21,12 @@ import numpy as np
 from hintlite.errors import NetworkError
 from hintlite.files import folder_aside, write_whole
 from hintlite.models.graph import model_nodes
-from hintlite.pipeline.app.cli.grammar import parse
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.context import Context, load_network
 from hintlite.pipeline.app.run.folder import RunFolder, hashes
 from hintlite.pipeline.app.run.stages.post_training import UNCHANGED
-from hintlite.pipeline.runs.layout import RECORD
+from hintlite.pipeline.app.settings.text import read_config
+from hintlite.pipeline.runs.layout import RECORD, SETTINGS
 
 LAYER = "layer2"  # read by the third layer, with no pool between them
 NOTED = "spoiled.json"  # in the run folder: what was done
@@ -92,8 +92,7 @@ def spoil(source: Path, target: Path, factor: float) -> dict[str, Any]:
     Raises:
         NetworkError: the student cannot be spoiled, or would compute something else.
     """
-    config = parse(["run", str(source)]).config
-    assert config is not None
+    config = read_config(source / SETTINGS)
     teachers = json.dumps(RunFolder(source).outputs("teacher/0"), sort_keys=True)
     wanted: dict[str, Any] = {"factor": factor, "layer": LAYER, "teacher": teachers}
     wanted["students"] = {arm: RunFolder(source).outputs(f"distill/{arm}") for arm in config.arms}
@@ -143,8 +142,7 @@ def _spoil_student(place: Path, images: np.ndarray, factor: float) -> dict[str, 
 
 def _images(source: Path) -> np.ndarray:
     """The validation images, as the networks are fed."""
-    config = parse(["run", str(source)]).config
-    assert config is not None
+    config = read_config(source / SETTINGS)
     data = Context(config, RunFolder(source), Terminal()).data
     return np.asarray(data.normalized(data.validation))
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import itertools
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from hintlite.pipeline.app.cli.parser import Parser
+from hintlite.pipeline.app.cli.parser import HelpFormatter, Parser
+from hintlite.pipeline.app.cli.words import in_full
 from hintlite.pipeline.app.command import Command
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.experiments.options import study_parser, tune_parser
@@ -22,21 +24,24 @@ from hintlite.pipeline.app.look.options import (
     report_parser,
 )
 from hintlite.pipeline.app.qat.options import check_qat, qat_parser
+from hintlite.pipeline.app.run.not_a_run import not_a_run
 from hintlite.pipeline.app.run.options.stages import (
     SHORT,
     STAGES,
-    SWITCHES,
     check_stage,
     refuse_model,
     stage_parser,
 )
 from hintlite.pipeline.app.settings.known import check_settings, check_words, unknown
+from hintlite.pipeline.app.settings.named_data import SETS, named_data
 from hintlite.pipeline.app.settings.text import config_of, read_settings
 from hintlite.pipeline.runs.layout import SETTINGS
+from hintlite.pipeline.settings.run import RunConfig
 
+HELP_ALL = "--help=all"
 EXAMPLES = """examples:
-  hintlite run                                    the whole line on the embedded digits
-  hintlite run runs/mine --data.source folder --data.path photos/
+  hintlite run --data digits                      all stages on the embedded digits
+  hintlite run runs/mine --data photos/           on pictures in class-named folders
   hintlite run runs/mine --print_config > mine.yaml   every setting, to be edited
   hintlite run runs/mine --config mine.yaml           continues where it was stopped
   hintlite report runs/mine runs/other            one page that compares them
@@ -63,19 +68,45 @@ def parse(argv: list[str]) -> Command:
     """
     refuse_model(argv)
     top, parsers = _grammar(argv[0] if argv else "")
-    argv, notes = _with_stored_settings(_in_full(argv))
+    notes: tuple[str, ...] = ()
+    if argv and argv[0] in parsers:
+        name, parser = argv[0], parsers[argv[0]]
+        words = in_full(_help_in_full(argv[1:], parser), parser.flags, SHORT.get(name, {}))
+        if name in STAGES:
+            words, notes = _with_stored_settings(words, parser)
+        argv = [name, *words]
     _check(argv, parsers)
     arguments = top.parse_args(argv)
     name = arguments.subcommand
+    if name in STAGES:
+        return _stage(name, parsers[name], arguments[name], notes)
     options = dict(vars(arguments[name]))
-    if name not in STAGES:
-        if name in CHECKS:
-            CHECKS[name](options)
-        return Command(name, options)
-    config = config_of(parsers[name], arguments[name])
-    own = {key: value for key, value in options.items() if key not in asdict(config)}
+    if name in CHECKS:
+        CHECKS[name](options)
+    return Command(name, options)
+
+
+def _stage(name: str, parser: Parser, arguments: Any, notes: tuple[str, ...]) -> Command:
+    known = asdict(RunConfig())
+    own = {key: value for key, value in vars(arguments).items() if key not in known}
+    named = arguments.data.source is not None or arguments.data.path is not None
+    if arguments.data.source is None:
+        path = arguments.data.path
+        arguments.data.source = "digits" if path is None else named_data(path)[0]
+    config = config_of(parser, arguments)
     check_stage(name, own)
+    if not named and (name == "run" or own["config"]):
+        raise WrongUseError(_no_data(own["run"]))
     return Command(name, own, config, notes)
+
+
+def _no_data(run: str | None) -> str:
+    told = (
+        "no data are named: give --data FOLDER (of class-named folders of images), --data "
+        f"FILE.npz, or a data set: {', '.join(SETS)}\n"
+        f"`hintlite run {run or ''}{' ' if run else ''}--data digits` trains on the embedded digits"
+    )
+    return told if run is None else f"{not_a_run(Path(run))}, and {told}"
 
 
 COMMANDS = {  # that are no stages, in the order of --help
@@ -93,6 +124,7 @@ COMMANDS = {  # that are no stages, in the order of --help
 CHECKS = {"fit": check_fit, "qat": check_qat}  # of options, before anything is loaded
 
 
+@cache
 def _grammar(command: str) -> tuple[Parser, dict[str, Parser]]:
     """The parsers; only the named command's has its settings, which take time to read."""
     from importlib.metadata import version
@@ -102,7 +134,7 @@ def _grammar(command: str) -> tuple[Parser, dict[str, Parser]]:
         description="A large Keras teacher and a data set in; a small full-INT8 TFLite student "
         "out, verified, packed for a device, with the measurements that prove it.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
         version=version("hintlite"),
     )
     commands = top.add_subcommands(required=True, metavar="COMMAND")
@@ -127,25 +159,21 @@ def _check(argv: list[str], parsers: Mapping[str, Parser]) -> None:
             check_settings(read_settings(place))
 
 
-def _with_stored_settings(argv: list[str]) -> tuple[list[str], tuple[str, ...]]:
+def _help_in_full(words: list[str], parser: Parser) -> list[str]:
+    """Lets the parser show all options for --help=all."""
+    parser.shows_all = HELP_ALL in words
+    return ["--help" if word == HELP_ALL else word for word in words]
+
+
+def _with_stored_settings(words: list[str], parser: Parser) -> tuple[list[str], tuple[str, ...]]:
     """For a run that exists: its settings come first, so that flags change single ones."""
-    if not argv or argv[0] not in STAGES or _names_config(argv):
-        return argv, ()
-    for before, word in itertools.pairwise(argv):
+    if any(word == "--config" or word.startswith("--config=") for word in words):
+        return words, ()
+    flags = parser.flags
+    for before, word in itertools.pairwise(["", *words]):
         stored = Path(word) / SETTINGS
-        value = before.startswith("--") and "=" not in before and before not in SWITCHES
-        if not word.startswith("-") and not value and stored.is_file():
+        is_value = before.startswith("--") and "=" not in before and flags.get(before, True)
+        if not word.startswith("-") and not is_value and stored.is_file():
             note = f"settings: {stored}, changed by the flags given here"
-            return [argv[0], "--config", str(stored), *argv[1:]], (note,)
-    return argv, ()
-
-
-def _in_full(argv: list[str]) -> list[str]:
-    """With the settings' own names in place of a stage's shorter words."""
-    names = SHORT.get(argv[0] if argv else "", {})
-    words = (word.partition("=") for word in argv)
-    return [names.get(word, word) + sign + value for word, sign, value in words]
-
-
-def _names_config(argv: list[str]) -> bool:
-    return any(word == "--config" or word.startswith("--config=") for word in argv)
+            return ["--config", str(stored), *words], (note,)
+    return words, ()

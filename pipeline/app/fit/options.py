@@ -8,6 +8,7 @@ from typing import Any
 
 from hintlite.pipeline.app.cli.parser import Parser, make_parser
 from hintlite.pipeline.app.errors import WrongUseError
+from hintlite.pipeline.app.run.not_a_run import not_a_run
 
 OPTIONS = {
     "flash": ("SIZE", "flash for code and constants, as 256k or 1M"),
@@ -52,10 +53,7 @@ def check_fit(options: Mapping[str, Any]) -> None:
 
     place = Path(options["model"])
     if not (place.is_file() or is_bundle(place) or (place / "settings.yaml").is_file()):
-        raise WrongUseError(
-            f"{place} is no run (a folder with settings.yaml), no bundle, no settings file and no "
-            ".tflite file"
-        )
+        raise WrongUseError(f"{not_a_run(place)}, no bundle, no settings file and no .tflite file")
     if options["json"] and options["confirm"]:
         raise WrongUseError("--confirm prints text: leave --json or --confirm out")
     try:

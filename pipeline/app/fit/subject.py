@@ -18,6 +18,8 @@ from hintlite.models.settings import NetworkConfig
 from hintlite.pipeline.app.fit.int8_shape import FAMILIES, payload_bytes, sketch
 from hintlite.pipeline.app.fit.limits import Costs, Limits, costs_of
 from hintlite.pipeline.app.run.folder import RunError, RunFolder
+from hintlite.pipeline.app.settings.text import read_config
+from hintlite.pipeline.runs.layout import SETTINGS
 
 if TYPE_CHECKING:
     from hintlite.pipeline.app.run.context import Context
@@ -131,12 +133,7 @@ def _run(place: Path) -> Subject:
 
 def _settings(place: Path) -> RunConfig:
     """The settings of a run, or of a YAML file."""
-    from hintlite.pipeline.app.cli.grammar import parse
-
-    words = ["--config", str(place)] if place.is_file() else []
-    config = parse(["run", *words] if words else ["evaluate", str(place)]).config
-    assert config is not None
-    return config
+    return read_config(place if place.is_file() else place / SETTINGS)
 
 
 def _task(config: RunConfig, run: Path | None) -> tuple[Shape, int]:

@@ -94,21 +94,21 @@ def compare_parser() -> Parser:
     """Of `hintlite compare`."""
     parser = make_parser(
         "what changed between two results; exit code 1 past a bound, 2 if they cannot be compared",
-        "hintlite compare before.json after.json --max-slowdown 5% --max-drop 0.2\n"
+        "hintlite compare before.json after.json --max_slowdown 5% --max_drop 0.2\n"
         "  hintlite compare runs/a runs/b",
-        "compare A B [--max-slowdown 5%%] [--max-drop 0.2] [--json]",
+        "compare A B [--max_slowdown 5%%] [--max_drop 0.2] [--json]",
     )
     what = "JSON of bench_tflite.py or of a target, log of benchmark_model, or run folder"
     parser.add_argument("first", metavar="A", type=str, help=what)
     parser.add_argument("second", metavar="B", type=str, help="the same, newer")
     parser.add_argument(
-        "--max-slowdown",
+        "--max_slowdown",
         metavar="PERCENT",
         type=percent,
         help="how much slower B may be, in percent of A's median latency",
     )
     parser.add_argument(
-        "--max-drop",
+        "--max_drop",
         metavar="POINTS",
         type=percent,
         help="how much B's accuracy may lie below A's, in percentage points",

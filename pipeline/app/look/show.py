@@ -10,6 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from hintlite.pipeline.app.run.folder import RunError
+from hintlite.pipeline.app.run.not_a_run import not_a_run
+from hintlite.pipeline.runs.layout import SETTINGS
+
 if TYPE_CHECKING:
     from hintlite.deploy.tflite.inspect import ModelInfo, TensorInfo
 
@@ -21,6 +25,9 @@ def report(runs: list[Path], out: Path | None, measured: list[Path], pictures: P
     from hintlite.pipeline.report.page import write_report
 
     place = out or runs[0]
+    for run in runs:
+        if not (run / SETTINGS).is_file():
+            raise RunError(not_a_run(run))
     write_report(runs, place / "report.html", place / "report.json", measured)
     console().print(f"report: {place / 'report.html'}", markup=False)
     if pictures is not None:

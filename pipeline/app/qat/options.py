@@ -71,7 +71,7 @@ def qat_parser() -> Parser:
     parser.switch("--flip", "mirror half of the training images")
     parser.add_argument("--limit", metavar="N", type=int | None, help="use this many samples")
     parser.add_argument(
-        "--max-drop",
+        "--max_drop",
         metavar="POINTS",
         type=percent,
         default=_QUANTIZE.max_accuracy_drop,

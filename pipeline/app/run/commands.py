@@ -13,11 +13,13 @@ from hintlite.pipeline.app.command import Command
 from hintlite.pipeline.app.run.console import LOG, Terminal, logged
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import RunError, RunFolder
+from hintlite.pipeline.app.run.not_a_run import not_a_run
 from hintlite.pipeline.app.run.samples import RunSamples
 from hintlite.pipeline.app.run.session import prepare_tensorflow
 from hintlite.pipeline.app.run.single_file.dispatch import is_model, on_model
 from hintlite.pipeline.app.settings.text import settings_text
 from hintlite.pipeline.runs.layout import SETTINGS
+from hintlite.pipeline.settings.data import DataConfig
 from hintlite.pipeline.settings.run import RunConfig
 
 RUNS = Path("runs")
@@ -27,22 +29,27 @@ REREAD = ("run", "teacher", "distill", "evaluate")
 
 def run_stages(command: Command) -> int:
     """`hintlite run` and its single stages."""
-    assert command.config is not None
     config = command.config
-    path = Path(command.options["run"] or RUNS / config.data.source)
+    assert config is not None
+    path = Path(command.options["run"] or RUNS / _data_name(config.data))
     terminal = Terminal()
     if command.options.get("check"):
         return _check(path, terminal)
     if is_model(path):
         return on_model(command, path)
     if command.name != "run" and not (path / SETTINGS).is_file():
-        raise RunError(f"{path} is not a run folder: `hintlite run {path}` starts one")
+        raise RunError(f"{not_a_run(path)}: `hintlite run {path} --data DATA` starts one")
     folder = RunFolder(path)
     with folder.lock(), logged(path / LOG, command.options["verbose"]):
         for note in command.notes:
             terminal.say(note)
         _run_locked(command, config, folder, terminal)
     return 0
+
+
+def _data_name(config: DataConfig) -> str:
+    """What the data are called, as the name of a run's folder."""
+    return Path(config.path).stem if config.path else config.source
 
 
 def _run_locked(command: Command, config: RunConfig, folder: RunFolder, terminal: Terminal) -> None:

@@ -85,12 +85,8 @@ class Context:
         everything = asdict(self.config)
         for network in ("teacher", "student"):
             everything[network].pop("path")  # the hash of the file is part of the key
-            # At its default it is left out: the ids of recorded studies were made without it.
-            if everything[network]["first_stride"] == 1:
-                everything[network].pop("first_stride")
-            scaled = everything[network]["times_fewer"] is not None
-            if not scaled or everything[network]["channel_multiple"] == 1:
-                everything[network].pop("channel_multiple")
+            if everything[network]["times_fewer"] is None:
+                everything[network].pop("channel_multiple")  # of widths that are scaled
         return {name: everything[name] for name in (*names, "deterministic")}
 
     def training_samples(self) -> dict[str, Any]:

@@ -35,6 +35,19 @@ def config_from(settings: Mapping[str, Any]) -> RunConfig:
     return config_of(parser, arguments)
 
 
+def read_config(path: Path) -> RunConfig:
+    """The settings in a YAML file.
+
+    Raises:
+        WrongUseError: it cannot be read, or holds other settings than a run's.
+    """
+    parser = _settings_parser()
+    try:
+        return config_of(parser, parser.parse_path(str(path)))
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongUseError(f"{path}: the settings cannot be read: {error}") from error
+
+
 def check_types(settings: Mapping[str, Any]) -> None:
     """Refuses unknown settings and values of a wrong type; does not look at combinations.
 

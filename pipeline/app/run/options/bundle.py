@@ -37,7 +37,7 @@ def add_bundle(parser: Parser) -> None:
         "--phone", "also write float16, dynamic-range and INT8 files with phone.json to RUN/phone"
     )
     parser.switch(
-        "--for-device", "also write one zip, to be copied to a device and run there by hand"
+        "--for_device", "also write one zip, to be copied to a device and run there by hand"
     )
 
 
@@ -49,9 +49,8 @@ def check_bundle(options: Mapping[str, Any]) -> None:
     """
     for name, what in WRITING.items():
         if options["check"] and options[name]:
-            word = name.replace("_", "-")
             raise WrongUseError(
-                f"--check changes nothing, --{word} writes {what}: give one of them"
+                f"--check changes nothing, --{name} writes {what}: give one of them"
             )
     if options["name"] != DEFAULT_NAME and options["mcu"] in (None, *ETHOS_U):
         raise WrongUseError("--name is the prefix of the interface: it goes with --mcu c or tflm")

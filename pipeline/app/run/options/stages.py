@@ -12,6 +12,7 @@ from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.run.options.benchmark import add_benchmark, check_benchmark
 from hintlite.pipeline.app.run.options.bundle import add_bundle, check_bundle
 from hintlite.pipeline.app.run.options.explain import add_explain, check_explain
+from hintlite.pipeline.app.settings.named_data import SETS
 from hintlite.pipeline.settings.run import RunConfig
 
 STAGES = {
@@ -26,12 +27,13 @@ STAGES = {
 }
 
 STAGE_EXAMPLES = {
-    "run": "hintlite run runs/fashion --data.source fashion_mnist --training.epochs 16",
+    "run": "hintlite run runs/fashion --data fashion_mnist --training.epochs 16\n"
+    "  hintlite run runs/mine --data photos/ --arms scratch,hint+kd",
     "teacher": "hintlite teacher runs/mine --teacher_training.epochs 30",
     "distill": "hintlite distill runs/mine --kd.temperature 4",
     "quantize": "hintlite quantize runs/mine --data.calibration_samples 512\n"
     "  hintlite quantize runs/mine --method qat --qat.epochs 4\n"
-    "  hintlite quantize runs/mine --method mixed --max-drop 0.3\n"
+    "  hintlite quantize runs/mine --method mixed --max_drop 0.3\n"
     "  hintlite quantize runs/mine --quantize.ranges mse --quantize.equalize true\n"
     "  hintlite quantize runs/mine --explain\n"
     "  hintlite quantize float.tflite int8.tflite --explain --samples samples.npz",
@@ -40,7 +42,7 @@ STAGE_EXAMPLES = {
     "  hintlite bundle runs/mine --mcu tflm --name digits --strip\n"
     "  hintlite bundle any_int8.tflite --mcu tflm --out sources\n"
     "  hintlite bundle runs/mine --phone\n"
-    "  hintlite bundle runs/mine --for-device\n"
+    "  hintlite bundle runs/mine --for_device\n"
     "  hintlite bundle runs/mine/bundle/device --check",
     "benchmark": "hintlite benchmark runs/mine --benchmark.threads 2\n"
     "  hintlite benchmark runs/mine --target pi@raspberrypi.local --install\n"
@@ -54,10 +56,16 @@ STAGE_EXAMPLES = {
 
 
 # Shorter words for settings that a stage is mostly about.
-SHORT = {"quantize": {"--method": "--quantize.method", "--max-drop": "--quantize.max_drop"}}
-SWITCHES = (
-    *("--verbose", "--check", "--tensorboard", "--phone", "--strip", "--for-device"),
-    *("--install", "--keep", "--explain"),
+SHORT = {"quantize": {"--method": "--quantize.method", "--max_drop": "--quantize.max_drop"}}
+# The settings that --help shows; --help=all shows every one.
+MAIN = (
+    *("--seed", "--arms", "--deploy", "--data", "--data.limit", "--data.normalization"),
+    *("--data.augmentation.flip", "--data.augmentation.shift", "--data.calibration_samples"),
+    *("--teacher.path", "--teacher.preset", "--teacher.widths", "--teacher_training.epochs"),
+    *("--student.path", "--student.preset", "--student.widths", "--student.depths"),
+    *("--student.times_fewer", "--training.epochs", "--training.batch_size"),
+    *("--training.learning_rate", "--hint.pairs", "--hint.epochs", "--kd.temperature"),
+    *("--quantize.method", "--quantize.max_accuracy_drop", "--cache.budget_gb"),
 )
 # A stage's own options, and their check.
 OWN: dict[str, tuple[Callable[[Parser], None], Callable[[Mapping[str, Any]], None]]] = {
@@ -77,13 +85,14 @@ def stage_parser(name: str, full: bool) -> Parser:
     run = {"run": "[RUN]", "bundle": "RUN|MODEL", "benchmark": "RUN|MODEL"}.get(name, "RUN")
     short = "".join(f" [{word} VALUE]" for word in SHORT.get(name, ()))
     usage = f"{name} {run}{short} [--config FILE] [--verbose] [--SETTING VALUE ...]"
+    usage += "\n       --help=all shows every setting"
     parser = make_parser(STAGES[name], STAGE_EXAMPLES[name], usage)
     parser.add_argument(
         "run",
         metavar="RUN",
         type=str,
         nargs="?" if name == "run" else None,
-        help="the run's folder" + (", by default runs/<data.source>" if name == "run" else ""),
+        help="the run's folder" + (", by default runs/<the data's name>" if name == "run" else ""),
     )
     parser.add_argument("--config", action="config", help="settings as YAML")
     parser.switch("--verbose", "show TensorFlow's own log lines")
@@ -92,7 +101,11 @@ def stage_parser(name: str, full: bool) -> Parser:
     if name in OWN:
         OWN[name][0](parser)
     if full:
+        own = parser.flags
         parser.add_class_arguments(RunConfig)
+        parser.set_defaults({"data.source": None})  # digits are trained on where they are named
+        parser.main = frozenset({*own, *MAIN})
+        _describe_data(parser)
     return parser
 
 
@@ -115,6 +128,15 @@ def refuse_model(words: Sequence[str]) -> None:
             "with --epochs 4 it is fine-tuned). As the teacher of a run: `hintlite run runs/mine "
             f"--teacher.family keras_file --teacher.path {place}`"
         )
+
+
+def _describe_data(parser: Parser) -> None:
+    (action,) = (each for each in parser._actions if "--data" in each.option_strings)
+    action.metavar = "DATA"
+    action.help = (
+        "a folder of class-named folders of images, an .npz file with x and y, or one of "
+        + ", ".join(SETS)
+    )
 
 
 def check_stage(name: str, options: Mapping[str, Any]) -> None:
