@@ -2,6 +2,7 @@
 
 import keras
 import pytest
+from in_process import hintlite
 from keras import layers
 from study_command import finish, records, write_study
 
@@ -45,6 +46,6 @@ def test_the_report_says_so_and_the_run_is_not_repeated(study):
     text = (folder / "report.md").read_text()
     assert "No INT8 file, since a layer gives 0 for every sample: dead seed 0." in text
     assert not list((folder / "work").glob("*"))
-    code, _, error = finish(folder / "study.yaml", folder)
-    assert code == 0, error
-    assert "1 finished before, 0 to do" in error
+    done = hintlite("study", folder / "study.yaml", "--folder", folder)
+    assert done.returncode == 0, done.stderr
+    assert "1 finished before, 0 to do" in done.stderr

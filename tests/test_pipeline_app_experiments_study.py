@@ -6,6 +6,7 @@ import signal
 import subprocess
 
 import pytest
+from in_process import hintlite
 from study_command import EPOCHS, finish, records, start, wait_for_training, write_study
 
 from hintlite.pipeline.app.experiments.studies.records import RecordError, read_records
@@ -132,16 +133,17 @@ def test_another_machine_goes_on_from_the_records_alone(survivor, tmp_path):
     assert all(path.read_bytes() == before[path] for path in untouched)
     assert not (tmp_path / "models").exists()
     # All is there now: nothing is begun.
-    code, _, error = finish(study, tmp_path)
-    assert (code, "2 finished before, 0 to do" in error) == (0, True)
+    done = hintlite("study", study, "--folder", tmp_path)
+    assert (done.returncode, "2 finished before, 0 to do" in done.stderr) == (0, True)
 
 
 def test_only_the_report_is_made_from_what_is_there(survivor, tmp_path):
-    code, out, error = finish(survivor["study"], tmp_path / "new", "--report")
-    assert code == 0, error
-    assert "unfinished: 0 of 2 runs are there" in out
-    words = ["--report", "--results", str(survivor["folder"] / "runs")]
-    assert finish(survivor["study"], tmp_path / "other", *words)[0] == 0
+    words = ("study", survivor["study"], "--report", "--folder")
+    done = hintlite(*words, tmp_path / "new")
+    assert done.returncode == 0, done.stderr
+    assert "unfinished: 0 of 2 runs are there" in done.stdout
+    done = hintlite(*words, tmp_path / "other", "--results", survivor["folder"] / "runs")
+    assert done.returncode == 0, done.stderr
     assert (tmp_path / "other" / "report.json").read_bytes() == (
         survivor["folder"] / "report.json"
     ).read_bytes()

@@ -13,6 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from in_process import hintlite
 from qat_networks import tiny
 
 from hintlite.deploy.tflite.inspect import inspect
@@ -36,11 +37,6 @@ EASY = ["--accept_chance", "--min_agreement", "0", "--max-drop", "100"]
 EASY += ["--min_conversion_agreement", "0.9"]
 
 
-def hintlite(*words):
-    command = [sys.executable, "-m", "hintlite", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-
-
 @pytest.fixture(scope="module")
 def tuned_run(finished_run, tmp_path_factory):
     """A copy of the finished run, quantized anew by fine-tuning, up to its table."""
@@ -60,6 +56,7 @@ def test_a_run_has_the_file_its_control_and_the_calibrated_one(tuned_run):
     assert files == {
         *("student_float32.tflite", "student_int8.tflite", "student_int8_ptq.tflite"),
         *("student_float32_control.tflite", "student_qat.keras", "verify.json", "stage.json"),
+        "scores.json",
     }
     for name in ("student_int8.tflite", "student_int8_ptq.tflite"):
         assert inspect(place / name).not_int8_reasons == ()
@@ -85,7 +82,7 @@ def test_verify_json_has_every_accuracy_and_both_comparisons(tuned_run):
 
 def test_the_table_has_the_control_beside_the_fine_tuned_student(tuned_run):
     run, _, table = tuned_run
-    lines = [line for line in table.stdout.splitlines() if "hints + KD" in line]
+    lines = [line for line in table.stdout.splitlines() if line.startswith("student, hints + KD ")]
     assert [line.split()[4] for line in lines] == ["float32", "float32_control", "int8_ptq", "int8"]
     assert "trained on as long without quantization" in table.stdout
     metrics = json.loads((run / "evaluate" / "metrics.json").read_text())

@@ -82,17 +82,27 @@ class StopAt(Watcher):
             raise StopError
 
 
+@pytest.fixture(scope="module")
+def undisturbed(data, tmp_path_factory):
+    """The student of a training that nobody stopped, and its history."""
+    whole = job(data, tmp_path_factory.mktemp("training") / "a", hint_and_kd())
+    history = train(whole)
+    return whole.student, history
+
+
 @pytest.mark.parametrize("at", [("pretrain", 2), ("task", 1), ("task", 3)])
-def test_a_resumed_training_ends_with_the_weights_of_an_undisturbed_one(data, tmp_path, at):
-    undisturbed = job(data, tmp_path / "a", hint_and_kd())
-    history = train(undisturbed)
+def test_a_resumed_training_ends_with_the_weights_of_an_undisturbed_one(
+    data, undisturbed, tmp_path, at
+):
+    student, history = undisturbed
     stopped = job(data, tmp_path / "b", hint_and_kd())
     with pytest.raises(StopError):
         train(replace(stopped, watcher=StopAt(*at)))
     resumed = job(data, tmp_path / "b", hint_and_kd())
     for row, expected in zip(train(resumed), history, strict=True):
-        assert row.pop("phase") == expected.pop("phase")
-        assert row == pytest.approx(expected, rel=1e-3)
+        assert row["phase"] == expected["phase"]
+        numbers = ({**each, "phase": 0} for each in (row, expected))
+        assert next(numbers) == pytest.approx(next(numbers), rel=1e-3)
     rows = list(csv.DictReader((tmp_path / "b" / "history.csv").open()))
     assert [(row["phase"], int(row["epoch"])) for row in rows] == [
         ("pretrain", 1),
@@ -101,7 +111,7 @@ def test_a_resumed_training_ends_with_the_weights_of_an_undisturbed_one(data, tm
         ("task", 2),
         ("task", 3),
     ]
-    for one, other in zip(undisturbed.student.variables, resumed.student.variables, strict=True):
+    for one, other in zip(student.variables, resumed.student.variables, strict=True):
         np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-4, atol=1e-6)
 
 
