@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from hintlite.errors import DataError
+from hintlite.errors import DataError, SettingsError
 from hintlite.pipeline.data.load import load_training
 from hintlite.pipeline.data.sources.arrays import from_arrays
 from hintlite.pipeline.data.value_range import value_range
-from hintlite.pipeline.settings.base import SettingsError
 from hintlite.pipeline.settings.data import DataConfig
 
 RNG = np.random.default_rng(0)
