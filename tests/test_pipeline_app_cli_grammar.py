@@ -117,6 +117,17 @@ def test_what_a_settings_file_cannot_say_is_explained(tmp_path, text, said):
     assert said in str(error.value)
 
 
+def test_a_word_in_place_of_a_list_is_explained(tmp_path):
+    (tmp_path / "s.yaml").write_text("arms: hint+kd\n")
+    with pytest.raises(WrongUseError, match=r"arms is a list: write arms: \[hint\+kd\]"):
+        parse(["run", "--config", str(tmp_path / "s.yaml")])
+
+
+def test_a_file_is_a_network_of_the_users_own():
+    config = parse(["run", "x", "--data", "digits", "--teacher.path", "/t.keras"]).config
+    assert config.teacher == NetworkConfig(family="keras_file", path="/t.keras")
+
+
 def test_printed_settings_can_be_read_back(tmp_path, capsys):
     words = ["--data", "digits", "--seed", "5", "--student.preset", "fitnet1"]
     assert main(["run", *words, "--print_config"]) == 0

@@ -55,6 +55,8 @@ def check_settings(settings: Mapping[str, Any], prefix: str = "") -> None:
             raise WrongUseError(unknown("setting", name, types))
         if is_dataclass(types[name]) and isinstance(value, Mapping):
             check_settings(value, f"{name}.")
+        if get_origin(types[name]) is tuple and isinstance(value, str):
+            raise WrongUseError(f"{name} is a list: write {name.rpartition('.')[2]}: [{value}]")
         _check_value(name, value, choices(types[name]))
 
 

@@ -129,6 +129,8 @@ def _absolute(path: str | None) -> str | None:
 
 def _forget_default_shape(given: Any, default: dict[str, Any]) -> None:
     """Lets a preset or another family replace the default network, not add to it."""
+    if given.path is not None and given.preset is None and given.family == default["family"]:
+        given.family = "keras_file"  # only such a network has a file
     if given.preset is None and given.family == default["family"]:
         return
     for field, plain in asdict(NetworkConfig()).items():
