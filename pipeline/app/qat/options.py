@@ -11,10 +11,10 @@ from hintlite.models.keras_formats import other_format
 from hintlite.pipeline.app.cli.parser import Parser, make_parser
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.look.compare import percent
-from hintlite.pipeline.settings.data import FROM_PYTHON, NORMALIZATIONS, SOURCES, DataConfig
+from hintlite.pipeline.app.settings.named_data import SETS, named_data
+from hintlite.pipeline.settings.data import NORMALIZATIONS, DataConfig
 from hintlite.pipeline.settings.quantize import QATConfig, QuantizeConfig
 
-NAMED = tuple(name for name in SOURCES if name not in ("folder", "npz", FROM_PYTHON))
 _QAT, _QUANTIZE, _DATA = QATConfig(), QuantizeConfig(), DataConfig()
 # name, default, what; the type is the default's.
 NUMBERS: tuple[tuple[str, int | float, str], ...] = (
@@ -53,7 +53,7 @@ def qat_parser() -> Parser:
         type=str,
         required=True,
         help="a folder of class-named folders of images (resized to the model's input), an .npz "
-        f"file with x and y, or {', '.join(NAMED)}",
+        f"file with x and y, or {', '.join(SETS)}",
     )
     parser.word("--out", "FOLDER", "where it works and writes; by default MODEL's name with _qat")
     parser.word(
@@ -108,12 +108,7 @@ def check_qat(options: Mapping[str, Any]) -> None:
         other = other_format(Path(path))
         if other is not None:
             raise WrongUseError(other)
-    data = Path(options["data"])
-    if options["data"] not in NAMED and not (data.is_dir() or data.suffix == ".npz"):
-        raise WrongUseError(
-            f"--data {data}: expected a folder of class-named folders of images, an .npz file, or "
-            f"one of {', '.join(NAMED)}"
-        )
+    named_data(options["data"])
     if options["normalization"] not in NORMALIZATIONS:
         raise WrongUseError(
             f"--normalization must be one of {', '.join(NORMALIZATIONS)}; got "
@@ -156,14 +151,12 @@ def data_config(options: Mapping[str, Any]) -> DataConfig:
     from hintlite.pipeline.settings.data import AugmentConfig
 
     augmentation = AugmentConfig(flip=options["flip"], shift=options["shift"])
-    more: dict[str, Any] = {"source": options["data"]}
-    if options["data"] not in NAMED:
-        path = Path(options["data"])
-        more = {"source": "folder" if path.is_dir() else "npz", "path": str(path)}
+    source, path = named_data(options["data"])
     return DataConfig(
+        source=source,
+        path=path,
         limit=options["limit"],
         calibration_samples=options["calibration_samples"],
         normalization=options["normalization"],
         augmentation=augmentation,
-        **more,
     )

@@ -6,12 +6,14 @@ import difflib
 from pathlib import Path
 
 from hintlite.pipeline.app.errors import WrongUseError
-from hintlite.pipeline.settings.data import FROM_PYTHON, SOURCES
+from hintlite.pipeline.settings.data import FROM_PYTHON, SOURCES, SourceName
 
-SETS = tuple(name for name in SOURCES if name not in ("folder", "npz", FROM_PYTHON))
+SETS: dict[str, SourceName] = {
+    name: name for name in SOURCES if name not in ("folder", "npz", FROM_PYTHON)
+}
 
 
-def named_data(word: str) -> tuple[str, str | None]:
+def named_data(word: str) -> tuple[SourceName, str | None]:
     """The settings data.source and data.path that a word stands for.
 
     Args:
@@ -21,7 +23,7 @@ def named_data(word: str) -> tuple[str, str | None]:
         WrongUseError: it is none of these.
     """
     if word in SETS:
-        return word, None
+        return SETS[word], None
     path = Path(word).expanduser()
     if path.is_dir():
         return "folder", word
