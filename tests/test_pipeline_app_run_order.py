@@ -59,7 +59,7 @@ def test_a_dataset_in_memory_goes_through_the_whole_line(tmp_path, capfd):
         ("hint+kd", "float32"),
         ("hint+kd", "int8"),
     ]
-    said = capfd.readouterr().err
+    said = (tmp_path / "run" / "log.txt").read_text()
     assert "data: greys, " in said
     assert "copies: 1 of the 30 test samples are in the training" in said
     report = json.loads((tmp_path / "run" / "report.json").read_text())

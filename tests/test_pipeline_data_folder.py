@@ -109,10 +109,26 @@ def test_classes_may_be_called_train_and_test(tmp_path):
     assert load_training(config(tmp_path)).class_names == ("test", "train")
 
 
-def test_a_third_folder_beside_train_and_test_is_refused(tmp_path):
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+def test_a_validation_folder_is_the_validation_part(tmp_path, name):
+    trained = write_classes(tmp_path / "train", count=5)
+    chosen = write_classes(tmp_path / name, ("dog",), count=3)
+    write_classes(tmp_path / "test", count=2)
+    training = load_training(config(tmp_path))
+    assert np.array_equal(training.images[training.train], np.stack(list(trained.values())))
+    assert np.array_equal(training.images[training.validation], np.stack(list(chosen.values())))
+    assert training.labels[training.validation].tolist() == [1, 1, 1]
+    assert len(load_test(config(tmp_path), training).labels) == 4
+
+
+def test_another_folder_beside_train_and_test_is_refused(tmp_path):
     write_classes(tmp_path / "train")
     write_classes(tmp_path / "val")
-    with pytest.raises(DataError, match="there is val/, but only train/ and test/ are read"):
+    write_classes(tmp_path / "more")
+    with pytest.raises(DataError, match="there is more/, val/, but only train/, test/ and one of"):
+        load_training(config(tmp_path))
+    (tmp_path / "more").rename(tmp_path / "valid")
+    with pytest.raises(DataError, match="there is val/, valid/, but only"):
         load_training(config(tmp_path))
 
 

@@ -1,5 +1,7 @@
 """A user's own .npz file."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -112,12 +114,26 @@ def test_test_images_of_another_range_are_refused_when_they_are_read(saved, x_te
         load_test(settings, training)
 
 
+def test_a_validation_part_of_the_files_own(saved):
+    settings = saved(x_train=X[:45], y_train=Y[:45], x_val=X[45:], y_val=Y[45:])
+    training = load_training(settings)
+    assert training.split_indices().validation.tolist() == list(range(45, 60))
+    assert len(training.test_rows) == 9  # 20 % of the 45
+    assert training.test_rows.max() < 45
+    small = load_training(dataclasses.replace(settings, limit=12))
+    assert (len(small.train), len(small.validation)) == (12, 15)
+    with pytest.raises(DataError, match="y_val without x_val"):
+        load_training(saved(x=X, y=Y, y_val=Y))
+    with pytest.raises(DataError, match=r"x_val holds float64 \[60, 8, 9\].*one type and shape"):
+        load_training(saved(x=X, y=Y, x_val=X / 255, y_val=Y))
+
+
 def test_keras_names_of_the_arrays(saved):
-    settings = saved(x_train=X, y_train=Y, x_test=X[:3], y_test=Y[:3], x_val=X[:2])
+    settings = saved(x_train=X, y_train=Y, x_test=X[:3], y_test=Y[:3], ids=X[:2])
     training = load_training(settings)
     assert len(training.images) == 60
     assert training.name == "mine.npz"
-    assert "file: x_val not read" in training.notes
+    assert "file: ids not read" in training.notes
     assert load_test(settings, training).labels.tolist() == [0, 1, 2]
     with pytest.raises(DataError, match="both x and x_train"):
         load_training(saved(x_train=X, y_train=Y, x=X, y=Y))

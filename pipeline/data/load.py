@@ -21,7 +21,7 @@ def load_training(config: DataConfig, source: Source | None = None) -> TrainingD
 
     A source with a test set of its own keeps it closed. Of any other, a stratified part is set
     aside first; of the rest `limit` samples are taken, and of these the validation part is split
-    off. The same settings give the same division.
+    off, where the source has none of its own. The same settings give the same division.
 
     Args:
         config: the settings.
@@ -36,7 +36,9 @@ def load_training(config: DataConfig, source: Source | None = None) -> TrainingD
     """
     pool = open_source(config, source)
     test_rows = test_part(pool, config)
-    rows = _limited(pool, np.setdiff1d(np.arange(len(pool.labels)), test_rows), config)
+    rows = _limited(pool, np.setdiff1d(_undivided(pool), test_rows), config)
+    if pool.validation is not None:
+        rows = np.union1d(rows, pool.validation)
     labels = pool.labels[rows]
     train, validation = _divided(labels, config, _named_validation(pool, rows))
     calibration, lowered = _calibration(labels, train, config)
@@ -73,12 +75,22 @@ def test_part(pool: Pool, config: DataConfig) -> np.ndarray:
     Raises:
         DataError: one class only, or a class too small to be in every part.
     """
+    parts = ["train"]
+    parts += ["validation"] if pool.validation is None else []
+    parts += ["test"] if pool.read_test is None else []
+    rows = _undivided(pool)
+    check_enough(pool.labels[rows], pool.class_names, parts, pool.place)
     if pool.read_test is not None:
-        check_enough(pool.labels, pool.class_names, ("train", "validation"), pool.place)
         return np.empty(0, np.int64)
-    check_enough(pool.labels, pool.class_names, ("train", "validation", "test"), pool.place)
-    total = round(config.test_fraction * len(pool.labels))
-    return stratified(pool.labels, total, random(config.split_seed, "test"), keep=2)
+    total = round(config.test_fraction * len(rows))
+    rng = random(config.split_seed, "test")
+    return rows[stratified(pool.labels[rows], total, rng, keep=len(parts) - 1)]
+
+
+def _undivided(pool: Pool) -> np.ndarray:
+    """The rows that the source has not kept for choices itself."""
+    rows = np.arange(len(pool.labels))
+    return rows if pool.validation is None else np.setdiff1d(rows, pool.validation)
 
 
 def _limited(pool: Pool, rows: np.ndarray, config: DataConfig) -> np.ndarray:

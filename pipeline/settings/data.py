@@ -51,15 +51,16 @@ class DataConfig:
     Args:
         source: digits (embedded), fashion_mnist, mnist, cifar10, cifar100, folder (of class-named
             folders of images) or npz (arrays "x" and "y", or "x_train" and "y_train"; optionally
-            "x_test", "y_test" and "class_names"); python stands in the settings of runs that were
-            made from Python.
+            "x_val", "y_val", "x_test", "y_test" and "class_names"); python stands in the settings
+            of runs that were made from Python.
         path: the folder or the .npz file; for the data sets that are downloaded, a folder to read
             instead of the download cache.
         validation_fraction: share of the training samples kept for choices.
         test_fraction: share kept for the one evaluation, where the source has no test set itself.
         calibration_samples: training samples, balanced over classes, that set the INT8 ranges; all
             of them where there are fewer.
-        limit: train on a stratified part of this many samples.
+        limit: use a stratified part of this many samples, beside the source's own parts to validate
+            and to test.
         split_seed: decides who goes where.
         normalization: what networks are fed: "unit" 0..1, "signed" -1..1, "standard" mean 0 and
             deviation 1 per channel, "raw" the values as they are, for a teacher that scales them

@@ -1,4 +1,4 @@
-"""A folder of class-named folders of image files, or of train/ and test/ with such folders."""
+"""A folder of class-named folders of image files, or of train/, val/ and test/ with such."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from hintlite.pipeline.data.sources.source import Labelled, Notes, Pool, Shape
 from hintlite.pipeline.settings.data import COLORS, Color, DataConfig
 
 TRAIN, TEST = "train", "test"
+VALIDATION = ("val", "valid", "validation")
 SHOWN = 20  # broken files that are named
 # 16 bits become 8: values below 2^12 (a camera's 12 bits) would keep 16 levels or fewer.
 FEWEST_LEVELS = 16
@@ -48,13 +49,12 @@ def open_folder(config: DataConfig) -> Pool:
         DataError: no such folder, no classes, a class without pictures, broken files.
     """
     root = Path(config.path or "").expanduser()
-    training, test = _parts(root)
+    training, validation, test = _parts(root)
     names = check_class_names([folder.name for folder in _folders(training)], str(training))
-    parts = [_listed(training, names, names)]
-    if test is not None:
-        parts.append(_listed(test, _test_classes(test, names), names))
-    parts = _whole(parts, root, config.skip_broken)
-    pictures = parts[0]
+    listed = [_listed(training, names, names)]
+    listed += [_listed(part, _classes(part, names), names) for part in (validation, test) if part]
+    parts = _whole(listed, root, config.skip_broken)
+    pictures = parts[0] if validation is None else _joined(parts[0], parts[1])
     return Pool(
         name=short_name(root),
         place=str(root),
@@ -62,13 +62,29 @@ def open_folder(config: DataConfig) -> Pool:
         class_names=names,
         read=partial(_read, config, pictures),
         raw_max=PICTURE_MAX,
-        read_test=None if test is None else partial(_read_test, config, parts[1]),
+        read_test=None if test is None else partial(_read_test, config, parts[-1]),
+        validation=None if validation is None else np.arange(*_ends(parts)),
         notes=tuple(note for part in parts for note in part.notes),
     )
 
 
-def _parts(root: Path) -> tuple[Path, Path | None]:
-    """The folder with the training classes, and the one with the test classes, if any."""
+def _joined(first: Pictures, second: Pictures) -> Pictures:
+    return Pictures(
+        first.paths + second.paths,
+        first.headers + second.headers,
+        np.concatenate([first.labels, second.labels]),
+        first.notes + second.notes,
+    )
+
+
+def _ends(parts: Sequence[Pictures]) -> tuple[int, int]:
+    """Where the second part begins and ends, behind the first."""
+    first = len(parts[0].paths)
+    return first, first + len(parts[1].paths)
+
+
+def _parts(root: Path) -> tuple[Path, Path | None, Path | None]:
+    """The folders with the classes to train on, to validate on and to test on, if there are any."""
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; set data.path to a folder of class-named folders")
     names = [folder.name for folder in _folders(root)]
@@ -78,14 +94,17 @@ def _parts(root: Path) -> tuple[Path, Path | None]:
             "there"
         )
     if TRAIN not in names or not _folders(root / TRAIN):
-        return root, None
+        return root, None, None
+    kept = [name for name in names if name in VALIDATION]
     others = [name for name in names if name not in (TRAIN, TEST)]
-    if others:
+    if len(others) > len(kept[:1]):
+        found, known = (", ".join(f"{name}/" for name in names) for names in (others, VALIDATION))
         raise DataError(
-            f"{root}: beside {TRAIN}/ there is {others[0]}/, but only {TRAIN}/ and {TEST}/ are "
-            f"read (validation samples are split off {TRAIN}/); move its pictures or the folder"
+            f"{root}: beside {TRAIN}/ there is {found}, but only {TRAIN}/, {TEST}/ and one of "
+            f"{known} are read; move the pictures or the folder"
         )
-    return root / TRAIN, root / TEST if TEST in names else None
+    validation = root / kept[0] if kept else None
+    return root / TRAIN, validation, root / TEST if TEST in names else None
 
 
 def _folders(root: Path) -> list[Path]:
@@ -93,8 +112,8 @@ def _folders(root: Path) -> list[Path]:
     return sorted(path for path in found if not path.name.startswith((".", "__MACOSX")))
 
 
-def _test_classes(root: Path, names: Sequence[str]) -> list[str]:
-    """The classes that the test folder has; they are among those of training."""
+def _classes(root: Path, names: Sequence[str]) -> list[str]:
+    """The classes that the folder of another part has; they are among those of training."""
     present = [folder.name for folder in _folders(root)]
     unknown = [name for name in present if name not in names]
     if unknown or not present:

@@ -1,10 +1,11 @@
-"""A user's own .npz file: x and y, or Keras' x_train and y_train; a test set and class names."""
+"""A user's own .npz file: x and y, or Keras' x_train and y_train; other parts, and class names."""
 
 from __future__ import annotations
 
 import zipfile
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from hintlite.pipeline.data.sources.source import Pool
 from hintlite.pipeline.settings.data import DataConfig
 
 TRAINING, KERAS = ("x", "y"), ("x_train", "y_train")
+VALIDATION = (("x_val", "y_val"), ("x_valid", "y_valid"), ("x_validation", "y_validation"))
 TEST = ("x_test", "y_test")
 NAMES = "class_names"
 
@@ -29,12 +31,13 @@ def open_npz(config: DataConfig) -> Pool:
     """
     path = Path(config.path or "").expanduser()
     present = present_in(path)
-    _refuse_half_a_test(path, present)
+    _refuse_half_a_part(path, present)
     training = _training_members(path, present)
-    images, labels = read_members(path, training)
+    validation = [pair for pair in VALIDATION if pair[0] in present][:1]
+    images, labels, own = _joined(path, [training, *validation])
     tested = TEST[0] in present
     outline = _outline(path) if tested else None
-    return pool_of_arrays(
+    pool = pool_of_arrays(
         images,
         labels,
         str(path),
@@ -42,8 +45,31 @@ def open_npz(config: DataConfig) -> Pool:
         read_test=partial(read_members, path, TEST) if tested else None,
         outline=outline,
         name=short_name(path),
-        notes=_unread(present, (*training, *TEST, NAMES)),
+        notes=_unread(present, (*training, *TEST, NAMES, *sum(validation, ()))),
     )
+    return replace(pool, validation=own if validation else None)
+
+
+def _joined(
+    path: Path, members: Sequence[tuple[str, str]]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Images and labels of the training part and of one behind it, whose rows come third."""
+    (images, labels), *others = [read_members(path, pair) for pair in members]
+    first = len(images)
+    for pair, (more, marks) in zip(members[1:], others, strict=True):
+        if _sample(more) != _sample(images) or marks.shape[1:] != labels.shape[1:]:
+            raise DataError(
+                f"{path}: {pair[0]} holds {more.dtype} {list(more.shape)} and {pair[1]} "
+                f"{list(marks.shape)}, {members[0][0]} {images.dtype} {list(images.shape)} and "
+                f"{members[0][1]} {list(labels.shape)}; save both parts with one type and shape"
+            )
+        images, labels = np.concatenate([images, more]), np.concatenate([labels, marks])
+    return images, labels, np.arange(first, len(images))
+
+
+def _sample(array: np.ndarray) -> tuple[object, tuple[int, ...]]:
+    """What all samples of a file have in common."""
+    return array.dtype, array.shape[1:]
 
 
 def _outline(path: Path) -> TestOutline:
@@ -67,10 +93,11 @@ def _unread(present: Sequence[str], read: Sequence[str]) -> list[str]:
     return [f"file: {', '.join(others)} not read"] if others else []
 
 
-def _refuse_half_a_test(path: Path, present: Sequence[str]) -> None:
-    if (TEST[0] in present) != (TEST[1] in present):
-        here, missing = TEST if TEST[0] in present else TEST[::-1]
-        raise DataError(f"{path}: {here} without {missing}; save both or neither")
+def _refuse_half_a_part(path: Path, present: Sequence[str]) -> None:
+    for images, labels in (TEST, *VALIDATION):
+        if (images in present) != (labels in present):
+            here, missing = (images, labels) if images in present else (labels, images)
+            raise DataError(f"{path}: {here} without {missing}; save both or neither")
 
 
 def _class_names(path: Path) -> list[str]:
