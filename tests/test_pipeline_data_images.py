@@ -75,6 +75,13 @@ def test_what_cannot_be_pictures_is_refused_by_its_name(images, said):
         check_images(images, "here")
 
 
+def test_axes_that_may_be_others_are_told():
+    _, note = check_images(np.zeros((4, 3, 32, 48), np.uint8), "here")
+    assert note.startswith("read as 3 x 32 (height x width) of 48 channels; arrays with channels")
+    for shape in ((4, 64, 1, 3), (4, 49, 10, 1), (4, 6, 6, 4), (4, 5, 5, 12)):
+        assert check_images(np.zeros(shape, np.float32), "here")[1] is None
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
 def test_the_first_row_that_is_not_finite_is_named(value):
     images = PICTURES.astype(np.float64)

@@ -52,6 +52,8 @@ def remarks(
         validation: rows.
     """
     marks = digests(images)
+    if len(set(marks)) == len(marks):
+        return ()
     trained = {marks[row] for row in train}
     shared = sum(marks[row] in trained for row in validation)
     said = []

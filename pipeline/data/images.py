@@ -37,7 +37,7 @@ def check_images(
     if images.ndim == 3:
         images = images[..., np.newaxis]
     if images.dtype == np.uint8:
-        return images, None
+        return images, _axes(images.shape)
     if images.dtype.kind in "iub":
         return _from_integers(images, place, like)
     if images.dtype.kind != "f":
@@ -45,7 +45,18 @@ def check_images(
     with np.errstate(over="ignore"):
         images = images.astype(np.float32, copy=False)
     _check_finite(images, place)
-    return images, None
+    return images, _axes(images.shape)
+
+
+def _axes(shape: tuple[int, ...]) -> str | None:
+    """Which axis is which, where it might be another."""
+    _, height, width, channels = shape
+    if height in (1, 3, 4) and min(width, channels) > 4:
+        return (
+            f"read as {height} x {width} (height x width) of {channels} channels; arrays with "
+            "channels first need np.moveaxis(x, 1, -1)"
+        )
+    return None
 
 
 def check_shape(shape: tuple[int, ...], place: str) -> None:
