@@ -11,6 +11,7 @@ from json_schema import faults
 from tiny_bundle import COUNT, FAST, SCRIPT, write_bundle
 
 SCHEMA = json.loads(SCRIPT.with_suffix(".schema.json").read_text())
+PREDICT = Path(__file__).parents[1] / "deploy" / "bundle" / "device_predict.py"
 LITERT, TFLITE = "ai-edge-litert", "tflite-runtime"
 PYTHONS = [
     ("3.7", f"{TFLITE}==2.11.0", "numpy<2"),
@@ -39,9 +40,11 @@ def interpreter(version):
     pytest.skip(f"no Python {version} here: pyenv install {version}")
 
 
-@pytest.mark.slow(modules=["hintlite.benchmarks.bench_tflite"])
+@pytest.mark.slow(
+    modules=["hintlite.benchmarks.bench_tflite", "hintlite.deploy.bundle.device_predict"]
+)
 @pytest.mark.parametrize(("version", "runtime", "numpy"), PYTHONS)
-def test_a_bundle_is_measured(tmp_path, version, runtime, numpy):
+def test_a_bundle_is_measured_and_asked(tmp_path, version, runtime, numpy):
     bundle = write_bundle(tmp_path / "bundle")
     outside = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment = tmp_path / "venv"
@@ -63,3 +66,15 @@ def test_a_bundle_is_measured(tmp_path, version, runtime, numpy):
         assert reference["max_difference_steps"] <= 1
     else:
         assert reference["equal"] == COUNT
+    predict = tmp_path / "bundle" / "predict.py"
+    predict.write_bytes(PREDICT.read_bytes())
+    shutil.copy(bundle / "samples.npz", tmp_path)
+    words = [python, "-c", "import numpy; numpy.save('x', numpy.load('samples.npz')['inputs'][0])"]
+    subprocess.run(words, check=True, env=outside, cwd=tmp_path)
+    words = [python, "-I", str(predict), str(tmp_path / "x.npy")]
+    done = subprocess.run(words, env=outside, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (
+        done.stdout.rstrip().rpartition("\t")[2]
+        in json.loads((bundle / "manifest.json").read_text())["task"]["labels"]
+    )
