@@ -126,6 +126,28 @@ def test_operators_that_are_no_line_of_each_channel_are_refused(front, words):
         read(keras.Model(image, keras.layers.Flatten()(front(image))))
 
 
+def test_two_lines_in_a_row_become_one_and_a_line_that_others_read_stays():
+    image = keras.Input(SHAPE)
+    x = image / 127.5 - 1.0
+    x = keras.layers.Conv2D(2, 3)(x)
+    y = 2.0 * x
+    x = keras.layers.Add()([y, y + 1.0])
+    model = keras.Model(image, keras.layers.Flatten()(x))
+    plan = suited(read(model))
+    kinds = [step.kind for step in plan.steps]
+    assert kinds == [
+        "DepthwiseConv2D",
+        "Conv2D",
+        "DepthwiseConv2D",
+        "DepthwiseConv2D",
+        "Add",
+        "Flatten",
+    ]
+    np.testing.assert_allclose(plan.steps[0].weights[0], 1 / 127.5, rtol=1e-6)
+    np.testing.assert_array_equal(plan.steps[0].weights[1], [-1.0])
+    assert np.max(np.abs(outputs(restore(plan)) - outputs(model))) <= 1e-5
+
+
 def test_layers_that_change_training_images_alone_are_left_out_and_named():
     image = keras.Input(SHAPE)
     augment = keras.Sequential(

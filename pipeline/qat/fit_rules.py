@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from hintlite.pipeline.qat.blueprint import Array, Blueprint, CarryError, Step
-from hintlite.pipeline.qat.read_affine import affine
+from hintlite.pipeline.qat.read_affine import affine, is_line
 
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D")
 
@@ -19,12 +19,39 @@ def suited(blueprint: Blueprint) -> Blueprint:
     Elsewhere `gamma (x - mean) / sqrt(var + eps) + beta` (Ioffe & Szegedy 2015) becomes the 1x1
     depthwise convolution with the same slope and offset, whose weights stay trainable.
 
+    Two lines a channel in a row, such as `x / 127.5 - 1`, become one: each would be a convolution
+    over the whole image, and round.
+
     TFLite's average pool has one scale for what it reads and writes. Where a concatenation reads
     it, tfmot would give its output the scale of the concatenation: a 1x1 depthwise convolution of
     ones stands between them.
     """
     steps = [_without_lone_norm(blueprint, step) for step in blueprint.steps]
-    return _with_pools_apart(replace(blueprint, steps=tuple(steps)))
+    return _with_pools_apart(_with_lines_joined(replace(blueprint, steps=tuple(steps))))
+
+
+def _with_lines_joined(blueprint: Blueprint) -> Blueprint:
+    """Each line that alone reads another one takes it over."""
+    steps: dict[str, Step] = {}
+    for step in blueprint.steps:
+        before = steps.get(step.inputs[0])
+        if before is not None and is_line(step) and is_line(before):
+            alone = len(blueprint.consumers(before.name)) == 1 and before.name != blueprint.output
+            if alone:
+                del steps[before.name]
+                steps[step.name] = _joined(before, step)
+                continue
+        steps[step.name] = step
+    return replace(blueprint, steps=tuple(steps.values()))
+
+
+def _joined(first: Step, second: Step) -> Step:
+    """`(x * s1 + o1) * s2 + o2` as one line."""
+    (slope1, offset1), (slope2, offset2) = (
+        (step.weights[0].ravel().astype(np.float64), step.weights[1].astype(np.float64))
+        for step in (first, second)
+    )
+    return affine(second.name, first.inputs[0], slope1 * slope2, offset1 * slope2 + offset2)
 
 
 def _without_lone_norm(blueprint: Blueprint, step: Step) -> Step:

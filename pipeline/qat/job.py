@@ -24,7 +24,7 @@ from hintlite.files import write_whole
 
 JOB, RESULT, CHECKPOINT = "job.json", "result.json", "checkpoint.npz"
 MODEL, TUNED = "model.tflite", "tuned"
-VERSION = 3  # of the code behind a fine-tuning; raised whenever the same job ends otherwise
+VERSION = 4  # of the code behind a fine-tuning; raised whenever the same job ends otherwise
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,16 @@ def affine(name: str, before: str, scale: Array, offset: Array) -> Step:
         offset: [channels].
     """
     kernel = np.asarray(scale, np.float32).reshape(1, 1, -1, 1)
-    settings = {"kernel_size": 1, "use_bias": True}
     weights = (kernel, np.asarray(offset, np.float32))
-    return Step(name, "DepthwiseConv2D", (before,), settings, weights)
+    return Step(name, "DepthwiseConv2D", (before,), dict(_LINE), weights)
+
+
+_LINE: Mapping[str, Any] = {"kernel_size": 1, "use_bias": True}
+
+
+def is_line(step: Step) -> bool:
+    """Whether a step is one that `affine` made: a network's own convolutions have more settings."""
+    return step.kind == "DepthwiseConv2D" and step.settings == _LINE
 
 
 def rescaling(node: Any, name: str, inputs: list[str]) -> list[Step]:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from hintlite.files import write_whole
 from hintlite.pipeline.app.qat.options import qat_config, quantize_config
+from hintlite.pipeline.app.qat.show import show
 from hintlite.pipeline.app.qat.subject import check_feeding, read_data, read_subject
 from hintlite.pipeline.app.run.console import LOG, Terminal, logged
 from hintlite.pipeline.app.run.context import CONVERSION_LIBRARIES, StageError, fresh_session
 from hintlite.pipeline.app.run.folder import RunFolder, Stage
-from hintlite.pipeline.app.run.qat.acceptance import Before, sentence
+from hintlite.pipeline.app.run.qat.acceptance import Before
 from hintlite.pipeline.app.run.qat.outcome import Task, fine_tune
 from hintlite.pipeline.qat.job import VERSION
 from hintlite.pipeline.runs.layout import FLOAT, INT8, INT8_PTQ
@@ -57,7 +58,7 @@ def qat(options: Mapping[str, Any]) -> int:
             job.check()
             if not folder.complete(job.stage()):
                 terminal.say(f"{out / NAME}: up to date")
-    _show(out / NAME, options["json"])
+    show(out / NAME / RECORD, options["json"])
     return 0
 
 
@@ -115,11 +116,16 @@ class _Work:
             version=VERSION,
             settings={**kept, "files": hashed, "fingerprint": self.subject.data.fingerprint},
             inputs=(),
-            libraries=(*CONVERSION_LIBRARIES, "tf_keras", "tensorflow-model-optimization"),
+            libraries=self._libraries(),
             work=self.fill,
             resumes=True,
             scratch=(WORK,),
         )
+
+    def _libraries(self) -> tuple[str, ...]:
+        if not self.options["epochs"]:
+            return CONVERSION_LIBRARIES
+        return (*CONVERSION_LIBRARIES, "tf_keras", "tensorflow-model-optimization")
 
     def fill(self, folder: Path) -> None:
         """Fills the folder of the outcome."""
@@ -217,29 +223,3 @@ class _Work:
             **report,
         }
         write_whole(folder / RECORD, json.dumps(record, indent=1))
-
-
-def _show(place: Path, as_json: bool) -> None:
-    record = json.loads((place / RECORD).read_text())
-    if as_json:
-        print(json.dumps(record, indent=1))
-        return
-    print(
-        f"{sentence(record)}\n{_likeness(record)}\n"
-        f"full INT8, {record['bytes'][INT8]:,} bytes: {place / record['files'][INT8]}\n"
-        f"record: {place / RECORD}"
-    )
-
-
-def _likeness(record: dict[str, Any]) -> str:
-    """How near the file is to what it was made of."""
-    qat = record["qat"]
-    if record["job"] is None:
-        return (
-            f"file and float network choose alike on {record['figures']['agreement']:.2%} of it; "
-            "calibrated alone, nothing was trained (--epochs)"
-        )
-    return (
-        f"file and fake-quantized network choose alike on {qat['agreement']:.2%} of it, at most "
-        f"{qat['max_difference_steps']:.1f} steps of the output apart"
-    )
