@@ -24,6 +24,7 @@ EXTRAS = {  # extra of setup.cfg -> what it is for; "dev" is for work on hintlit
     "tune": "`hintlite tune`",
     "cluster": "studies on several machines",
     "tensorboard": "`--tensorboard`",
+    "docs": "the site of the documents, and docs/tutorial.ipynb",
 }
 
 
