@@ -168,8 +168,10 @@ def check_network(config: NetworkConfig) -> None:
 
 
 def _changed(config: NetworkConfig) -> list[str]:
-    """Names of the fields that differ from their defaults."""
+    """Names of the fields that differ from their defaults, and say something."""
     defaults = {f.name: f.default for f in fields(config)} | {"taps": {}}
+    if config.times_fewer is None:
+        defaults.pop("channel_multiple")
     return [name for name, value in defaults.items() if getattr(config, name) != value]
 
 

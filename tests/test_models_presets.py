@@ -9,6 +9,12 @@ from hintlite.errors import HintliteError
 from hintlite.models.settings import MaxoutLayer, NetworkConfig, preset
 
 
+def test_a_multiple_of_channels_is_not_asked_where_nothing_is_scaled():
+    for settings in ({"preset": "fitnet1"}, {"family": "keras_file", "path": "x.keras"}, {}):
+        config = NetworkConfig(**settings, channel_multiple=1)
+        assert config.resolved().widths == NetworkConfig(**settings).resolved().widths
+
+
 def test_the_defaults_resolve_to_the_thin_and_deep_shape():
     config = NetworkConfig().resolved()
 

@@ -88,8 +88,14 @@ def _tried(convert: Callable[[], bytes]) -> bytes | str:
     except HintliteError as error:
         return str(error)
     except Exception as error:  # whatever a layer of the user's own raises when it is traced
-        reason = " ".join(str(error).split())[:400]
-        return f"a layer cannot be traced ({type(error).__name__}: {reason})"
+        return f"a layer cannot be traced ({_last(error)})"
+
+
+def _last(error: Exception) -> str:
+    """The line of an error's pages that says what was raised."""
+    name, lines = type(error).__name__, str(error).strip().splitlines()
+    found = next((line.strip() for line in reversed(lines) if name in line), " ".join(lines))
+    return found[:400] if name in found else f"{name}: {found[:400]}"
 
 
 def _verified(context: Context, network: Any, files: dict[str, bytes]) -> Verification:
