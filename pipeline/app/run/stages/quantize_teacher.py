@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,10 +93,10 @@ def _tried(convert: Callable[[], bytes]) -> bytes | str:
 
 
 def _last(error: Exception) -> str:
-    """The line of an error's pages that says what was raised."""
-    name, lines = type(error).__name__, str(error).strip().splitlines()
-    found = next((line.strip() for line in reversed(lines) if name in line), " ".join(lines))
-    return found[:400] if name in found else f"{name}: {found[:400]}"
+    """What was raised, from the last place that an error's pages name."""
+    text = re.sub(r"\x1b\[\d+m", "", str(error))
+    start = max(text.rfind("Exception encountered when calling"), 0)
+    return f"{type(error).__name__}: {' '.join(text[start:].split())[:400]}"
 
 
 def _verified(context: Context, network: Any, files: dict[str, bytes]) -> Verification:
