@@ -95,12 +95,15 @@ def is_collapsed(figures: Mapping[str, Any]) -> bool:
 
 def sentence(name: str, figures: Mapping[str, Any]) -> str:
     """What a network reaches, for the terminal."""
+    trained = "asked" not in figures  # by this run, whose settings could cure it
     if not figures["finite"]:
-        return f"{name}: its outputs are not finite numbers; lower the learning rate"
+        cure = "; lower the learning rate" if trained else ""
+        return f"{name}: its outputs are not finite numbers{cure}"
     if figures["constant"] is not None:
+        cure = ": lower the learning rate, or train longer or in smaller batches" if trained else ""
         return (
             f"{name}: collapsed, it answers {figures['constant']!r} for all {figures['samples']} "
-            "validation samples: lower the learning rate, or train longer or in smaller batches"
+            f"validation samples{cure}"
         )
     return (
         f"{name}: {100 * figures['accuracy']:.2f} % of {figures['samples']} validation samples, "

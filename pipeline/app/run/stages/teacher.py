@@ -72,8 +72,8 @@ def _work(context: Context, member: int, folder: Path) -> None:
         history = [] if given else train_with_progress(context, job, title)
         predict = predictor(network)
         found = measured(predict, data)
-        context.terminal.say(sentence(title, found))
         if given:
             found["asked"] = asked(predict, data, config.data.normalization)
+        context.terminal.say(sentence(title, found))
         chosen_by = config.teacher_training.chosen_by
         finish(network, folder / "network.keras", history, chosen_by, found)
