@@ -67,6 +67,8 @@ def test_a_dataset_in_memory_goes_through_the_whole_line(tmp_path, capfd):
     assert report["data"]["values"]["taken_for"] == [0, 255]
     labels_file = tmp_path / "run" / "bundle" / "device" / "labels.txt"
     assert labels_file.read_text().split() == ["dark", "gray", "bright"]
+    manifest = json.loads((labels_file.parent / "manifest.json").read_text())
+    assert manifest["provenance"]["data"] == "greys"
     metrics = json.loads((tmp_path / "run" / "evaluate" / "metrics.json").read_text())
     assert metrics["teacher:int8"]["total"] == 30
     asked = tmp_path / "run" / "test_evaluations.json"

@@ -10,6 +10,7 @@ from scipy.stats import binomtest
 
 from hintlite.pipeline.report.collect import collect
 from hintlite.pipeline.report.page import write_report
+from hintlite.pipeline.report.subjects.machine import values_of
 from hintlite.pipeline.report.subjects.quantization import change, mcnemar
 from hintlite.pipeline.runs.reading import RunFiles, UnreadableError
 
@@ -127,6 +128,25 @@ def test_origin(facts):
     assert facts["data"]["test"] == len(LABELS)
     commands = {entry["figure"]: entry["command"] for entry in facts["reproduce"]}
     assert commands["latency, memory, machine"].startswith("hintlite benchmark ")
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (None, "–"),  # noqa: RUF001
+        ({"low": 0.0, "high": 0.9, "taken_for": None, "certain": False}, "0 to 0.9"),
+        (
+            {"low": 3.0, "high": 250.0, "taken_for": [0, 255], "certain": True},
+            "3 to 250, taken for 0 to 255",
+        ),
+        (
+            {"low": 0.0, "high": 16.0, "taken_for": [0, 16], "certain": False},
+            "0 to 16, taken for 0 to 16, a guess from the samples",
+        ),
+    ],
+)
+def test_what_values_are_taken_for_is_said_and_whether_it_is_a_guess(found, words):
+    assert values_of(found) == words
 
 
 def test_commands_quote_the_run_folder(tmp_path):

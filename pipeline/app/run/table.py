@@ -98,7 +98,9 @@ def _remarks(context: Context, facts: Facts) -> list[str]:
         remarks.append(_about_fine_tuning(rows))
     remarks += headlines(facts)
     if any(row["verdict"] != VALID for row in rows):
-        remarks.append(f"{MARK} doubtful; {context.folder.place(benchmark.NAME)} has the reasons")
+        remarks.append(
+            f"{MARK} doubtful or invalid; {context.folder.place(benchmark.NAME)} has the reasons"
+        )
     remarks += [f"warning: {line}" for line in facts["doubts"]]
     arm = bundle.chosen_arm(context)
     device = context.folder.path / bundle.DEVICE

@@ -91,12 +91,25 @@ def _data(data: dict[str, Any] | None) -> Facts:
     return [
         ("name", str(data["name"])),
         ("shape of a sample", f"{shape}, {data['raw_dtype']}"),
+        ("values", values_of(data.get("values"))),
         ("classes", formats.count(len(data["class_names"]))),
         *((name, formats.count(data[name])) for name in ("train", "validation", "calibration")),
         ("test", formats.count(data["test"])),
         ("hash of the training samples", str(data["fingerprint"])),
         ("hash of the test samples", formats.text(data["test_sha256"])),
     ]
+
+
+def values_of(found: dict[str, Any] | None) -> str:
+    """The range of the raw values, what they are taken for, and whether that is a guess."""
+    if found is None:
+        return formats.DASH
+    seen = f"{found['low']:g} to {found['high']:g}"
+    if found["taken_for"] is None:
+        return seen
+    low, high = found["taken_for"]
+    guess = "" if found["certain"] else ", a guess from the samples"
+    return f"{seen}, taken for {low:g} to {high:g}{guess}"
 
 
 def _provenance(provenance: dict[str, Any] | None) -> Facts:
