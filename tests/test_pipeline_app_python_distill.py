@@ -11,6 +11,7 @@ import tensorflow as tf
 
 import hintlite
 from hintlite.pipeline.app.python.held import divided
+from hintlite.pipeline.app.python.networks import as_networks
 from hintlite.pipeline.app.python.samples import Samples, Task, read_samples
 
 HINTS = {"thin1": "block1"}
@@ -179,11 +180,15 @@ def test_a_loss_metrics_optimizer_and_callbacks_of_ones_own(teacher):
     assert [value for _, value in seen] == history["val_f1_score"]
 
 
-def test_methods_take_settings_and_are_summed(teacher):
+def test_methods_take_settings_and_are_summed(teacher, capsys):
     methods = hintlite.methods
     whole = methods.Hint(epochs=1, regressor="pooled") + methods.KD(temperature=2.0)
-    history = distilled(teacher, method=whole, hints=HINTS).history.history
+    history = distilled(teacher, method=whole, hints=HINTS, verbose=True).history.history
     assert history["phase"] == ["pretrain", "task"]
+    teachers, hint, task = capsys.readouterr().out.splitlines()
+    assert teachers.startswith("teacher: ")
+    assert hint.startswith("hint phase, epoch 1/1: ")
+    assert task.startswith("task phase, epoch 1/1: ")
     with pytest.raises(hintlite.HintliteError, match=r"kd\.temperature must be above 0"):
         methods.KD(temperature=0)
 
@@ -193,7 +198,7 @@ def test_every_method_of_the_command_has_its_class(monkeypatch):
 
     classes = [getattr(hintlite.methods, name) for name in hintlite.methods.__all__]
     assert {each.name for each in classes} - {""} == set(METHODS)
-    monkeypatch.setitem(METHODS, "new_one", Entry(METHODS["kd"].build, reads=("kd",)))
+    monkeypatch.setitem(METHODS, "new_one", Entry("new_one:NewOne", reads=("kd",)))
     part = hintlite.methods.NewOne(temperature=2.0)
     assert (part.name, part.section, part.temperature) == ("new_one", "kd", 2.0)
     with pytest.raises(AttributeError, match="NewTwo"):
@@ -251,6 +256,19 @@ def test_networks_that_do_not_belong_together_are_refused(teacher):
         distilled(teacher, large)
     with pytest.raises(hintlite.HintliteError, match=r"teacher: expected a keras\.Model"):
         distilled("teacher.keras")
+
+
+def test_layers_of_nested_models_are_named_by_path():
+    inner = own_models.classifier((6, 8), ("block1", "block2"))
+    inputs = keras.Input((6, 6, 1))
+    teacher = keras.Model(inputs, inner(keras.layers.Rescaling(2.0)(inputs)))
+    hints = {"thin1": f"{inner.name}/block1"}
+    networks = as_networks(teacher, own_models.student(), hints, TRAIN)
+    assert set(networks.teacher.output) == {"logits", f"{inner.name}/block1"}
+    assert set(networks.student.output) == {"logits", "thin1"}
+    seen = networks.teacher(TRAIN[0], training=False)[f"{inner.name}/block1"]
+    part = keras.Model(inner.input, inner.get_layer("block1").output)
+    np.testing.assert_allclose(seen, part(2 * TRAIN[0], training=False), rtol=1e-5)
 
 
 def test_a_teacher_that_guesses_is_refused_and_its_range_is_named():

@@ -1,7 +1,6 @@
 """hintlite.distill with a folder: a run like the command's, that every command goes on with."""
 
 import json
-import shutil
 import warnings
 
 import keras
@@ -12,7 +11,9 @@ import pytest
 import hintlite
 from hintlite.pipeline.app.cli.main import main
 from hintlite.pipeline.app.python.handed_over import hand_over, taken_over
-from hintlite.pipeline.app.python.in_folder import Given
+from hintlite.pipeline.app.python.in_folder import Given, read_in_order
+from hintlite.pipeline.app.python.samples import Task
+from hintlite.pipeline.app.run.folder import RunFolder
 from hintlite.pipeline.settings.data import DataConfig
 
 NAMES = ["upper", "middle", "lower"]
@@ -32,10 +33,22 @@ def distilled(folder, teacher, student, **settings):
         "batch_size": 16,
         "test": own_models.samples(12, seed=3),
         "class_names": NAMES,
+        "data_name": "bright rows",
         "settings": QUICK,
         "accept_chance": True,  # two epochs of three steps
     }
     return hintlite.distill(teacher, student, TRAIN, VALIDATION, folder=folder, **usual | settings)
+
+
+def test_a_dataset_that_shuffles_is_the_same_samples_when_it_is_read_again():
+    import tensorflow as tf
+
+    dataset = tf.data.Dataset.from_tensor_slices(TRAIN).shuffle(40, seed=1).batch(7)
+    task = Task((6, 6, 1), 3)
+    first, second = (read_in_order(dataset, task, "train") for _ in range(2))
+    np.testing.assert_array_equal(first.inputs, second.inputs)
+    np.testing.assert_array_equal(first.labels, second.labels)
+    assert {row.tobytes() for row in first.inputs} == {row.tobytes() for row in TRAIN[0]}
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +94,10 @@ def test_the_run_holds_what_the_command_would_have_made(made):
 def test_the_samples_are_fed_as_they_are_and_divided_as_they_were_given(made):
     folder, _, _ = made
     facts = json.loads((folder / "data" / "data.json").read_text())
+    assert facts["name"] == "bright rows"
+    assert "bright rows" in (folder / "report.html").read_text()
+    manifest = json.loads((folder / "bundle" / "device" / "manifest.json").read_text())
+    assert manifest["provenance"]["data"] == "bright rows"
     assert facts["normalization"] == {"mean": [0.0], "std": [1.0]}
     assert (facts["train"], facts["validation"]) == (40, 18)
     with np.load(folder / "data" / "splits.npz", allow_pickle=False) as splits:
@@ -110,8 +127,6 @@ def test_its_files_can_be_bundled_evaluated_and_explained(made, tmp_path):
         ["bundle", "--mcu", "c", "--name", "net"],
         ["bundle", "--for-device"],
         ["quantize", "--explain"],
-        ["run"],
-        ["report"],
     ],
     ids=" ".join,
 )
@@ -158,7 +173,10 @@ def test_the_models_of_a_run_are_written_once(tmp_path):
         ({"settings": {"quantise": {"equalize": True}}}, "quantise"),
         ({"class_names": ["one"]}, "1 names for 3 classes"),
         ({"test": 0.0}, "test: 0.0 of 40 samples is none"),
-        ({"folder": None}, "test and class_names and settings: these belong to a run in a folder"),
+        (
+            {"folder": None},
+            "test and settings and class_names and data_name: these belong",
+        ),
     ],
 )
 def test_what_a_run_cannot_keep_is_said_in_a_sentence(tmp_path, change, message):
@@ -168,19 +186,12 @@ def test_what_a_run_cannot_keep_is_said_in_a_sentence(tmp_path, change, message)
         distilled(**usual | change, **pair)
 
 
-def test_a_failing_run_is_the_commands_sentence(tmp_path, made):
-    """Its process cannot load a layer that nobody has registered there."""
-
-    class Own(keras.layers.ReLU):
-        pass
-
-    inputs = keras.Input((6, 6, 1))
-    x = Own(name="thin1")(keras.layers.Conv2D(3, 3)(inputs))
-    student = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(x)))
-    folder = tmp_path / "run"
-    shutil.copytree(made[0], folder)
-    with pytest.raises(hintlite.HintliteError, match="Own"):
-        distilled(folder, made[1], student)
+def test_what_its_process_refuses_is_the_commands_sentence(tmp_path):
+    with (
+        RunFolder(tmp_path / "run").lock(),
+        pytest.raises(hintlite.HintliteError, match="is in use by process"),
+    ):
+        hintlite.run(tmp_path / "run")
 
 
 def test_samples_are_handed_over_as_they_are(tmp_path):

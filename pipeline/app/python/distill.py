@@ -42,6 +42,7 @@ def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit 
     folder: str | Path | None = None,
     test: Data | float | None = None,
     class_names: Sequence[str] | None = None,
+    data_name: str | None = None,
     settings: Mapping[str, Any] | None = None,
     verbose: bool = False,
 ) -> keras.Model:
@@ -91,10 +92,12 @@ def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit 
             trained on.
         folder: of a run. Both models must then be savable, without layers of one's own, and
             optimizer a name; loss, metrics, callbacks and class_weight belong to a training in
-            memory. Datasets are read once and kept.
+            memory. Datasets are read once and kept, so leave random augmentation out of them:
+            `settings={"data": {"augmentation": {"flip": True, "shift": 2}}}` draws it anew.
         test: with `folder`, samples of the one evaluation; or the share of `train` that is set
             aside for it, a fifth if None.
         class_names: with `folder`, one a class.
+        data_name: with `folder`, what the samples are called on its page and in its bundle.
         settings: with `folder`, further settings of the run, nested as in its YAML:
             `{"quantize": {"min_agreement": 0.9}}`.
         verbose: print a line an epoch, or with `folder` what the command would.
@@ -118,7 +121,8 @@ def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit 
         config = _with_further(config, optimizer, settings or {})
         config = replace(config, accept_chance=accept_chance)
     else:
-        _check_in_memory({"test": test, "class_names": class_names, "settings": settings})
+        named = {"class_names": class_names, "data_name": data_name}
+        _check_in_memory({"test": test, "settings": settings} | named)
     config = with_settings(config, method, hints or {})
     with _seeded(seed):
         networks = as_networks(teacher, student, config.hint.pairs, train)
@@ -138,7 +142,7 @@ def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit 
             return student
         from hintlite.pipeline.app.python.in_folder import Parts, train_in_folder
 
-        parts = Parts(train, validation, test, class_names)
+        parts = Parts(train, validation, test, class_names, data_name or "arrays")
         student.history = train_in_folder(
             Path(folder), (teacher, student), networks, parts, method, config, verbose
         )
@@ -173,9 +177,9 @@ def _check_in_folder(given: Mapping[str, Any], optimizer: Any) -> None:
         names.append("optimizer")
     if names:
         raise ArgumentError(
-            f"{' and '.join(names)}: objects of your process, which a run in a folder, that others "
-            "go on with, cannot keep; leave folder out, or name the optimizer: 'adam', 'sgd' or "
-            "'rmsprop'"
+            f"{' and '.join(names)}: objects of this process, but a run in a folder goes on in "
+            "others, which do not have them; leave folder out, or give the optimizer by its name, "
+            "'adam', 'sgd' or 'rmsprop'"
         )
 
 

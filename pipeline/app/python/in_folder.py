@@ -19,7 +19,7 @@ from hintlite.pipeline.app.python.arguments import ArgumentError
 from hintlite.pipeline.app.python.held import divided
 from hintlite.pipeline.app.python.methods import Part, arm_of
 from hintlite.pipeline.app.python.networks import Networks
-from hintlite.pipeline.app.python.samples import Data, Samples, Task, read_samples
+from hintlite.pipeline.app.python.samples import Data, Samples, Task, is_dataset, read_samples
 from hintlite.pipeline.data.splits import random, stratified
 from hintlite.pipeline.settings.data import DataConfig
 from hintlite.pipeline.settings.run import RunConfig
@@ -111,7 +111,7 @@ def _network(path: Path, network: keras.Model, layers: Any, model: keras.Model) 
 
 def _source(parts: Parts, task: Task, seed: int) -> tuple[Source, int]:
     """The samples as a run reads them, and how many are trained on."""
-    train = read_samples(parts.train, task, "train")
+    train = read_in_order(parts.train, task, "train")
     if train.weights is not None:
         raise ArgumentError("train: a run in a folder has no weights of samples; leave them out")
     test: Samples | None = None
@@ -119,17 +119,30 @@ def _source(parts: Parts, task: Task, seed: int) -> tuple[Source, int]:
     if isinstance(share, (int, float)):
         train, test = _set_aside(train, float(share), seed)
     else:
-        test = read_samples(share, task, "test")
+        test = read_in_order(share, task, "test")
     held_out = parts.validation
     validation = (
         float(held_out)
         if isinstance(held_out, (int, float))
-        else read_samples(held_out, task, "validation")
+        else read_in_order(held_out, task, "validation")
     )
     data, _ = divided(train, validation, task.classes, seed)
     if test.inputs.dtype != data.images.dtype:
         test = replace(test, inputs=test.inputs.astype(data.images.dtype))
     return _as_source(data, test, parts, task.classes), len(data.train)
+
+
+def read_in_order(data: Data, task: Task, what: str) -> Samples:
+    """Samples in an order of their own: a dataset that shuffles is the same one when read again."""
+    read = read_samples(data, task, what)
+    if not is_dataset(data) or read.weights is not None:
+        return read
+    keys = [
+        hashlib.sha256(sample.tobytes()).hexdigest() + str(label)
+        for sample, label in zip(read.inputs, read.labels, strict=True)
+    ]
+    order = np.argsort(keys, kind="stable")
+    return replace(read, inputs=read.inputs[order], labels=read.labels[order])
 
 
 def _set_aside(train: Samples, share: float, seed: int) -> tuple[Samples, Samples]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hintlite.pipeline.app.python.methods import Part, build
+from hintlite.pipeline.app.python.methods import Part, build, title_of
 from hintlite.pipeline.app.python.networks import Networks
 from hintlite.pipeline.app.python.samples import Data, is_dataset, read_samples
 from hintlite.pipeline.app.python.teacher_check import check_teacher
@@ -65,7 +65,7 @@ def train_in_memory(
         config=config.training,
         seed=config.seed,
         folder=None,
-        watcher=_printer() if verbose else Watcher(),
+        watcher=_printer(method) if verbose else Watcher(),
         callbacks=callbacks,
         cached=_cached(networks, built, feed),
         feed=feed,
@@ -126,7 +126,7 @@ def _maker(optimizer: Any) -> Callable[[], keras.optimizers.Optimizer] | None:
     return lambda: type(found).from_config(found.get_config())
 
 
-def _printer() -> Watcher:
+def _printer(method: str | Part | Method) -> Watcher:
     from hintlite.pipeline.training.train import Watcher
 
     class Printer(Watcher):
@@ -138,7 +138,8 @@ def _printer() -> Watcher:
                 for name, value in row.items()
                 if isinstance(value, float) and name != "learning_rate"
             )
-            print(f"{phase} {epoch}/{epochs}: {figures}", flush=True)
+            title = title_of(method, phase)
+            print(f"{title}, epoch {epoch}/{epochs}: {figures}", flush=True)
 
     return Printer()
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from hintlite.errors import HintliteError
 from hintlite.pipeline.app.python.arguments import ArgumentError
-from hintlite.pipeline.methods import METHODS, build_method, method_names
+from hintlite.pipeline.methods import METHODS, build_method, method_names, phase_title
 from hintlite.pipeline.settings.methods import (
     AttentionConfig,
     CRDConfig,
@@ -166,8 +166,8 @@ class ReviewKD(ReviewKDConfig, Part):
 
 def __getattr__(name: str) -> type[Part]:
     """The class of a method that has none above, from its entry in METHODS."""
-    arm = {each.replace("_", ""): each for each in METHODS}.get(name.lower())
-    if arm is None or not name[0].isupper():
+    arm = {entry.place.split(":")[1]: each for each, entry in METHODS.items()}.get(name)
+    if arm is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     section = next((each for each in METHODS[arm].reads if "." not in each), "")
     settings = (type(getattr(RunConfig(), section)),) if section else ()
@@ -175,6 +175,14 @@ def __getattr__(name: str) -> type[Part]:
 
 
 _Given: TypeAlias = "str | Part | Method"
+
+
+def title_of(method: _Given, phase: str) -> str:
+    """What a phase is called on the terminal."""
+    named = method if isinstance(method, str) else _named(_parts(method))
+    if named:
+        return phase_title(named, phase)
+    return "task phase" if phase == "task" else "first phase"
 
 
 def arm_of(method: _Given) -> str:
