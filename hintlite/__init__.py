@@ -61,14 +61,16 @@ _PLACES = {  # where a name is found, if not in a file of its own name
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module 'hintlite' has no attribute {name!r}")
-    if name == "methods":
-        return import_module("hintlite.methods")
-    found = getattr(import_module(_PLACES.get(name, f"{_PYTHON}.{name}")), name)
-    globals()[name] = found
-    return found
+if not TYPE_CHECKING:  # type checkers would take any name for one that is there
+
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module 'hintlite' has no attribute {name!r}")
+        if name == "methods":
+            return import_module("hintlite.methods")
+        found = getattr(import_module(_PLACES.get(name, f"{_PYTHON}.{name}")), name)
+        globals()[name] = found
+        return found
 
 
 def __dir__() -> list[str]:

@@ -167,8 +167,8 @@ def test_the_models_of_a_run_are_written_once(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"loss": "mse", "metrics": ["accuracy"]}, "loss and metrics: objects of your process"),
-        ({"optimizer": keras.optimizers.SGD()}, "name the optimizer"),
+        ({"loss": "mse", "metrics": ["accuracy"]}, "loss and metrics: objects of this process"),
+        ({"optimizer": keras.optimizers.SGD()}, "give the optimizer by its name"),
         ({"settings": {"arms": ["kd"]}}, "settings: arms is what the arguments"),
         ({"settings": {"quantise": {"equalize": True}}}, "quantise"),
         ({"class_names": ["one"]}, "1 names for 3 classes"),
