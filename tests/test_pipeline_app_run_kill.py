@@ -15,7 +15,7 @@ import pytest
 
 DRIVER = Path(__file__).with_name("kill_driver.py")
 # How often each moment comes in an undisturbed run of the small settings, with a cache of its own.
-OCCURRENCES = {"step": 21, "checkpoint": 10, "cache": 4, "conversion": 8, "record": 8, "rename": 8}
+OCCURRENCES = {"step": 21, "checkpoint": 10, "cache": 4, "conversion": 8, "record": 9, "rename": 9}
 KILLS = 20
 
 
