@@ -139,6 +139,22 @@ def drops(report: Path) -> str:
     return table(heads, rows)
 
 
+def seeds(record: Path) -> str:
+    """Test accuracy of the demo's files, all seeds together, and of its worst and best seed."""
+    rows = []
+    for name, found in _facts(record)["pooled"].items():
+        arm, precision = name.split(":")
+        if precision == "float32" and arm != "teacher":
+            continue
+        interval = f"{100 * found['low']:.2f} to {100 * found['high']:.2f}"
+        lowest, highest = (_percent(end(found["by_seed"])) for end in (min, max))
+        rows.append(
+            [_title(arm), precision, _percent(found["accuracy"]), interval, lowest, highest]
+        )
+    heads = ["", "precision", "all seeds", "95 % interval", "lowest seed", "highest seed"]
+    return table(heads, rows)
+
+
 def depths(study: Path, report: Path) -> str:
     """Test accuracy by depth."""
     read = read_study(study)
@@ -147,7 +163,7 @@ def depths(study: Path, report: Path) -> str:
 
 
 TABLES: dict[str, Callable[..., str]] = {
-    made.__name__: made for made in (runs, arms, summary, against, references, drops, depths)
+    made.__name__: made for made in (runs, arms, summary, against, references, drops, seeds, depths)
 }
 
 
