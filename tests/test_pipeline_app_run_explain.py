@@ -66,7 +66,7 @@ def test_new_files_make_an_explanation_outdated(run, capfd):
     assert main(["quantize", str(run), "--data.calibration_samples", "25"]) == 0
     assert main(["report", str(run)]) == 0
     page = (run / "report.html").read_text()
-    assert "The explanation does not count" in page
+    assert "The explanation is out of date" in page
     assert "Signal to quantization noise" not in page
     assert main(words) == 0
     assert (run / "explain" / "teacher" / "stage.json").read_bytes() != before
