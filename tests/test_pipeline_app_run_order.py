@@ -110,6 +110,7 @@ def test_a_transfer_learning_teacher_goes_through_the_whole_line(tmp_path, capfd
         *("--student.times_fewer", "null", "--hint.regressor", "pooled"),
         *("--training.epochs", "1", "--hint.epochs", "1", "--benchmark.window_s", "0.02"),
         *("--quantize.min_agreement", "0", "--quantize.max_accuracy_drop", "100"),
+        *("--accept_chance", "true"),  # the head was not trained
     ]
     assert main(words) == 0, capfd.readouterr().err
     history = tmp_path / "run" / "distill" / "hint+kd" / "history.csv"
