@@ -65,7 +65,7 @@ def main(folder):
 def blueprint():
     """Depthwise convolutions with batch normalization, and one right before a Concatenate."""
     from hintlite.pipeline.qat.blueprint import Blueprint, Step
-    from hintlite.pipeline.qat.read import affine
+    from hintlite.pipeline.qat.read_affine import affine
 
     random = np.random.default_rng(0)
     n = CHANNELS * MULTIPLIER

@@ -30,7 +30,7 @@ def test_an_ordinary_account_makes_it_too(monkeypatch, account, mode):
 
     def run(words):
         asked.extend(words)
-        Path(words[-2]).mkdir()
+        Path(words[-2]).mkdir(exist_ok=True)
 
     monkeypatch.setattr(userland, "_run", run)
     monkeypatch.setattr(userland, "missing_tools", list)
@@ -42,7 +42,7 @@ def test_an_ordinary_account_makes_it_too(monkeypatch, account, mode):
 
 def test_what_fails_half_way_leaves_nothing():
     def half(folder):
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         (folder / "a").write_text("x")
         raise userland.UserlandError("no network")
 
@@ -56,7 +56,7 @@ def test_it_is_made_once_though_two_ask_at_a_time():
 
     def make(folder):
         made.append(folder)
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
 
     threads = [threading.Thread(target=userland._kept, args=("thing", make)) for _ in range(4)]
     for thread in threads:

@@ -212,7 +212,6 @@ def test_the_command_takes_a_foreign_file(tmp_path, capsys):
         ),
         (("r", "--target", "ethos-u55-128", "--out", "x"), 2, "single .tflite file"),
         (("none.tflite", "--target", "ethos-u55-128"), 1, "does not exist"),
-        ((str(REFERENCE), "--target", "host"), 1, "takes a run; a single file goes with"),
     ],
 )
 def test_wrong_words(capsys, words, code, said):

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 
+import numpy as np
 import pytest
 import yaml
 from tune_command import finish, require_optuna, start, wait_for_trial, write_samples, write_tuning
@@ -167,7 +168,7 @@ def test_two_commands_share_the_trials_and_a_killed_one_loses_nothing(tmp_path):
     assert kept == {"student.keras", "history.csv", "student_int8.tflite"}
 
     # What it found runs, on samples that can be evaluated, and is compared in a study.
-    write_samples(tmp_path / "samples.npz", test_size=8)
+    write_samples(tmp_path / "samples.npz", test_type=np.uint8)
     code, out, error = finish("run", tmp_path / "run", "--config", folder / "best.yaml")
     assert code == 0, error
     assert "kd" in out

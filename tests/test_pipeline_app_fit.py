@@ -306,7 +306,7 @@ def test_a_run_uses_its_file_and_flags_that_can_be_given_back(capsys, tmp_path):
     assert "it does not fit" not in said.out.split("converted with random weights:")[1]
     flags = [line.strip() for line in said.out.splitlines() if line.strip().startswith("--student")]
     assert flags
-    other = {**SETTINGS, "arms": ["scratch"], "student": {"widths": [8, 17], "depths": [2, 2]}}
+    other = {**SETTINGS, "arms": ["scratch"], "student": {**SETTINGS["student"], "widths": [8, 17]}}
     (run / "settings.yaml").write_text(yaml.safe_dump(other))
     code, said = fit(capsys, *words)
     assert code == 1

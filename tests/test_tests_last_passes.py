@@ -20,6 +20,7 @@ def test_it(case):
 @pytest.fixture
 def project(pytester, monkeypatch):
     """A folder with a module, a slow test of it and a file that the test imports."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # a worker keeps no record
     monkeypatch.setattr(last_passes, "ROOT", pytester.path)
     monkeypatch.setattr(last_passes, "TESTS", pytester.path)
     monkeypatch.setattr(last_passes, "RECORD", pytester.path / "last_passes.json")

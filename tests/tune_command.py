@@ -41,17 +41,17 @@ def require_optuna():
     return importlib.import_module("optuna")
 
 
-def write_samples(path, test_size=9):
-    """Images whose brightness tells their class; test images must be 8x8 to be of use."""
+def write_samples(path, test_type=np.float32):
+    """Images whose brightness tells their class; test images must be bytes to be of use."""
     rng = np.random.default_rng(0)
     labels = np.arange(96) % 3
     images = rng.integers(0, 60, (96, 8, 8, 1)) + labels.reshape(-1, 1, 1, 1) * 60
-    test = np.repeat(np.arange(3) * 90, test_size**2).reshape(3, test_size, test_size, 1)
+    test = np.repeat(np.arange(3) * 90, 64).reshape(3, 8, 8, 1)
     np.savez(
         path,
         x=images.astype(np.uint8),
         y=labels,
-        x_test=test.astype(np.uint8),
+        x_test=test.astype(test_type),
         y_test=np.arange(3),
     )
 
