@@ -341,13 +341,13 @@ def carry_out(bench: Bench, pieces: Sequence[Piece], jobs: int) -> list[str]:
             teachers[name] = _train(bench, piece)
     failures += [f"{name}: {said}" for name, said in teachers.items() if said is not None]
     ready = [piece for piece in wanted if teachers[piece.case.teacher] is None]
-    with ThreadPoolExecutor(jobs) as crew:
+    with ThreadPoolExecutor(jobs) as pool:
         try:
-            for ended in as_completed([crew.submit(bench.measure, piece) for piece in ready]):
+            for ended in as_completed([pool.submit(bench.measure, piece) for piece in ready]):
                 failures += ended.result()
         except KeyboardInterrupt:
             bench.stopped = True
-            crew.shutdown(cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
             raise
     return failures
 

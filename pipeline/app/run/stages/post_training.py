@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 UNCHANGED = 1e-4  # largest difference that equalization may make, a share of the logits' range
 EQUALIZATION = 2  # version of its code: 1 knew pairs of one writing and one reading layer alone
 EQUALIZED, CHOICE = "equalize.json", "mixed.json"
-# Younger than the first runs: at their defaults they say nothing that those did not mean.
-YOUNG = (
+# Part of a student's key where they are not at their defaults; a teacher knows none of them.
+WAYS = (
     *("method", "ranges", "percentile", "weight_ranges", "activations", "weights_bits"),
     *("equalize", "relu6", "max_drop", "scan_samples"),
 )
@@ -68,7 +68,7 @@ def settings(config: QuantizeConfig, model: str) -> dict[str, Any]:
     found = {
         name: value
         for name, value in everything.items()
-        if name not in YOUNG or (model != TEACHER and value != plain[name])
+        if name not in WAYS or (model != TEACHER and value != plain[name])
     }
     return found | ({"equalization": EQUALIZATION} if found.get("equalize") else {})
 
