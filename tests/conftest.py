@@ -43,6 +43,13 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("kill_seed", range(metafunc.config.getoption("--kill-seeds")))
 
 
+@pytest.fixture(autouse=True)
+def _seeded():
+    """A seed for TensorFlow: a command that ran in this process may have made it deterministic."""
+    if "tensorflow" in sys.modules:
+        sys.modules["tensorflow"].random.set_seed(0)
+
+
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory):
     """The settings file and the folder of a small run that the real command has completed.
