@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from hintlite.errors import SettingsError
+from hintlite.keyed import keyed
 from hintlite.pipeline.settings.run import RunConfig
 
 # Keras is imported where a method is built: the command line checks names before that.
@@ -135,12 +136,16 @@ def settings_read(arm: str, config: RunConfig) -> dict[str, Any]:
     """The settings that decide an arm's outcome beside those of every student, as plain data."""
     from hintlite.pipeline.methods.outside import fingerprint
 
-    everything = asdict(config)
+    everything = keyed(config)
     read: dict[str, Any] = {}
     for name in method_names(arm):
         for setting in _entry(name).reads:
             section, _, field = setting.partition(".")
-            read[setting] = everything[section][field] if field else everything[section]
+            whole = everything.get(section)
+            if not field and whole is not None:
+                read[setting] = whole
+            elif whole is not None and field in whole:
+                read[setting] = whole[field]
         if name not in METHODS:
             read[name] = fingerprint(name)
     return read

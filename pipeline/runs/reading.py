@@ -21,6 +21,7 @@ import numpy as np
 import yaml
 
 from hintlite.errors import HintliteError
+from hintlite.keyed import added_defaults
 from hintlite.pipeline.runs.layout import (
     BEST,
     BUNDLE_MANIFEST,
@@ -32,6 +33,9 @@ from hintlite.pipeline.runs.layout import (
     teacher_stages,
 )
 from hintlite.pipeline.runs.record import stage_key
+from hintlite.pipeline.settings.run import RunConfig
+
+LATER = added_defaults(RunConfig())
 
 
 class UnreadableError(HintliteError):
@@ -221,12 +225,21 @@ def _differing(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> str | Non
     """The first setting that a stage was made with and that is another one now."""
     for name, value in recorded.items():
         current = now.get("data", {}) if name == "augmentation" else now
-        if name in current and not _agree(value, current[name]):
+        if name in current and not _agree(value, current[name], LATER.get(name)):
             return name
     return None
 
 
-def _agree(one: Any, other: Any) -> bool:
-    if isinstance(one, dict) and isinstance(other, dict):
-        return all(_agree(one[name], other[name]) for name in one if name in other)
-    return bool(one == other)
+def _agree(recorded: Any, now: Any, later: Any) -> bool:
+    """Whether two parts of the settings are the same, as far as both name them.
+
+    Args:
+        recorded: what a stage was made with.
+        now: what the settings say.
+        later: the defaults of the part's `added` settings, which a record leaves out.
+    """
+    if not (isinstance(recorded, dict) and isinstance(now, dict)):
+        return bool(recorded == now)
+    later = later if isinstance(later, dict) else {}
+    whole = later | recorded
+    return all(_agree(whole[name], now[name], later.get(name)) for name in whole if name in now)

@@ -6,11 +6,11 @@ import hashlib
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hintlite.errors import HintliteError
+from hintlite.keyed import keyed
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.folder import RunError, RunFolder
 from hintlite.pipeline.app.run.samples import RunSamples
@@ -82,16 +82,16 @@ class Context:
 
     def settings(self, *names: str) -> dict[str, Any]:
         """The named parts of the settings, as plain data for a stage's key."""
-        everything = asdict(self.config)
+        everything = keyed(self.config)
         for network in ("teacher", "student"):
             everything[network].pop("path")  # the hash of the file is part of the key
             if everything[network]["times_fewer"] is None:
                 everything[network].pop("channel_multiple")  # of widths that are scaled
-        return {name: everything[name] for name in (*names, "deterministic")}
+        return {name: everything[name] for name in (*names, "deterministic") if name in everything}
 
     def training_samples(self) -> dict[str, Any]:
         """What a training depends on of the data: all but the calibration samples."""
-        settings = asdict(self.config.data)
+        settings = keyed(self.config.data)
         settings.pop("path")  # contents decide
         settings.pop("calibration_samples")  # drawn apart from the other parts: moves nobody
         return {"data": settings, "fingerprint": self.samples.fingerprint}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hintlite.keyed import keyed
 from hintlite.pipeline.app.run.folder import RunError, RunFolder
 from hintlite.pipeline.settings.data import FROM_PYTHON, DataConfig
 
@@ -112,7 +112,7 @@ class RunSamples:
 
     def settings(self) -> dict[str, Any]:
         """The settings that decide which samples there are, and how they are divided."""
-        everything = asdict(self.config)
+        everything = keyed(self.config)
         return {name: value for name, value in everything.items() if name not in ELSEWHERE}
 
     @property

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hintlite.files import write_whole
+from hintlite.keyed import added_defaults, keyed
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.qat import outcome as qat_outcome
 from hintlite.pipeline.app.run.qat.acceptance import Before, sentence
@@ -46,15 +47,13 @@ def has_soft_targets(context: Context, arm: str) -> bool:
 def settings(context: Context, arm: str) -> dict[str, Any]:
     """What decides the outcome beside the settings of `quantize`."""
     found = context.settings("qat", "seed") | context.training_samples() | {"fine_tuning": VERSION}
-    training = asdict(context.config.training)
-    found["training"] = {
-        name: training[name] for name in ("batch_size", "label_smoothing", "class_weights")
-    }
+    training = keyed(context.config.training)
+    later = added_defaults(context.config.training)
+    read = ("batch_size", "label_smoothing", "class_weights", *later)
+    found["training"] = {name: training[name] for name in read if name in training}
     found["soft_targets"] = None
     if has_soft_targets(context, arm):
-        found["soft_targets"] = asdict(context.config.kd) | {
-            "teacher_outputs": mode(context.config)
-        }
+        found["soft_targets"] = keyed(context.config.kd) | {"teacher_outputs": mode(context.config)}
     return found
 
 

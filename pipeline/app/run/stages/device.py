@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from hintlite.benchmarks.targets.names import TARGETS
+from hintlite.keyed import keyed
 from hintlite.pipeline.app.run.folder import Stage
 from hintlite.pipeline.app.run.stages import bundle
 from hintlite.pipeline.app.run.stages.measured import write_result
@@ -30,7 +30,7 @@ def stage(device: Device, request: BenchmarkRequest, result: BenchmarkResult) ->
         settings={
             "target": device.name,
             "words": words(device),
-            "request": asdict(request),
+            "request": keyed(request),
             "nonce": result.raw["nonce"],
         },
         inputs=(bundle.NAME,),

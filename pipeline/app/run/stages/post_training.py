@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hintlite.keyed import keyed
 from hintlite.pipeline.app.run.context import Context, StageError
 from hintlite.pipeline.runs.layout import FLOAT, INT8, INT16, MIXED, TEACHER
 from hintlite.pipeline.settings.quantize import QuantizeConfig
@@ -64,7 +65,7 @@ def quantized(config: QuantizeConfig, model: str) -> str:
 
 def settings(config: QuantizeConfig, model: str) -> dict[str, Any]:
     """What the conversion of a model depends on, as plain data for a stage's key."""
-    everything, plain = asdict(config), asdict(QuantizeConfig())
+    everything, plain = keyed(config), asdict(QuantizeConfig())
     found = {
         name: value
         for name, value in everything.items()
