@@ -9,13 +9,13 @@ from scipy import stats
 from hintlite.errors import HintliteError
 from hintlite.pipeline.app.experiments.studies.compare import (
     FEW,
-    OPEN,
-    REAL,
+    NOT_SIGNIFICANT,
     SAME,
     comparisons,
     costs,
 )
 from hintlite.pipeline.app.experiments.studies.statistics import holm, paired, summary
+from hintlite.pipeline.report.study.words import SIGNIFICANT
 
 
 def test_a_worked_example():
@@ -114,7 +114,7 @@ def test_each_pair_is_compared_once_and_corrected_for_all():
     expected = [3 * raw[0], 2 * raw[1], raw[2]]  # raw is in rising order
     assert raw == sorted(raw)
     assert [row["p_adjusted"] for row in rows] == pytest.approx(expected)
-    assert [row["verdict"] for row in rows] == [REAL, OPEN, OPEN]
+    assert [row["verdict"] for row in rows] == [SIGNIFICANT, NOT_SIGNIFICANT, NOT_SIGNIFICANT]
     assert rows[0]["mean"] == pytest.approx(0.01025)  # the arm minus the reference
     assert raw[1] < 0.05 < rows[1]["p_adjusted"]  # the correction made the difference
 

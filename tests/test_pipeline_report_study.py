@@ -37,14 +37,14 @@ def test_means_are_those_of_the_records(facts):
 def test_wins_and_losses_are_found_alike(facts):
     found = by_arm(facts["comparisons"]["int8"], "scratch")
     assert {arm: row["verdict"] for arm, row in found.items()} == {
-        "kd": "real",
-        "hint+kd": "real",
+        "kd": "significant",
+        "hint+kd": "significant",
         "few": "too few pairs",
     }
     assert found["kd"]["mean"] > 0 > found["hint+kd"]["mean"]
     assert any("INT8: kd is" in line and "above scratch" in line for line in facts["findings"])
     assert any("hint+kd is" in line and "below scratch" in line for line in facts["findings"])
-    assert by_arm(facts["comparisons"]["float32"], "scratch")["kd"]["verdict"] == "not told apart"
+    assert by_arm(facts["comparisons"]["float32"], "scratch")["kd"]["verdict"] == "not significant"
 
 
 def test_the_headline_is_chosen_on_validation_data(tmp_path):
@@ -67,7 +67,7 @@ def test_what_int8_costs_is_compared_over_the_same_students(facts):
     expected = np.array(given["int8"]) / 1000 - np.array(given["float32"]) / 1000
     assert lost["hint+kd"]["mean"] == pytest.approx(expected.mean())
     beyond = {row["arm"]: row for row in facts["drops"]["comparisons"]}
-    assert beyond["hint+kd"]["verdict"] == "real"
+    assert beyond["hint+kd"]["verdict"] == "significant"
     assert beyond["hint+kd"]["mean"] < 0
 
 
@@ -83,7 +83,8 @@ def test_everything_is_written_and_twice_the_same(facts, tmp_path):
     for line in facts["findings"]:
         assert line in text
     row = next(line for line in text.splitlines() if line.startswith("| kd | scratch | 5 |"))
-    assert row.endswith("| higher |")
+    assert row.endswith("| significantly higher |")
+    assert not re.search(r"\breal\b|told apart|told from", text)
     assert "| hint+kd | scratch | 5 |" in text
     assert page.count("<svg role=") == 3
 

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 
 from hintlite.pipeline.report.figure import Picture, drawing, mark, name_lines, to_picture
 from hintlite.pipeline.report.palette import INK, MUTED, RIGHT, WRONG, Look
+from hintlite.pipeline.report.study.words import SIGNIFICANT
 from hintlite.pipeline.runs.layout import FLOAT, INT8
 
-REAL = "real"
 APART = 0.14  # of the distance of two lines: float above, INT8 below
 LINE, MARGIN = 34, 62  # pixels
 Facts = Mapping[str, Any]
@@ -77,10 +77,10 @@ def differences(facts: Facts, reference: str, anchor: str) -> Picture | None:
                 _bar(axes, place + shift, row, _colour(row), precision == INT8)
         name_lines(axes, arms)
         axes.set_xlabel(f"points above {reference}")
-        real = [arm for arm in arms if rows[INT8][arm]["verdict"] == REAL]
+        significant = [arm for arm in arms if rows[INT8][arm]["verdict"] == SIGNIFICANT]
         description = (
-            f"{len(arms)} arms; in INT8 the difference is real for: "
-            f"{', '.join(real) or 'none'}. The table “Differences” has all values"
+            f"{len(arms)} arms; in INT8 the difference is significant for: "
+            f"{', '.join(significant) or 'none'}. The table “Differences” has all values"
         )
         return to_picture(figure, anchor, f"Difference to {reference}", description)
 
@@ -93,6 +93,6 @@ def _bar(axes: Axes, y: float, value: Mapping[str, Any], colour: str, filled: bo
 
 
 def _colour(row: Mapping[str, Any]) -> str:
-    if row["verdict"] != REAL:
+    if row["verdict"] != SIGNIFICANT:
         return MUTED
     return RIGHT if row["mean"] > 0 else WRONG

@@ -9,7 +9,7 @@ from typing import Any
 from hintlite.pipeline.report import formats
 from hintlite.pipeline.report.markup import Cell, Column, numbers, words
 from hintlite.pipeline.report.names import precision_title
-from hintlite.pipeline.report.study.words import chance, duration, span
+from hintlite.pipeline.report.study.words import SIGNIFICANT, chance, duration, span
 from hintlite.pipeline.runs.layout import FLOAT, INT8
 
 Facts = Mapping[str, Any]
@@ -133,6 +133,6 @@ def _beyond(row: Facts | None) -> list[Any]:
 
 
 def _verdict(row: Facts) -> str:
-    if row["verdict"] != "real":
+    if row["verdict"] != SIGNIFICANT:
         return str(row["verdict"])
-    return "higher" if row["mean"] > 0 else "lower"
+    return f"significantly {'higher' if row['mean'] > 0 else 'lower'}"

@@ -8,10 +8,12 @@ from typing import Any
 from hintlite.pipeline.report import formats
 from hintlite.pipeline.report.markup import Cell
 
+SIGNIFICANT = "significant"  # the verdict of a comparison, in the facts
+
 REFERENCE_NOTE = (
     "Differences are paired: an arm and its reference with the same seeds and the same teacher. "
     "The test is the paired t test; p is adjusted by the method of Holm for all comparisons in one "
-    "precision, those of runs still to come too, and a difference is called real below 0.05. The "
+    "precision, those of runs still to come too, and a difference is significant below 0.05. The "
     "intervals are each for its own pair, without that adjustment. Fewer than 3 pairs give neither "
     "interval nor test; nor do pairs that all differ by the same amount (no spread), except that "
     "pairs without any difference count as p = 1. With several teachers the pairs are the "
@@ -28,8 +30,8 @@ DROPS_NOTE = (
     "arms."
 )
 PICTURE_NOTE = (
-    "Hollow: float32; filled: INT8. Bars are 95 % intervals. In the differences, grey cannot be "
-    "told from 0; coloured is real after correction."
+    "Hollow: float32; filled: INT8. Bars are 95 % intervals. In the differences, coloured is "
+    "significant after correction, grey is not."
 )
 
 

@@ -7,9 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 from hintlite.pipeline.app.experiments.studies.statistics import LEAST, holm, paired
+from hintlite.pipeline.report.study.words import SIGNIFICANT
 
-SIGNIFICANT = 0.05
-REAL, OPEN, FEW, SAME = "real", "not told apart", "too few pairs", "no spread"
+LEVEL = 0.05  # of significance, for the adjusted p
+NOT_SIGNIFICANT, FEW, SAME = f"not {SIGNIFICANT}", "too few pairs", "no spread"
 Repetition = tuple[int, int]  # teacher seed, seed
 Values = Mapping[str, Mapping[Repetition, float]]  # arm -> repetition -> value
 Planned = Mapping[str, Collection[Repetition]]  # arm -> its repetitions when the study is done
@@ -123,25 +124,25 @@ def _adjusted(rows: Sequence[dict[str, Any]], waiting: int) -> list[dict[str, An
 
 
 def finding(row: Mapping[str, Any], precision: str) -> str:
-    """A real difference as a sentence."""
+    """A significant difference as a sentence."""
     word = "above" if row["mean"] > 0 else "below"
     return (
-        f"{precision}: {row['arm']} is {100 * abs(row['mean']):.2f} points {word} "
-        f"{row['reference']} (95 % interval {100 * row['low']:+.2f} to {100 * row['high']:+.2f}, "
-        f"{row['n']} pairs, p {row['p_adjusted']:.2g} after Holm)"
+        f"{precision}: {row['arm']} is significantly {word} {row['reference']}, by "
+        f"{100 * abs(row['mean']):.2f} points (95 % interval {100 * row['low']:+.2f} to "
+        f"{100 * row['high']:+.2f}; paired t test, {row['n']} pairs, p {row['p_adjusted']:.2g} "
+        "after Holm)"
     )
 
 
 def undecided(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """How many comparisons show no real difference, and how many cannot be tested at all."""
+    """How many comparisons show no significant difference, and how many cannot be tested at all."""
     verdicts = [row["verdict"] for row in rows]
-    shown, untested = verdicts.count(OPEN), sum(verdict in WHY for verdict in verdicts)
+    shown, untested = verdicts.count(NOT_SIGNIFICANT), sum(verdict in WHY for verdict in verdicts)
     lines = []
     if shown:
         verb = "show" if 1 < shown < len(rows) else "shows"
-        lines.append(
-            _so_many(shown, len(rows), f"{verb} no real difference", "shows a real difference")
-        )
+        what = "significant difference"
+        lines.append(_so_many(shown, len(rows), f"{verb} no {what}", f"shows a {what}"))
     if untested:
         why = " or ".join(WHY[verdict] for verdict in WHY if verdict in verdicts)
         words = _so_many(untested, len(rows), "cannot be tested", "can be tested")
@@ -166,4 +167,4 @@ def _verdict(row: Mapping[str, Any], p: float | None) -> str:
         return FEW
     if p is None:
         return SAME
-    return REAL if p < SIGNIFICANT else OPEN
+    return SIGNIFICANT if p < LEVEL else NOT_SIGNIFICANT

@@ -112,7 +112,7 @@ def _power(compared: Sequence[dict[str, Any]]) -> list[str]:
     if not told:
         return []
     return [
-        f"p is corrected for {family} comparisons. To be called real, the clearest difference must "
+        f"p is corrected for {family} comparisons. To be significant, the clearest difference must "
         f"be at least so many standard deviations of its pairs: {', '.join(told)}. Smaller ones "
         "may exist and need more seeds."
     ]

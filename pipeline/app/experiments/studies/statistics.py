@@ -102,8 +102,8 @@ def paired(first: Mapping[Key, float], second: Mapping[Key, float]) -> Paired | 
 def holm(probabilities: Sequence[float]) -> list[float]:
     """Adjusts p values for their number (Holm 1979).
 
-    The chance of calling even one difference real that is none stays below the bound that the
-    adjusted values are held to.
+    The chance of calling even one difference significant where there is none stays below the bound
+    that the adjusted values are held to.
 
     Args:
         probabilities: p values, one a comparison.

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from hintlite.pipeline.app.experiments.studies.compare import (
-    REAL,
     Planned,
     comparisons,
     costs,
@@ -20,6 +19,7 @@ from hintlite.pipeline.app.experiments.studies.doubts import doubts
 from hintlite.pipeline.app.experiments.studies.plan import Plan
 from hintlite.pipeline.app.experiments.studies.records import Records, read_records
 from hintlite.pipeline.app.experiments.studies.statistics import summary as summarised
+from hintlite.pipeline.report.study.words import SIGNIFICANT
 from hintlite.pipeline.runs.layout import FLOAT, INT8
 
 SCHEMA = "hintlite-study/1"
@@ -73,14 +73,14 @@ def summary(study: Study, plan: Plan, results: Path) -> dict[str, Any]:
 def findings(
     against: dict[str, list[dict[str, Any]]], runs: Sequence[Run], planned: int
 ) -> list[str]:
-    """What may be concluded, in sentences: every real difference, and how many are not."""
+    """What may be concluded, in sentences: every significant difference, and how many are not."""
     lines = []
     if len(runs) < planned:
         change = ", and verdicts may change with the others" if any(against.values()) else ""
         lines.append(f"unfinished: {len(runs)} of {planned} runs are there{change}")
     for precision in reversed(PRECISIONS):
         rows = against[precision]
-        lines += [finding(row, TITLES[precision]) for row in rows if row["verdict"] == REAL]
+        lines += [finding(row, TITLES[precision]) for row in rows if row["verdict"] == SIGNIFICANT]
         lines += [f"{TITLES[precision]}: {line}" for line in undecided(rows)]
     return lines
 
