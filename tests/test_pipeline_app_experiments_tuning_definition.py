@@ -57,6 +57,16 @@ def test_values_make_settings_and_seeds_share_the_teacher(read):
     assert (config.seed, config.teacher_seed, config.arms) == (2, 7, ("hint+kd",))
 
 
+def test_all_trials_choose_their_epochs_by_what_the_base_names(read):
+    weights = {"training.class_weights": {"choices": ["none", "balanced"]}}
+    tuning = read(search=weights)
+    assert tuning.chosen_by == "accuracy"
+    config = tuning.config({"training.class_weights": "balanced"})
+    assert config.training.chosen_by == "accuracy"
+    assert tuning.config({"training.class_weights": "none"}).training.choose_by is None
+    assert read(search=weights, base={"training": {"choose_by": "f1"}}).chosen_by == "f1"
+
+
 def test_trials_are_not_pruned_where_schedules_differ_in_length(read):
     epochs = {"training.epochs": {"low": 3, "high": 9}}
     assert read(search=epochs).pruning is None
@@ -74,6 +84,10 @@ def test_trials_are_not_pruned_where_schedules_differ_in_length(read):
             "there is no setting 'training.learnin_rate'; did you mean: training.learning_rate",
         ),
         ({"search": {"seed": {"low": 0, "high": 9}}}, "`seeds` of the tuning names the seeds"),
+        (
+            {"search": {"training.choose_by": {"choices": ["f1", "loss"]}}},
+            "all trials are scored by one figure, that of the base",
+        ),
         ({"search": {"data.limit": {"low": 9, "high": 99}}}, "cannot be compared"),
         ({"search": {"quantize.float16": {"choices": [True, False]}}}, "no influence"),
         ({"search": {"hint.epochs": {"low": 1, "high": 2.5}}}, "high: expected a whole number"),

@@ -278,17 +278,21 @@ def test_other_settings_are_not_mixed_with_these_trials(begin):
         begin(identity=IDENTITY | {"search": "that"})
 
 
+def epoch_row(epoch, **figures):
+    return {"phase": "task", "epoch": epoch, "val_loss": 1.0, "val_accuracy": 0.5} | figures
+
+
 def test_a_trial_below_the_median_is_given_up_and_a_good_one_is_not(begin):
     trials = begin(pruning={"trials": 2, "epochs": 2}, base={"training": {"epochs": 3}})
 
     def train(*accuracies):
         task = trials.take()
         trial = optuna.trial.Trial(trials.study, trials.study.trials[task.number]._trial_id)
-        told = reports(trial, 3)(0, [])
+        told = reports(trial, 3, "accuracy")(0, [])
         told({"phase": "pretrain", "epoch": 1, "val_loss": 9.0})
         for epoch, accuracy in enumerate(accuracies, start=1):
-            told({"phase": "task", "epoch": epoch, "val_accuracy": accuracy})
-        told({"phase": "task", "epoch": 1, "val_accuracy": 0.0})  # replayed: known already
+            told(epoch_row(epoch, val_accuracy=accuracy))
+        told(epoch_row(1, val_accuracy=0.0))  # replayed: known already
         return task
 
     for task in (train(0.1, 0.5, 0.9), train(0.1, 0.6, 0.9)):
@@ -303,8 +307,34 @@ def test_a_second_seed_is_reported_as_the_mean_with_those_before_it(begin):
     trials = begin(seeds=[0, 1])
     task = trials.take()
     trial = optuna.trial.Trial(trials.study, trials.study.trials[task.number]._trial_id)
-    reports(trial, 20)(1, [0.8])({"phase": "task", "epoch": "3", "val_accuracy": "0.6"})
+    reports(trial, 20, "accuracy")(1, [0.8])(epoch_row("3", val_accuracy="0.6"))
     assert trials.study.trials[0].intermediate_values == {23: pytest.approx(0.7)}
+
+
+@pytest.mark.parametrize(
+    ("by", "expected"), [("balanced_accuracy", 0.4), ("f1", 0.3), ("loss", -0.7)]
+)
+def test_a_trial_is_scored_by_what_chooses_its_epoch(begin, by, expected):
+    trials = begin(base={"training": {"choose_by": by}})
+    task = trials.take()
+    assert task.chosen_by == by
+    trial = optuna.trial.Trial(trials.study, trials.study.trials[task.number]._trial_id)
+    row = {"val_balanced_accuracy": "0.4", "val_macro_f1": "0.3", "val_ce": "0.7"}
+    reports(trial, 20, by)(0, [])(epoch_row(1, **row))
+    assert trials.study.trials[0].intermediate_values == {1: pytest.approx(expected)}
+
+
+def test_a_summary_by_loss_tells_the_loss(begin):
+    trials = begin(trials=2, base={"training": {"choose_by": "loss"}})
+    values = iter((-0.5, -0.25))
+    while task := trials.take():
+        trials.end(task, done(next(values)))
+    facts = summary(trials.tuning, trials.study)
+    assert facts["findings"] == [
+        "2 of 2 trials: 2 complete, 0 given up early, 0 failed",
+        "best: trial 1 with 0.2500, 0.2500 below the base (0.5000)",
+    ]
+    assert "float validation cross-entropy 0.2500" in best_settings(trials.tuning, facts)
 
 
 def test_the_summary_weighs_the_best_against_its_neighbours_and_the_base(begin):

@@ -62,6 +62,18 @@ def test_pictures_show_the_best_so_far_and_the_shares(facts, tmp_path):
     assert "training.learning_rate 75 %, student.depths 25 %" in described
 
 
+def test_losses_are_shown_as_losses(facts, tmp_path):
+    losses = [t | {"value": t["value"] and -t["value"], "last": -0.5} for t in facts["trials"]]
+    write_tuning(facts | {"chosen_by": "loss", "trials": losses, "best": losses[0]}, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "searched for the int8 validation cross-entropy" in page
+    _, *best = table(page, "Best trials")
+    assert "0.8100" in best[0]
+    _, *every = table(page, "Every trial")
+    assert "given | up | at | 0.5000" in every[1]
+    assert "the best is trial 0 with 0.8100" in (tmp_path / "history.svg").read_text()
+
+
 def test_a_tuning_without_complete_trials_has_a_page_too(facts, tmp_path):
     nothing = facts | {"best": None, "importance": None, "trials": facts["trials"][3:4]}
     write_tuning(nothing, tmp_path)

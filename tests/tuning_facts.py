@@ -31,6 +31,7 @@ def facts_of():
         "tuning": "chosen",
         "arm": "hint+kd",
         "objective": "int8",
+        "chosen_by": "accuracy",
         "seeds": [0, 1],
         "validation_samples": 100,
         "search": {

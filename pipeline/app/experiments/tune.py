@@ -72,12 +72,17 @@ def _identity(tuning: Tuning, terminal: Terminal) -> tuple[dict[str, Any], int]:
     context = Context(config, folder, terminal, samples, models=config.arms)
     identity = {
         "arm": tuning.arm,
-        "objective": tuning.objective,
+        "objective": _objective(tuning),
         "seeds": list(tuning.seeds),
         "search": {name: asdict(space) for name, space in tuning.search.items()},
         "base, samples or hintlite itself": student_identity(context),
     }
     return identity, len(data.validation)
+
+
+def _objective(tuning: Tuning) -> str:
+    by_accuracy = tuning.chosen_by == "accuracy"  # the only figure that older trials knew
+    return tuning.objective if by_accuracy else f"{tuning.objective} {tuning.chosen_by}"
 
 
 def _carry_out(trials: Trials, jobs: int, terminal: Terminal) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from markupsafe import Markup
@@ -11,6 +12,7 @@ from markupsafe import Markup
 from hintlite.pipeline.report import formats
 from hintlite.pipeline.report.markup import Cell, Column, numbers, table, words
 from hintlite.pipeline.report.study.words import duration
+from hintlite.pipeline.report.tuning.score import TITLES, shown
 
 BEST = 10
 Facts = Mapping[str, Any]
@@ -40,7 +42,9 @@ def best(facts: Facts) -> Markup:
 def every(facts: Facts) -> Markup:
     """All trials, with what is said of those that failed."""
     columns = [*_columns(facts), *words("state", "remark")]
-    rows = [[*_row(trial, facts), trial["state"], _remark(trial)] for trial in facts["trials"]]
+    rows = [
+        [*_row(trial, facts), trial["state"], _remark(trial, facts)] for trial in facts["trials"]
+    ]
     return table("Every trial", columns, rows)
 
 
@@ -57,7 +61,7 @@ def _columns(facts: Facts) -> list[Column]:
     spread = numbers(formats.text, "by seed") if len(facts["seeds"]) > 1 else ()
     return [
         *numbers(formats.text, "trial"),
-        *numbers(formats.percent, f"{facts['objective']} validation accuracy"),
+        *numbers(partial(_score, facts), f"{facts['objective']} {TITLES[facts['chosen_by']]}"),
         *(*spread, *numbers(value, *facts["search"])),
         *numbers(formats.text, "epochs"),
         *numbers(formats.count, "parameters"),
@@ -68,7 +72,11 @@ def _columns(facts: Facts) -> list[Column]:
 def _row(trial: Facts, facts: Facts) -> list[Any]:
     several = len(facts["seeds"]) > 1
     return [
-        *(trial["number"], trial["value"], *((_by_seed(trial["by_seed"]),) if several else ())),
+        *(
+            trial["number"],
+            trial["value"],
+            *((_by_seed(trial["by_seed"], facts),) if several else ()),
+        ),
         *(_value(trial["values"].get(name)) for name in facts["search"]),
         *(trial[name] for name in ("epochs", "parameters", "seconds")),
     ]
@@ -76,21 +84,25 @@ def _row(trial: Facts, facts: Facts) -> list[Any]:
 
 def _value(given: Any) -> Cell:
     """The value of a setting, sorted by its size where it is a number."""
-    shown = value(given)
+    text = value(given)
     counted = isinstance(given, int | float) and not isinstance(given, bool)
-    return Cell(shown, given if counted else None if given is None else shown)
+    return Cell(text, given if counted else None if given is None else text)
 
 
-def _by_seed(values: Sequence[float] | None) -> Cell:
-    shown = formats.DASH if values is None else ", ".join(map(formats.percent, values))
-    return Cell(shown, shown)
+def _by_seed(values: Sequence[float] | None, facts: Facts) -> Cell:
+    text = formats.DASH if values is None else ", ".join(_score(facts, each) for each in values)
+    return Cell(text, text)
 
 
-def _remark(trial: Facts) -> str:
+def _score(facts: Facts, value: float | None) -> str:
+    return formats.DASH if value is None else shown(value, facts["chosen_by"])
+
+
+def _remark(trial: Facts, facts: Facts) -> str:
     if trial["same_as"] is not None:
         return f"the values of trial {trial['same_as']}, not trained again"
     if trial["state"] == "pruned":
-        return f"given up at {formats.percent(trial['last'])}"
+        return f"given up at {_score(facts, trial['last'])}"
     return formats.text(trial["said"])
 
 

@@ -12,15 +12,16 @@ from hintlite.pipeline.report.markup import details, entries, figures
 from hintlite.pipeline.report.page import html_page, json_text
 from hintlite.pipeline.report.section import Section
 from hintlite.pipeline.report.tuning import pictures, tables
+from hintlite.pipeline.report.tuning.score import TITLES
 
 Facts = Mapping[str, Any]
 SUMMARY_NOTE = (
-    "All accuracies are on validation data; the test data was not opened. The best of many trials "
+    "All scores are on validation data; the test data was not opened. The best of many trials "
     "looks better than it is, for it was chosen by this very figure: a run or a study with the "
     "settings of best.yaml says what they are worth."
 )
 SETTINGS_NOTE = (
-    "Importance is the setting's share of the variance of the complete trials' accuracies (fANOVA, "
+    "Importance is the setting's share of the variance of the complete trials' scores (fANOVA, "
     "Hutter et al. 2014): within this search, for this base. With few trials it moves a lot."
 )
 HISTORY_NOTE = "Filled: complete; hollow: given up early, at its last epoch. The line: best so far."
@@ -53,7 +54,8 @@ def _about(facts: Facts) -> str:
     seeds = ", ".join(map(str, facts["seeds"]))
     return (
         f"{facts['arm']}, {len(facts['search'])} settings searched for the {facts['objective']} "
-        f"validation accuracy; {facts['validation_samples']} validation samples; seed {seeds}"
+        f"{TITLES[facts['chosen_by']]}; {facts['validation_samples']} validation samples; seed "
+        f"{seeds}"
     )
 
 

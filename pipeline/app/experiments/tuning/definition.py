@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,8 @@ class Tuning:
         arm: one method, or several joined by "+".
         trials: how many settings are tried, over all commands.
         timeout_minutes: a command begins no trial after this time.
-        objective: the validation accuracy that counts, of the "float" or the "int8" student.
+        objective: whether the "float" or the "int8" student is scored on validation data, by what
+            `training.choose_by` of the base names.
         seeds: of the students; a trial's value is the mean over them.
         search: setting -> where it is searched.
         pruning: when a trial is given up; None for never.
@@ -69,8 +71,13 @@ class Tuning:
     search: Mapping[str, Space]
     pruning: Pruning | None
 
+    @cached_property
+    def chosen_by(self) -> str:
+        """What trials are scored by, and their epochs chosen by: one of CHOOSE_BY."""
+        return self._config({}, None).training.chosen_by
+
     def config(self, values: Mapping[str, Any], seed: int | None = None) -> RunConfig:
-        """The settings of a run.
+        """The settings of a run, whose epoch is chosen by what all trials are scored by.
 
         Args:
             values: of the searched settings; the base's where one is not among them.
@@ -79,6 +86,12 @@ class Tuning:
         Raises:
             WrongUseError: settings that cannot work together.
         """
+        config = self._config(values, seed)
+        if config.training.chosen_by == self.chosen_by:
+            return config
+        return replace(config, training=replace(config.training, choose_by=self.chosen_by))
+
+    def _config(self, values: Mapping[str, Any], seed: int | None) -> RunConfig:
         settings = merged(self.base, nested(values))
         own = {
             "seed": self.seeds[0] if seed is None else seed,
@@ -156,8 +169,7 @@ def read_tuning(path: Path) -> Tuning:
 def _objective(value: Any, path: Path) -> str:
     require(
         value in (FLOAT, INT8),
-        f"{path}: objective: expected {FLOAT} or {INT8}, the student's validation accuracy; "
-        f"got {value!r}",
+        f"{path}: objective: expected {FLOAT} or {INT8}, the student that is scored; got {value!r}",
     )
     return str(value)
 

@@ -15,6 +15,7 @@ from hintlite.pipeline.app.experiments.tuning.task import (
 )
 from hintlite.pipeline.app.experiments.tuning.trials import Trials
 from hintlite.pipeline.app.run.folder import RunError
+from hintlite.pipeline.report.tuning.score import TITLES, shown
 
 
 class TeacherError(RunError):
@@ -120,7 +121,7 @@ class TrialJobs:
     def _words(self, task: TrialTask, outcome: Outcome) -> str:
         if outcome.state == DONE:
             value = self.trials.study.trials[task.number].values[0]
-            return f"{task.objective} validation accuracy {100 * value:.2f} %"
+            return f"{task.objective} {TITLES[task.chosen_by]} {shown(value, task.chosen_by)}"
         if outcome.state == PRUNED:
             return "given up, others were better at this epoch"
         if outcome.state == REFUSED:

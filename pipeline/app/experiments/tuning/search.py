@@ -21,6 +21,7 @@ FIXED = {
     "seed": "`seeds` of the tuning names the seeds",
     "teacher_seed": "all trials are compared with the same teacher's help",
     "arms": "`arm` of the tuning names the method",
+    "training.choose_by": "all trials are scored by one figure, that of the base",
     **dict.fromkeys(
         ("deploy", "deterministic", "cache", "quantize", "bundle_samples", "benchmark"),
         "it has no influence on what a student learns",
@@ -83,7 +84,8 @@ def _check_name(name: str, place: str) -> None:
     names = setting_types()
     require(name in names, f"{place}: {unknown('setting', name, names)}")
     first = name.split(".", maxsplit=1)[0]
-    require(first not in FIXED, f"{place}: {name} cannot be searched: {FIXED.get(first)}")
+    why = FIXED.get(name, FIXED.get(first))
+    require(why is None, f"{place}: {name} cannot be searched: {why}")
     free = any(name == part or name.startswith(f"{part}.") for part in FREE_DATA)
     require(
         first != "data" or free,

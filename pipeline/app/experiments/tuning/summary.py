@@ -12,6 +12,7 @@ from hintlite.pipeline.app.experiments.tuning.definition import Tuning
 from hintlite.pipeline.app.experiments.tuning.search import Choices, Space
 from hintlite.pipeline.app.experiments.tuning.trials import AGAIN, FACTS, SAID, SAME, best_of
 from hintlite.pipeline.app.settings.text import settings_text
+from hintlite.pipeline.report.tuning.score import TITLES, gained, shown
 
 if TYPE_CHECKING:
     import optuna
@@ -29,7 +30,7 @@ def summary(tuning: Tuning, study: optuna.Study) -> Facts:
     """Everything that the report says of a tuning, finished or not.
 
     Returns:
-        Plain data for JSON. Accuracies are shares of the validation samples.
+        Plain data for JSON. Scores are larger where a trial is better: a loss has its sign changed.
     """
     trials = [_trial(trial, tuning) for trial in study.trials if trial.state.name in STATES]
     best = best_of(study.trials)
@@ -40,6 +41,7 @@ def summary(tuning: Tuning, study: optuna.Study) -> Facts:
         "tuning": tuning.name,
         "arm": tuning.arm,
         "objective": tuning.objective,
+        "chosen_by": tuning.chosen_by,
         "seeds": list(tuning.seeds),
         "validation_samples": samples,
         "planned": tuning.trials,
@@ -83,7 +85,10 @@ def findings(facts: Mapping[str, Any]) -> list[str]:
     ]
     if best is None:
         return lines
-    lines.append(f"best: trial {best['number']} with {_percent(best['value'])}{_gain(facts)}")
+    found = shown(best["value"], facts["chosen_by"])
+    lines.append(f"best: trial {best['number']} with {found}{_gain(facts)}")
+    if facts["chosen_by"] != "accuracy":  # of no other figure the samples alone tell the error
+        return lines
     error = standard_error(best["value"], facts["validation_samples"])
     near = [
         trial
@@ -123,11 +128,11 @@ def doubts(trials: Sequence[Facts]) -> list[str]:
 def best_settings(tuning: Tuning, facts: Mapping[str, Any]) -> str:
     """The best trial's settings as YAML, whole, for a run and as the base of a study."""
     best = facts["best"]
-    config = tuning.config(best["values"])
+    config, by = tuning.config(best["values"]), tuning.chosen_by
     head = (
         f"# The best of {facts['counts'][COMPLETE]} complete trials of the tuning {tuning.name}: "
         f"trial {best['number']},\n"
-        f"# {tuning.objective} validation accuracy {_percent(best['value'])}, arm {tuning.arm}. "
+        f"# {tuning.objective} {TITLES[by]} {shown(best['value'], by)}, arm {tuning.arm}. "
         "Test data had no part in it.\n"
     )
     return head + settings_text(config)
@@ -146,12 +151,9 @@ def _gain(facts: Mapping[str, Any]) -> str:
         return ""
     if base["number"] == facts["best"]["number"]:
         return ", which is the base itself"
-    points = 100 * (facts["best"]["value"] - base["value"])
-    return f", {points:.2f} points above the base ({_percent(base['value'])})"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f} %"
+    by = facts["chosen_by"]
+    more = gained(facts["best"]["value"], base["value"], by)
+    return f", {more} the base ({shown(base['value'], by)})"
 
 
 def _trial(trial: FrozenTrial, tuning: Tuning) -> Facts:

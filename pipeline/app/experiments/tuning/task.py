@@ -23,6 +23,7 @@ class TrialTask:
         settings: of the run with the first seed.
         seeds: of the students.
         objective: "float" or "int8".
+        chosen_by: what trials are scored by.
         pruning: trials and epochs of the tuning's pruning; None for never.
     """
 
@@ -32,6 +33,7 @@ class TrialTask:
     settings: dict[str, Any]
     seeds: tuple[int, ...]
     objective: str
+    chosen_by: str
     pruning: dict[str, int] | None
 
     @property

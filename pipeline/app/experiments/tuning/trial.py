@@ -1,4 +1,4 @@
-"""One trial, from its settings to its validation accuracy; the test data is not opened."""
+"""One trial, from its settings to its score on validation data; the test data is not opened."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,8 @@ from hintlite.pipeline.app.run.console import LOG, logged
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import BusyError, RunFolder
 from hintlite.pipeline.app.run.samples import RunSamples
-from hintlite.pipeline.app.run.stages.quantize import quantized
+from hintlite.pipeline.app.run.stages.quantize import SCORES, quantized
+from hintlite.pipeline.app.run.validation import worth
 from hintlite.pipeline.runs.layout import file_name
 
 if TYPE_CHECKING:
@@ -43,11 +44,11 @@ def do(task: TrialTask, at_epoch: Callable[[int, list[float]], Callable[[Row], N
 
     Args:
         task: what to do.
-        at_epoch: (place of the seed, accuracies of the seeds before it) -> who is told each row
-            of the student's history.
+        at_epoch: (place of the seed, scores of the seeds before it) -> who is told each row of the
+            student's history.
 
     Returns:
-        The validation accuracies, mean and of each seed, and the student's size; empty for a
+        The scores on validation data, mean and of each seed, and the student's size; empty for a
         teacher.
 
     Raises:
@@ -122,11 +123,12 @@ def _student(task: TrialTask, context: Context, teacher: Path) -> Facts:
         if task.objective == INT8:
             complete(context, "quantize")
     summary = json.loads(context.file(f"distill/{arm}", "summary.json").read_text())
-    facts = {"float": summary["best"]["val_accuracy"], "best_epoch": summary["best"]["epoch"]}
+    best, by = summary["best"], task.chosen_by
+    facts = {"float": score(best, by), "best_epoch": best["epoch"]}
     facts["parameters"] = summary["parameters"]
     if task.objective == INT8:
-        verified = json.loads(context.file(f"quantize/{arm}", "verify.json").read_text())
-        facts[INT8] = verified["figures"]["int8_accuracy"]
+        deployed = json.loads(context.file(f"quantize/{arm}", SCORES).read_text())
+        facts[INT8] = worth(deployed, by)
         file = context.file(f"quantize/{arm}", file_name(arm, quantized(context, arm)))
         facts["bytes"] = file.stat().st_size
     return facts
@@ -161,12 +163,20 @@ def _facts(task: TrialTask, found: list[Facts], reporter: Reporter) -> Facts:
     }
 
 
-def reports(trial: optuna.Trial, epochs: int) -> Callable[[int, list[float]], Any]:
+def score(row: Mapping[str, Any], chosen_by: str) -> float:
+    """What an epoch of the task phase is worth, larger is better."""
+    from hintlite.pipeline.training.train import ranked
+
+    return -ranked(row, chosen_by)[0]
+
+
+def reports(trial: optuna.Trial, epochs: int, chosen_by: str) -> Callable[[int, list[float]], Any]:
     """Reports every epoch of the task phase to the storage, and gives hopeless trials up.
 
     Args:
         trial: in the storage.
         epochs: of the task phase; the second seed's epochs count on from there.
+        chosen_by: what trials are scored by.
     """
     known = set(trial.study.trials[trial.number].intermediate_values)
 
@@ -176,7 +186,7 @@ def reports(trial: optuna.Trial, epochs: int) -> Callable[[int, list[float]], An
             if row["phase"] != "task" or step in known:
                 return
             known.add(step)
-            trial.report((sum(before) + float(row["val_accuracy"])) / (len(before) + 1), step)
+            trial.report((sum(before) + score(row, chosen_by)) / (len(before) + 1), step)
             if int(row["epoch"]) < epochs and trial.should_prune():
                 raise HopelessError
 

@@ -189,6 +189,7 @@ class Trials:
             settings=settings,
             seeds=tuning.seeds,
             objective=tuning.objective,
+            chosen_by=tuning.chosen_by,
             pruning=None if tuning.pruning is None else asdict(tuning.pruning),
         )
 

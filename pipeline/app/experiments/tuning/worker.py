@@ -55,4 +55,4 @@ def _told(task: TrialTask) -> Any:
     )
     frozen = study.trials[task.number]
     trial = library().trial.Trial(study, frozen._trial_id)
-    return reports(trial, task.settings["training"]["epochs"])
+    return reports(trial, task.settings["training"]["epochs"], task.chosen_by)
