@@ -80,7 +80,7 @@ def _strange(path: Path, config: Any) -> str | None:
         return (
             f"{path} holds what Keras itself does not have: {_listed(foreign)}. Classes are not "
             "loaded from a file: name the module in which the class is decorated with "
-            "@keras.saving.register_keras_serializable() (--imports '[my_module]', found on "
+            "@keras.saving.register_keras_serializable() (--imports my_module, found on "
             "PYTHONPATH), import it before calling hintlite from Python, or build the model of "
             "Keras' own layers and save it again."
         )

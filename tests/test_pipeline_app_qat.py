@@ -1,6 +1,8 @@
 """`hintlite qat` up to the fine-tuning: what it is fed, of which size, and calibration alone."""
 
+import importlib
 import json
+import sys
 
 import keras
 import numpy as np
@@ -103,6 +105,35 @@ def test_a_model_at_chance_goes_on_only_where_it_is_accepted(brightness, tmp_pat
 def test_a_layer_whose_code_is_not_in_the_file_is_named(stripes, tmp_path, capsys):
     assert qat(halves(Ahead(name="gate")), tmp_path, stripes, "--epochs", "0")[0] == 1
     assert "'gate' of the class Ahead" in capsys.readouterr().err
+
+
+def test_a_module_that_imports_names_has_the_code(stripes, tmp_path, monkeypatch, capsys):
+    (tmp_path / "ahead_of_mine.py").write_text(
+        "import keras\n"
+        "@keras.saving.register_keras_serializable('mine')\n"
+        "class Doubled(keras.layers.Layer):\n"
+        "    def call(self, x):\n"
+        "        return x * 2.0\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    model = halves(importlib.import_module("ahead_of_mine").Doubled(name="gate"))
+    words = ("--epochs", "0", "--normalization", "signed")
+    for forgotten in (True, False):
+        sys.modules.pop("ahead_of_mine")
+        keras.saving.get_custom_objects().pop("mine>Doubled")
+        more = () if forgotten else ("--imports", "ahead_of_mine")
+        code, place = qat(model, tmp_path, stripes, *words, *more)
+        said = capsys.readouterr()
+        if forgotten:
+            assert code == 1
+            assert "--imports my_module" in said.err
+            importlib.import_module("ahead_of_mine")
+    assert code == 0, said.err
+    record = json.loads((place / "stage.json").read_text())
+    assert set(record["settings"]["imported"]) == {"ahead_of_mine"}
+    assert "imports" not in record["settings"]
+    assert qat(model, tmp_path, stripes, *words, "--imports", "no_such_module")[0] == 1
+    assert "no module 'no_such_module'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import hashlib
 import importlib
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +65,19 @@ def source_sha256(module: ModuleType) -> str:
             "would pass unnoticed; put it into a .py file"
         ) from error
     return hashlib.sha256(source.encode()).hexdigest()
+
+
+def imported(names: Iterable[str]) -> dict[str, Any]:
+    """For a stage's key: the sources of the user's modules whose classes a file may hold.
+
+    Returns:
+        "imported" -> name -> sha256; empty where there are none.
+
+    Raises:
+        SettingsError: a module that is not there.
+    """
+    sources = {name: source_sha256(load_module(name, "imports")) for name in names}
+    return {"imported": sources} if sources else {}
 
 
 def _load(name: str) -> Any:

@@ -18,6 +18,7 @@ from hintlite.pipeline.app.run.context import CONVERSION_LIBRARIES, StageError, 
 from hintlite.pipeline.app.run.folder import RunFolder, Stage
 from hintlite.pipeline.app.run.qat.acceptance import Before
 from hintlite.pipeline.app.run.qat.outcome import Task, fine_tune
+from hintlite.pipeline.methods.outside import imported
 from hintlite.pipeline.qat.job import VERSION
 from hintlite.pipeline.runs.layout import FLOAT, INT8, INT8_PTQ
 
@@ -31,6 +32,7 @@ RECORD, NETWORK = "qat.json", "fine_tuned.keras"
 WORK = "work"
 # They choose what is shown, not what is done.
 _SHOWING = ("verbose", "json", "out", "model", "teacher", "config")
+_HASHED = "imports"  # the modules' sources decide
 
 
 def qat(options: Mapping[str, Any]) -> int:
@@ -70,6 +72,7 @@ def _prepare(options: Mapping[str, Any]) -> None:
     import tensorflow as tf
 
     tf.get_logger().setLevel("INFO")
+    imported(options[_HASHED])
 
 
 class _Work:
@@ -109,7 +112,9 @@ class _Work:
         files = {"model": self.subject.path}
         if self.options["teacher"]:
             files["teacher"] = Path(self.options["teacher"])
-        kept = {key: value for key, value in self.options.items() if key not in _SHOWING}
+        left_out = (*_SHOWING, _HASHED)
+        kept = {key: value for key, value in self.options.items() if key not in left_out}
+        kept |= imported(self.options[_HASHED])
         hashed = {key: hashlib.sha256(path.read_bytes()).hexdigest() for key, path in files.items()}
         return Stage(
             name=NAME,

@@ -87,6 +87,14 @@ def qat_parser() -> Parser:
         "go on with a model that is no better than guessing as it is fed, or far better on another "
         "range of values",
     )
+    parser.add_argument(
+        "--imports",
+        metavar="MODULES",
+        type=tuple[str, ...],
+        default=(),
+        help="modules of your own that register the classes of custom layers in the .keras files, "
+        "as in mylayers,other.layers; Python finds them (installed, or on PYTHONPATH)",
+    )
     parser.switch("--deterministic", "bit-equal repeats, somewhat slower")
     parser.switch("--verbose", "show what libraries print, too")
     parser.json("text")

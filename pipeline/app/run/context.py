@@ -115,11 +115,9 @@ class Context:
 
     def imported(self) -> dict[str, Any]:
         """For a stage's key: the sources of the user's modules whose classes a file may hold."""
-        from hintlite.pipeline.methods.outside import load_module, source_sha256
+        from hintlite.pipeline.methods.outside import imported
 
-        names = self.config.imports
-        sources = {name: source_sha256(load_module(name, "imports")) for name in names}
-        return {"imported": sources} if sources else {}
+        return imported(self.config.imports)
 
     def file(self, stage: str, name: str) -> Path:
         """A file of a complete stage."""
