@@ -6,9 +6,9 @@ tflite-runtime and TensorFlow (the first that works, in this order), and nothing
     python3 bench_tflite.py                                in a bundle's folder: its int8 model
     python3 bench_tflite.py --bundle DIR --threads 4       a bundle that lies elsewhere
     python3 bench_tflite.py --model any.tflite             any other model, with random input
-    python3 bench_tflite.py --no-delegate                  without XNNPACK
+    python3 bench_tflite.py --no_delegate                  without XNNPACK
     python3 bench_tflite.py --sweep                        1, 2, 4 threads, with XNNPACK and without
-    python3 bench_tflite.py --window-s 10 --json out.json  windows as long as MLPerf Tiny asks for
+    python3 bench_tflite.py --window_s 10 --json out.json  windows as long as MLPerf Tiny asks for
 
 Progress goes to stderr; the figures and, as the last lines, the verdict go to stdout. --json OUT
 writes one JSON object to a file (bench_tflite.schema.json describes each field), --json - to stdout,
@@ -773,7 +773,7 @@ def build_interpreter(runtime: Runtime, path: str, kernels: str, threads: int) -
     require(
         runtime.resolver is not None or kernels == "xnnpack",
         f"{runtime.name} {runtime.version} cannot choose kernels: install a newer one, or leave "
-        "out --kernels and --no-delegate",
+        "out --kernels and --no_delegate",
     )
     choice: Json = {}
     if runtime.resolver is not None:
@@ -1170,7 +1170,7 @@ REASONS = {  # code: (state, why it matters, how to cure it)
     "delegate_not_applied": (
         "doubtful",
         "the built-in kernels were measured",
-        "ask for what this runtime does with --no-delegate, or install ai-edge-litert",
+        "ask for what this runtime does with --no_delegate, or install ai-edge-litert",
     ),
     "emulated": (
         "doubtful",
@@ -1195,12 +1195,12 @@ REASONS = {  # code: (state, why it matters, how to cure it)
     "spread": (
         "doubtful",
         f"more than {MOST_SPREAD_PERCENT:g} % is no steady state",
-        "stop other programs, let the machine cool, take longer windows (--window-s)",
+        "stop other programs, let the machine cool, take longer windows (--window_s)",
     ),
     "short": (
         "doubtful",
         f"TFLite's benchmark_model takes at least {LEAST_RUNS} inferences and {LEAST_S:g} s",
-        "raise --window-s or --min-runs",
+        "raise --window_s or --min_runs",
     ),
     "threads": ("doubtful", "they wait for each other", "ask for fewer --threads"),
 }
@@ -1538,11 +1538,11 @@ def command_line() -> argparse.ArgumentParser:
     add("--bundle", metavar="DIR", help="a bundle's folder (default: this one, or the script's)")
     add("--threads", type=number(int, 1), default=1, metavar="N", help="(default: 1)")
     add("--kernels", choices=sorted(KERNELS), help="(default: xnnpack, as the runtimes' own)")
-    add("--no-delegate", action="store_true", help="without XNNPACK, as --kernels builtin")
-    add("--warmup-s", type=number(float, 0), default=0.5, metavar="T", help="(default: 0.5)")
-    add("--window-s", type=number(float, 0), default=2.0, metavar="T", help="(default: 2)")
+    add("--no_delegate", action="store_true", help="without XNNPACK, as --kernels builtin")
+    add("--warmup_s", type=number(float, 0), default=0.5, metavar="T", help="(default: 0.5)")
+    add("--window_s", type=number(float, 0), default=2.0, metavar="T", help="(default: 2)")
     add("--windows", type=number(int, 1), default=5, metavar="N", help="(default: 5)")
-    add("--min-runs", type=number(int, 1), default=50, metavar="N", help="a window (default: 50)")
+    add("--min_runs", type=number(int, 1), default=50, metavar="N", help="a window (default: 50)")
     add("--input", choices=("samples", "one"), default="samples", help="in turn, or one repeated")
     add("--sweep", action="store_true", help="then other threads, kernels and input too")
     add("--json", metavar="OUT", help="write the JSON to this file, or - for stdout")
@@ -1551,13 +1551,20 @@ def command_line() -> argparse.ArgumentParser:
     return parser
 
 
+def in_underscores(word: str) -> str:
+    """An option as the parser knows it: it may be written with hyphens, as --window-s is."""
+    name, sign, value = word.partition("=")
+    return f"--{name[2:].replace('-', '_')}{sign}{value}" if name.startswith("--") else word
+
+
 def parse_options(arguments: Sequence[str] | None) -> Options:
     """The options of a command line; wrong ones end the process with exit code 2."""
     parser = command_line()
-    given = vars(parser.parse_args(arguments))
+    words = sys.argv[1:] if arguments is None else arguments
+    given = vars(parser.parse_args([in_underscores(word) for word in words]))
     if given.pop("no_delegate"):
         if given["kernels"] == "xnnpack":
-            parser.error("--no-delegate and --kernels xnnpack contradict each other")
+            parser.error("--no_delegate and --kernels xnnpack contradict each other")
         given["kernels"] = given["kernels"] or "builtin"
     given["kernels"] = given["kernels"] or "xnnpack"
     if given["sweep"] and not hasattr(os, "fork"):

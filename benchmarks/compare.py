@@ -14,7 +14,7 @@ from typing import Any
 from hintlite.benchmarks.results import Outcome
 from hintlite.errors import HintliteError
 
-# The first that both results have is what --max-slowdown bounds.
+# The first that both results have is what --max_slowdown bounds.
 SPEEDS = ("p50_us", "mean_us", "instructions_per_inference")
 REFUSALS = (  # part of an outcome, what a difference in it is, what to do
     ("task", "different tasks", "compare models of one data set, measured on the same samples"),
@@ -230,7 +230,7 @@ def _slowdown(first: Outcome, second: Outcome, bounds: Bounds) -> list[str]:
     name = speed(first, second)
     if name is None or not first.figures[name]:
         raise CompareError(
-            "the results have no latency in common, so that --max-slowdown cannot be judged: "
+            "the results have no latency in common, so that --max_slowdown cannot be judged: "
             "measure both anew"
         )
     slower = 100 * (second.figures[name] / first.figures[name] - 1)
@@ -248,7 +248,7 @@ def _drop(first: Outcome, second: Outcome, bounds: Bounds) -> list[str]:
         return []
     if "accuracy" not in first.figures or "accuracy" not in second.figures:
         raise CompareError(
-            "not both results have an accuracy, so that --max-drop cannot be judged: measure a "
+            "not both results have an accuracy, so that --max_drop cannot be judged: measure a "
             "bundle, whose samples have labels, or compare run folders"
         )
     before, now = (100 * each.figures["accuracy"] for each in (first, second))

@@ -96,7 +96,7 @@ def test_help_shows_examples_and_exits_with_0(tmp_path):
     process = run("--help", cwd=tmp_path)
     assert process.returncode == 0
     assert "python3 bench_tflite.py --model any.tflite" in process.stdout
-    assert "--window-s" in process.stdout
+    assert "--window_s" in process.stdout
 
 
 @pytest.mark.parametrize("kept", [0, 5, 100, 1000, -8])

@@ -3,15 +3,17 @@
 import contextlib
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 import yaml
 
 from hintlite.models.settings import NetworkConfig
-from hintlite.pipeline.app.cli.grammar import COMMANDS, parse
+from hintlite.pipeline.app.cli.grammar import COMMANDS, _grammar, parse
 from hintlite.pipeline.app.cli.main import main
+from hintlite.pipeline.app.cli.words import in_full
 from hintlite.pipeline.app.errors import WrongUseError
-from hintlite.pipeline.app.run.options.stages import STAGES
+from hintlite.pipeline.app.run.options.stages import SHORT, STAGES
 from hintlite.pipeline.app.settings.text import settings_text
 from hintlite.pipeline.runs.layout import SETTINGS
 from hintlite.pipeline.settings.data import DataConfig
@@ -206,6 +208,38 @@ def test_hyphens_are_taken_for_underscores_in_flags_alone():
     assert command.options["run"] == "my-run"
     for flag in ("--max-drop", "--max_drop"):
         assert parse(["compare", "a", "b", flag, "2"]).options["max_drop"] == 2
+
+
+@pytest.mark.parametrize("name", [*STAGES, *COMMANDS])
+def test_every_option_is_taken_in_both_spellings(name):
+    parser = _grammar(name)[1][name]
+    flags = {*parser.flags, *SHORT.get(name, {})}
+    assert not [flag for flag in flags if "-" in flag[2:]], "help writes options with underscores"
+    for flag in sorted(flag for flag in flags if flag.startswith("--") and "_" in flag):
+        words = [[spelling, "1"] for spelling in (flag, "--" + flag[2:].replace("_", "-"))]
+        with_underscores, with_hyphens = (
+            in_full(each, parser.flags, SHORT.get(name, {})) for each in words
+        )
+        assert with_hyphens == with_underscores
+
+
+def test_documents_write_options_as_the_help_does():
+    known = {flag for name in (*STAGES, *COMMANDS) for flag in _grammar(name)[1][name].flags}
+    root = Path(__file__).parents[1]
+    for path in (root / "README.md", root / "CHANGELOG.md", *(root / "docs").glob("*.md")):
+        hyphened = re.findall(r"--[a-z][a-z.]*-[a-z.-]*[a-z]", path.read_text())
+        meant = ["--" + word[2:].replace("-", "_") for word in hyphened]
+        assert not known.intersection(meant), path
+
+
+def test_a_run_is_said_to_be_changed_only_where_it_is(tmp_path):
+    (tmp_path / SETTINGS).write_text(settings_text(RunConfig()))
+    run = str(tmp_path)
+    for words in (["bundle", run], ["bundle", run, "--name=a", "--mcu", "c"], ["run", run]):
+        assert parse(words).notes == (f"settings: {tmp_path / SETTINGS}",)
+    for flag in ("--seed=3", "--hint.pairs.stage2=stage1", "--max-drop=1"):
+        (note,) = parse(["quantize", run, flag]).notes
+        assert note.endswith(", changed by the flags given here")
 
 
 def test_data_is_named_in_one_word(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from report_run import settings, write_run
 from tiny_bundle import TINY
 
 from hintlite.deploy.bundle.bundle import write_bundle
@@ -76,6 +77,26 @@ def test_one_bad_picture_is_named_and_the_others_are_answered(bundle, chosen, tm
     assert good["label"] == chosen[0]
     assert "cannot be read" in bad["error"]
     assert "label" not in missing
+
+
+@pytest.mark.parametrize(
+    ("stages", "lacking"), [(0, "data has not run"), (3, "distill/hint+kd has not run")]
+)
+def test_an_unfinished_run_says_what_it_lacks_and_how_to_go_on(stages, lacking, tmp_path, capsys):
+    networks = {"widths": [6, 8], "depths": [1, 1]}
+    now = settings(teacher=networks, student=networks | {"times_fewer": None})
+    run = write_run(tmp_path / "mine", stages, now=now)
+    for words in (["predict", str(run), "x.png"], ["bundle", str(run), "--check"]):
+        assert main(words) == 1
+        said = capsys.readouterr().err
+        assert f"mine is an unfinished run, which has no bundle yet: the stage {lacking}" in said
+        assert f"`hintlite run {run}` goes on with it" in said
+
+
+def test_a_misspelt_run_is_told_the_near_one(tmp_path, capsys):
+    write_run(tmp_path / "mine", 0)
+    assert main(["predict", str(tmp_path / "mien"), "x.png"]) == 1
+    assert f"did you mean {tmp_path / 'mine'}?" in capsys.readouterr().err
 
 
 def test_the_model_runs_in_a_process_of_its_own(bundle, tmp_path):

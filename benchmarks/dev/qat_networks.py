@@ -32,7 +32,7 @@ SAMPLES, SETTLING = 320, 64
 OPTIONS = (
     *("--data", "samples.npz", "--normalization", "signed", "--epochs", "1"),
     *("--learning_rate", "1e-4", "--batch_size", "32", "--freeze_norm_after", "0"),
-    *("--calibration_samples", "64", "--min_agreement", "0", "--max-drop", "100"),
+    *("--calibration_samples", "64", "--min_agreement", "0", "--max_drop", "100"),
     *("--max_difference_steps", "1e9", "--min_conversion_agreement", "0", "--json"),
 )
 LIBRARIES = ("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "ai-edge-litert")

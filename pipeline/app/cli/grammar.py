@@ -32,7 +32,7 @@ from hintlite.pipeline.app.run.options.stages import (
     refuse_model,
     stage_parser,
 )
-from hintlite.pipeline.app.settings.known import check_settings, check_words, unknown
+from hintlite.pipeline.app.settings.known import check_settings, check_words, setting_types, unknown
 from hintlite.pipeline.app.settings.named_data import SETS, named_data
 from hintlite.pipeline.app.settings.text import config_of, read_settings
 from hintlite.pipeline.runs.layout import SETTINGS
@@ -174,6 +174,13 @@ def _with_stored_settings(words: list[str], parser: Parser) -> tuple[list[str], 
         stored = Path(word) / SETTINGS
         is_value = before.startswith("--") and "=" not in before and flags.get(before, True)
         if not word.startswith("-") and not is_value and stored.is_file():
-            note = f"settings: {stored}, changed by the flags given here"
+            changes = ", changed by the flags given here" if any(map(_is_setting, words)) else ""
+            note = f"settings: {stored}{changes}"
             return ["--config", str(stored), *words], (note,)
     return words, ()
+
+
+def _is_setting(word: str) -> bool:
+    """Whether a word is a flag of a run's settings, and not another option or a value."""
+    first = word.removeprefix("--").partition("=")[0].partition(".")[0]
+    return word.startswith("--") and first in setting_types()

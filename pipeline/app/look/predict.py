@@ -174,16 +174,20 @@ def _print(answers: Sequence[dict[str, Any]]) -> None:
 def _deployed(place: Path) -> Deployed:
     """The bundle that a run, a bundle or a file in one stands for, and the file in it."""
     from hintlite.deploy.bundle.bundle import read_manifest
+    from hintlite.deploy.bundle.deployed import is_bundle
+    from hintlite.pipeline.app.run.not_a_run import without_bundle
     from hintlite.pipeline.app.run.stages.bundle import DEVICE
 
     folder = place.parent if place.suffix == ".tflite" else place
     if (folder / DEVICE).is_dir():
         folder = folder / DEVICE
-    if not (folder / "manifest.json").is_file():
+    if place.is_file() and not is_bundle(folder):
         raise RunError(
             f"{place}: no manifest.json tells how its input is normalised and what its classes "
             "are called: name a run, a bundle, or a .tflite file inside a bundle"
         )
+    if not is_bundle(folder):
+        raise RunError(without_bundle(place))
     manifest = read_manifest(folder)
     model = place.name if place.suffix == ".tflite" else next(iter(manifest["models"]))
     if model not in manifest["models"]:

@@ -13,7 +13,7 @@ from hintlite.pipeline.app.command import Command
 from hintlite.pipeline.app.run.console import LOG, Terminal, logged
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import RunError, RunFolder
-from hintlite.pipeline.app.run.not_a_run import not_a_run
+from hintlite.pipeline.app.run.not_a_run import not_a_run, without_bundle
 from hintlite.pipeline.app.run.samples import RunSamples
 from hintlite.pipeline.app.run.session import prepare_tensorflow
 from hintlite.pipeline.app.run.single_file.dispatch import is_model, on_model
@@ -118,9 +118,12 @@ def _tensorboard(command: Command, path: Path) -> Path | None:
 
 def _check(path: Path, terminal: Terminal) -> int:
     from hintlite.deploy.bundle.bundle import check_bundle
+    from hintlite.deploy.bundle.deployed import is_bundle
     from hintlite.pipeline.app.run.stages.bundle import DEVICE
 
     bundle = path / DEVICE if (path / DEVICE).is_dir() else path
+    if not is_bundle(bundle):
+        raise RunError(without_bundle(path))
     problems = check_bundle(bundle)
     for problem in problems:
         terminal.say(f"{bundle}: {problem}")
