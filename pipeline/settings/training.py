@@ -99,7 +99,7 @@ class TrainingConfig:
         )
 
     @property
-    def chosen_by(self) -> str:
+    def chosen_by(self) -> ChooseBy:
         """What names the epoch that is kept: one of CHOOSE_BY."""
         balanced = self.class_weights == "balanced"
         return self.choose_by or ("balanced_accuracy" if balanced else "accuracy")

@@ -25,6 +25,7 @@ from hintlite.pipeline.app.experiments.tuning.search import Choices, Space, read
 from hintlite.pipeline.app.settings.text import config_from
 from hintlite.pipeline.settings.base import require
 from hintlite.pipeline.settings.run import RunConfig
+from hintlite.pipeline.settings.training import ChooseBy
 
 FIELDS = ("base", "arm", "trials", "timeout_minutes", "objective", "seeds", "search", "pruning")
 FLOAT, INT8 = "float", "int8"
@@ -72,7 +73,7 @@ class Tuning:
     pruning: Pruning | None
 
     @cached_property
-    def chosen_by(self) -> str:
+    def chosen_by(self) -> ChooseBy:
         """What trials are scored by, and their epochs chosen by: one of CHOOSE_BY."""
         return self._config({}, None).training.chosen_by
 
