@@ -121,7 +121,7 @@ def test_an_id_stands_for_all_that_decides_the_outcome_and_nothing_else(plan_of,
 
 
 def test_a_base_can_be_a_runs_settings_file(tmp_path):
-    (tmp_path / "run.yaml").write_text("seed: 9\nkd: {temperature: 7}\n")
+    (tmp_path / "run.yaml").write_text("seed: 9\ndata: {source: digits}\nkd: {temperature: 7}\n")
     (tmp_path / "s.yaml").write_text("base: run.yaml\narms: [kd]\nseeds: [1]\n")
     (run,) = make_plan(read_study(tmp_path / "s.yaml")).runs
     assert (run.config.kd.temperature, run.config.seed, run.config.teacher_seed) == (7, 1, 0)
@@ -141,7 +141,12 @@ def test_a_base_can_be_a_runs_settings_file(tmp_path):
         ("arms: {kd: {settings: {kd.temperature: 0}}}", "kd.temperature must be above 0"),
         ("arms: {kd: {settings: {kd.temprature: 4}}}", "arm 'kd': "),
         ("arms: [hnit]", "no method 'hnit'"),
-        ("arms: {a: {arm: kd}, b: {arm: kd}}", "'a' and 'b' have the same method and settings"),
+        ("arms: [kd]", "no data are named: write data: {source: folder, path: photos}"),
+        ("base: {data.augmentation.flip: true}\narms: [kd]", "no data are named"),
+        (
+            "base: {data.source: digits}\narms: {a: {arm: kd}, b: {arm: kd}}",
+            "'a' and 'b' have the same method and settings",
+        ),
         ("arms: [kd]\ncompare_with: [scratch]", "'scratch', which is none of its arms kd"),
         ("base: missing.yaml\narms: [kd]", "missing.yaml cannot be read"),
         ("arms: [kd", "cannot be read"),

@@ -16,6 +16,7 @@ def read(tmp_path):
 
     def reading(**fields):
         path = tmp_path / "tiny.yaml"
+        fields["base"] = {"data.source": "digits"} | fields.get("base", {})
         path.write_text(yaml.safe_dump({"arm": "hint+kd", "search": RATE} | fields))
         return read_tuning(path)
 
@@ -65,6 +66,14 @@ def test_all_trials_choose_their_epochs_by_what_the_base_names(read):
     assert config.training.chosen_by == "accuracy"
     assert tuning.config({"training.class_weights": "none"}).training.choose_by is None
     assert read(search=weights, base={"training": {"choose_by": "f1"}}).chosen_by == "f1"
+
+
+@pytest.mark.parametrize("data", [{}, {"data": {"augmentation": {"flip": True}}}])
+def test_a_tuning_without_data_is_refused(tmp_path, data):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump({"arm": "kd", "search": RATE, "base": data}))
+    with pytest.raises(SettingsError, match=r"no data are named: write data: {source: folder"):
+        read_tuning(path)
 
 
 def test_trials_are_not_pruned_where_schedules_differ_in_length(read):

@@ -42,6 +42,7 @@ def begin(tmp_path):
 
     def beginning(identity=IDENTITY, said=None, **fields):
         path = tmp_path / "tiny.yaml"
+        fields["base"] = {"data": {"source": "digits"}} | fields.get("base", {})
         path.write_text(yaml.safe_dump({"arm": "hint+kd", "trials": 4, "search": SEARCH} | fields))
         say = print if said is None else said.append
         trials = Trials(read_tuning(path), Layout(tmp_path), say)

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from hintlite.errors import SettingsError
+from hintlite.pipeline.app.settings.named_data import SETS
 from hintlite.pipeline.settings.base import require
 
 WHOLE = ("pairs", "taps", "layers")  # settings without fixed fields: replaced, not merged
@@ -84,6 +85,22 @@ def mapping(value: Any, place: str) -> dict[str, Any]:
         f"{place}: expected names with values, got {type(value).__name__}",
     )
     return dict(value)
+
+
+def require_data(settings: Mapping[str, Any], place: str) -> None:
+    """Refuses settings that name no data: nothing is trained on the digits unless it is said.
+
+    Args:
+        settings: nested, before the defaults.
+        place: for the message.
+    """
+    data = mapping(settings.get("data", {}), f"{place}: data")
+    named = data.get("source") is not None or data.get("path") is not None
+    require(
+        named,
+        f"{place}: no data are named: write data: {{source: folder, path: photos}} (or npz with a "
+        f"file), or data: {{source: NAME}} for one of {', '.join(SETS)}",
+    )
 
 
 def known(content: Mapping[str, Any], fields: tuple[str, ...], place: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hintlite.errors import SettingsError
 from hintlite.pipeline.app.errors import WrongUseError
-from hintlite.pipeline.app.experiments.definitions import merged
+from hintlite.pipeline.app.experiments.definitions import merged, require_data
 from hintlite.pipeline.app.experiments.studies.definition import Arm, Study
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.context import Context
@@ -129,6 +129,7 @@ def _run(
         config = config_from(settings | own)
     except WrongUseError as error:
         raise SettingsError(f"arm {arm.name!r}: {error}") from error
+    require_data(settings, f"{study.name}.yaml: base")
     bounds = config.quantize
     # A study shows what INT8 costs, and shows it of the worst arm too.
     config = replace(config, quantize=replace(bounds, min_agreement=0.0, max_accuracy_drop=100.0))

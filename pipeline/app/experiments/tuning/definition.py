@@ -20,6 +20,7 @@ from hintlite.pipeline.app.experiments.definitions import (
     read_base,
     read_seeds,
     read_yaml,
+    require_data,
 )
 from hintlite.pipeline.app.experiments.tuning.search import Choices, Space, read_search
 from hintlite.pipeline.app.settings.text import config_from
@@ -164,6 +165,7 @@ def read_tuning(path: Path) -> Tuning:
         tuning.config({})
     except WrongUseError as error:
         raise SettingsError(f"{path}: base: {error}") from error
+    require_data(base, f"{path}: base")
     return tuning
 
 
