@@ -1,6 +1,7 @@
 """Devices on the command line: what is understood, the table, and a run's results."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -39,8 +40,6 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(finished_run, tmp_path_factory):
-    import shutil
-
     place = tmp_path_factory.mktemp("devices") / "run"
     shutil.copytree(finished_run[1], place)
     return place
@@ -214,6 +213,16 @@ def test_one_device_is_measured_and_its_result_kept(server, run, capfd):
     assert [entry["device"] for entry in facts["devices"]] == [ALIAS]
     commands = [entry["command"] for entry in facts["reproduce"]]
     assert f"hintlite benchmark {run} --target ssh:{ALIAS}" in commands
+
+
+@pytest.mark.ssh
+def test_a_device_takes_a_bundle_of_no_run(server, run, capfd, tmp_path):
+    place = shutil.copytree(run / "bundle" / "device", tmp_path / "out")
+    words = ["benchmark", str(place), "--target", f"ssh:{ALIAS}", "--ssh_config", server.config]
+    assert main([*words, "--json", "--out", str(tmp_path / "kept")]) == 0
+    result = json.loads(capfd.readouterr().out)
+    assert (result["kind"], result["accuracy"]["total"]) == ("measured", 16)
+    assert json.loads((tmp_path / "kept" / ALIAS / "result.json").read_text()) == result
 
 
 @pytest.mark.ssh

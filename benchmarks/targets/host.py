@@ -86,7 +86,7 @@ class HostTarget:
             command += ["--bundle", str(bundle)]
             command += [] if request.model is None else ["--model", request.model]
         for name in ("threads", "kernels", "warmup_s", "window_s", "windows", "min_runs"):
-            command += ["--" + name.replace("_", "-"), str(getattr(request, name))]
+            command += [f"--{name}", str(getattr(request, name))]
         if request.sweep:
             command.append("--sweep")
         return command

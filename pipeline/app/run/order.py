@@ -74,7 +74,7 @@ def run_one(context: Context, step: str, options: Mapping[str, Any]) -> list[str
         The folders of the run that it has filled.
     """
     if step == "benchmark" and (entries := wanted(options)):
-        return devices.measure(context, entries)
+        return devices.measure_run(context, entries)
     elsewhere = _elsewhere(options.get("target", target.HOST))
     if elsewhere is not None:
         return [elsewhere(context, options)]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hintlite.benchmarks.result_facts import system_id_of
+from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.context import Context, StageError
 from hintlite.pipeline.app.run.devices.file import Entry
 from hintlite.pipeline.app.run.stages import bundle, device, measured
@@ -18,30 +20,56 @@ if TYPE_CHECKING:
     from hintlite.benchmarks.targets.ssh.device import Device
     from hintlite.benchmarks.targets.ssh.target import SshTarget
 
+Keep = Callable[[Entry, "BenchmarkRequest", "BenchmarkResult"], None]
 Address = tuple[str, int | None]  # host and port; entries of one take turns
 
 
-def measure(context: Context, entries: list[Entry]) -> list[str]:
-    """Measures the bundled student on each device, several side by side.
-
-    Entries of one and the same device take turns: they would disturb each other.
+def measure_run(context: Context, entries: list[Entry]) -> list[str]:
+    """Measures the bundled student of a run on each device.
 
     Returns:
         The folders of the run that were filled.
+
+    Raises:
+        StageError: see `measure`.
+    """
+    places: list[str] = []
+
+    def keep(entry: Entry, request: BenchmarkRequest, result: BenchmarkResult) -> None:
+        stage = device.stage(entry.device, request, result)
+        context.folder.complete(stage)
+        places.append(stage.name)
+
+    place = context.folder.path / bundle.DEVICE
+    measure(place, measured.request(context), entries, context.terminal, keep)
+    return places
+
+
+def measure(
+    place: Path, request: BenchmarkRequest, entries: list[Entry], terminal: Terminal, keep: Keep
+) -> None:
+    """Measures a model on each device, several side by side.
+
+    Entries of one and the same device take turns: they would disturb each other.
+
+    Args:
+        place: a bundle, or a `.tflite` file.
+        request: how, where an entry says nothing else.
+        entries: the devices.
+        terminal: shows progress and the results.
+        keep: is given each result, as soon as it is there.
 
     Raises:
         StageError: a device failed; the others are done and their results kept.
     """
     from hintlite.pipeline.app.run.devices.table import print_devices
 
-    request = measured.request(context)
     measurements: list[tuple[Entry, BenchmarkResult]] = []
-    places: list[str] = []
     failures: list[str] = []
-    with _title(context, entries) as say, _pool(entries, say) as (pool, targets):
+    with _title(terminal, entries) as say, _pool(entries, say) as (pool, targets):
         jobs = {}
         for group in _groups(entries).values():
-            job = pool.submit(_turns, context, group, targets, request)
+            job = pool.submit(_turns, place, group, targets, request)
             jobs[job] = group
         for job in as_completed(jobs):
             for entry, outcome in job.result():
@@ -49,17 +77,14 @@ def measure(context: Context, entries: list[Entry]) -> list[str]:
                     failures.append(outcome)
                     continue
                 measurements.append((entry, outcome))
-                stage = device.stage(entry.device, _of(request, entry), outcome)
-                context.folder.complete(stage)
-                places.append(stage.name)
+                keep(entry, _of(request, entry), outcome)
     if measurements:
-        print_devices(context.terminal, [result for _, result in measurements])
+        print_devices(terminal, [result for _, result in measurements])
     for line in named_twice(measurements):
-        context.terminal.say(line)
+        terminal.say(line)
     if failures:
         done = f"{len(measurements)} of {len(entries)} devices were measured; "
         raise StageError((done if len(entries) > 1 else "") + "\n".join(failures))
-    return places
 
 
 def _groups(entries: list[Entry]) -> dict[Address, list[Entry]]:
@@ -88,13 +113,12 @@ def named_twice(measurements: Sequence[tuple[Entry, BenchmarkResult]]) -> list[s
 
 
 def _turns(
-    context: Context,
+    place: Path,
     group: list[Entry],
     targets: dict[str, SshTarget],
     request: BenchmarkRequest,
 ) -> list[tuple[Entry, BenchmarkResult | str]]:
     """The entries of one device, one after the other; whatever one answers, the others go on."""
-    place = context.folder.path / bundle.DEVICE
     outcomes: list[tuple[Entry, BenchmarkResult | str]] = []
     for entry in group:
         try:
@@ -114,14 +138,14 @@ def _failure(entry: Entry, error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _title(context: Context, entries: list[Entry]) -> Iterator[Any]:
+def _title(terminal: Terminal, entries: list[Entry]) -> Iterator[Any]:
     """One bar for one device; lines with the device's name for several."""
     if len(entries) > 1:
         names = ", ".join(entry.device.name for entry in entries)
-        context.terminal.say(f"{len(entries)} devices: {names}")
-        yield lambda name, line: context.terminal.say(f"{name}: {line}")
+        terminal.say(f"{len(entries)} devices: {names}")
+        yield lambda name, line: terminal.say(f"{name}: {line}")
         return
-    with context.terminal.task(entries[0].device.name) as bar:
+    with terminal.task(entries[0].device.name) as bar:
 
         def show(name: str, line: str) -> None:
             bar.update(0, 1, line, line=True)

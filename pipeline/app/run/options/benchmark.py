@@ -43,6 +43,7 @@ def add_benchmark(parser: Parser) -> None:
         "--out", None, "where a single .tflite file's result and compiled model are written"
     )
     add_devices(parser)
+    parser.json("text, of a single .tflite file or a bundle; kept nowhere without --out")
 
 
 def check_benchmark(options: Mapping[str, Any]) -> None:

@@ -49,6 +49,7 @@ STAGE_EXAMPLES = {
     "  hintlite benchmark runs/mine --targets devices.yaml\n"
     "  hintlite benchmark runs/mine --target cortex-m4\n"
     "  hintlite benchmark any_int8.tflite --target tflm\n"
+    "  hintlite benchmark any_int8.tflite --target cortex-m4 --json\n"
     "  hintlite benchmark runs/mine --target android --benchmark_model ./benchmark_model\n"
     "  hintlite benchmark model.tflite --target ethos-u55-128 --memory_mode Sram_Only "
     "--system_config Ethos_U55_Deep_Embedded",
@@ -152,5 +153,9 @@ def check_stage(name: str, options: Mapping[str, Any]) -> None:
     if name in OWN:
         OWN[name][1](options)
     place = Path(str(options["run"]))
-    if options.get("out") and not (place.suffix == ".tflite" or is_bundle(place)):
-        raise WrongUseError("--out is for a single .tflite file: a run keeps its results in itself")
+    for word in ("out", "json"):
+        if options.get(word) and not (place.suffix == ".tflite" or is_bundle(place)):
+            raise WrongUseError(
+                f"--{word} is for a single .tflite file or a bundle: a run keeps its results in "
+                "itself"
+            )

@@ -27,7 +27,7 @@ def on_model(command: Command, path: Path) -> int:
     Raises:
         RunError: the command needs a run, or lacks an option.
     """
-    path = model_file(path)
+    subject, path = path, model_file(path)
     if not path.is_file():
         raise RunError(f"{path} does not exist: name a .tflite file or a run folder")
     if command.name == "bundle" and command.options.get("mcu") in (PLAIN_C, TFLM):
@@ -37,7 +37,7 @@ def on_model(command: Command, path: Path) -> int:
     if command.name == "benchmark":
         assert command.config is not None
         settings = {"benchmark": command.config.benchmark}
-        return benchmark_file(path, command.options | settings, Terminal())
+        return benchmark_file(subject, command.options | settings, Terminal())
     if command.options.get("mcu") in ETHOS_U:
         raise RunError(
             f"{path} belongs to no bundle that its compiled model could be put in: `hintlite "
@@ -47,7 +47,7 @@ def on_model(command: Command, path: Path) -> int:
     raise RunError(
         f"`hintlite {command.name}` does not take a single model ({path}) in this way: give a run, "
         "or `bundle MODEL.tflite --mcu c --out FOLDER` (or `--mcu tflm`), or `benchmark "
-        "MODEL.tflite --target tflm`"
+        "MODEL.tflite --target TARGET`"
     )
 
 

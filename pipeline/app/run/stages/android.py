@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,11 @@ def _work(context: Context, folder: Path, serial: str | None, benchmark_model: s
 
 def summary(context: Context) -> list[str]:
     """What the phone said, in lines for the terminal."""
-    results = [json.loads(path.read_text()) for path in _result_files(context)]
+    return lines([json.loads(path.read_text()) for path in _result_files(context)])
+
+
+def lines(results: Sequence[dict[str, Any]]) -> list[str]:
+    """The results of one phone in lines for the terminal."""
     return [_phone_line(results[0]), *map(_line, results)]
 
 

@@ -10,16 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 from hintlite.files import write_whole
 from hintlite.pipeline.app.run.context import Context
+from hintlite.pipeline.settings.measuring import BenchmarkConfig
 
 if TYPE_CHECKING:
     from hintlite.benchmarks.targets.base import BenchmarkRequest, BenchmarkResult
 
 
 def request(context: Context) -> BenchmarkRequest:
-    """The run's settings of `benchmark`, whose names are those of a request."""
+    """What the run's settings ask of a measurement."""
+    return request_of(context.config.benchmark)
+
+
+def request_of(config: BenchmarkConfig) -> BenchmarkRequest:
+    """What the settings `benchmark` ask, whose names are those of a request."""
     from hintlite.benchmarks.targets.base import BenchmarkRequest
 
-    return BenchmarkRequest(**asdict(context.config.benchmark))
+    return BenchmarkRequest(**asdict(config))
 
 
 def write_result(result: BenchmarkResult, path: Path) -> None:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hintlite.benchmarks.targets.names import TARGETS
+from hintlite.deploy.bundle.deployed import model_file
+from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import Stage
 from hintlite.pipeline.app.run.stages import bundle, tflm
 from hintlite.pipeline.app.run.stages.measured import verdict_text, write_result
 from hintlite.pipeline.runs.layout import RESULT
+
+if TYPE_CHECKING:
+    from hintlite.benchmarks.targets.base import BenchmarkResult
 
 HOST = TARGETS[0]
 
@@ -43,43 +50,55 @@ def _tools() -> dict[str, str]:
 
 
 def _work(context: Context, target: str, folder: Path) -> None:
+    device = context.folder.path / bundle.DEVICE
+    bundle.int8_model(device)
+    write_result(measure(device, target, context.terminal), folder / RESULT)
+
+
+def measure(place: Path, target: str, terminal: Terminal) -> BenchmarkResult:
+    """What a core makes of a bundle's int8 model or a single file, as plain C.
+
+    Raises:
+        BenchmarkError: the tools are missing, or the model cannot become C.
+    """
     from hintlite.benchmarks.targets.base import BenchmarkRequest
     from hintlite.benchmarks.targets.cortex_m import CortexMTarget
     from hintlite.benchmarks.targets.tflm_arena import smallest_arena
 
-    device = context.folder.path / bundle.DEVICE
-    model = bundle.int8_model(device)
-    with context.terminal.task(f"{target}, emulated") as bar:
+    with terminal.task(f"{target}, emulated") as bar:
         bar.update(0, 2, "compiling and counting instructions")
-        result = CortexMTarget(target).run(device, BenchmarkRequest())
+        result = CortexMTarget(target).run(place, BenchmarkRequest())
         bar.update(1, 2, "the arena of TensorFlow Lite Micro")
-        arena = {"tflm_arena_bytes_x86_64": smallest_arena(model)}
-        result = replace(result, raw={**result.raw, **arena})
+        arena = {"tflm_arena_bytes_x86_64": smallest_arena(model_file(place))}
         bar.note = f"{result.raw['instructions_per_inference']:,} instructions an inference"
-    write_result(result, folder / RESULT)
+    return replace(result, raw={**result.raw, **arena})
 
 
 def summary(context: Context, target: str) -> list[str]:
     """What a target said, in lines for the terminal."""
     if target == tflm.TARGET:
         return tflm.summary(context)
-    result = json.loads(context.file(f"targets/{target}", RESULT).read_text())
-    raw = result["raw"]
-    lines = [
+    return lines(json.loads(context.file(f"targets/{target}", RESULT).read_text()))
+
+
+def lines(result: Mapping[str, Any]) -> list[str]:
+    """What a core made of it, in lines for the terminal."""
+    target, raw = result["target"], result["raw"]
+    found = [
         f"{target}, simulated: {raw['instructions_per_inference']:,} instructions an inference "
         "(counted by QEMU; neither cycles nor time)",
         f"code {raw['code_bytes']:,} bytes, weights {raw['weight_bytes']:,}, RAM "
         f"{raw['ram_bytes']:,} of which arena {raw['arena_bytes']:,}, stack {raw['stack_bytes']:,}",
     ]
     if raw["tflm_arena_bytes_x86_64"]:
-        lines.append(
+        found.append(
             f"TensorFlow Lite Micro's arena for the same file, x86-64 build: "
             f"{raw['tflm_arena_bytes_x86_64']:,} bytes"
         )
     total = raw["instructions_per_inference"]
-    lines += [
+    found += [
         f"  {layer['index']:3} {layer['operator']:20} {layer['instructions']:12,} "
         f"{layer['instructions'] / total:6.1%}"
         for layer in raw["layers"]
     ]
-    return [*lines, f"verdict: {verdict_text(result['verdict'])}"]
+    return [*found, f"verdict: {verdict_text(result['verdict'])}"]

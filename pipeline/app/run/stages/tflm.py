@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hintlite.files import write_whole
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import Stage
 from hintlite.pipeline.app.run.stages import bundle
-from hintlite.pipeline.app.run.stages.measured import verdict_text
+from hintlite.pipeline.app.run.stages.measured import verdict_text, write_result
 from hintlite.pipeline.runs.layout import RESULT
+
+if TYPE_CHECKING:
+    from hintlite.benchmarks.targets.base import BenchmarkResult
 
 TARGET = "tflm"
 NAME = f"targets/{TARGET}"
@@ -35,16 +37,16 @@ def _work(context: Context, folder: Path) -> None:
     bundle.int8_model(device)
     with context.terminal.task("TensorFlow Lite Micro, simulated") as bar:
         result = measure(device)
-        bar.note = f"{result['raw']['tflm_arena_bytes_x86_64']:,} bytes of arena on this host"
-    write_whole(folder / RESULT, json.dumps(result, indent=1))
+        bar.note = f"{result.raw['tflm_arena_bytes_x86_64']:,} bytes of arena on this host"
+    write_result(result, folder / RESULT)
 
 
-def measure(place: Path) -> dict[str, Any]:
-    """What TFLM says of a bundle's int8 model or a single file, as `result.json` keeps it."""
+def measure(place: Path) -> BenchmarkResult:
+    """What TFLM says of a bundle's int8 model or a single file."""
     from hintlite.benchmarks.targets.base import BenchmarkRequest
     from hintlite.benchmarks.targets.tflm import TflmTarget
 
-    return TflmTarget().run(place, BenchmarkRequest()).to_dict()
+    return TflmTarget().run(place, BenchmarkRequest())
 
 
 def summary(context: Context) -> list[str]:
