@@ -31,8 +31,8 @@ demo: $(READY)  ## all stages on the embedded digits, about two minutes
 test: $(READY)  ## the default tests
 	$(BIN)/python -m pytest $(AT_ONCE)
 
-test-system: $(READY)  ## the tests that need Chromium or an OpenSSH server, and those of the wheel
-	$(BIN)/python -m pytest -m "(browser or ssh or packaging) and not slow"
+test-system: $(READY)  ## the tests that need Chromium or OpenSSH, those of the wheel, of kills and of processes
+	$(BIN)/python -m pytest -m "(browser or ssh or packaging or processes) and not slow"
 
 test-ci: $(READY)  ## all but the slow ones
 	$(BIN)/python -m pytest $(AT_ONCE) -m "not slow and not hardware"

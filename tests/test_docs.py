@@ -24,6 +24,7 @@ def link_package():
             (place / name).symlink_to(Path("..", "..", target))
 
 
+@pytest.mark.processes
 def test_the_site_builds_without_a_warning(tmp_path):
     link_package()
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
@@ -44,6 +45,7 @@ def test_every_name_of_the_door_has_a_page():
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.processes
 def test_the_tutorial_runs_and_says_what_it_said():
     import nbformat
     from nbclient import NotebookClient

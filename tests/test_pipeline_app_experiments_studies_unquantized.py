@@ -8,6 +8,8 @@ from study_command import finish, records, write_study
 
 from hintlite.pipeline.app.experiments.studies.records import read_record
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):

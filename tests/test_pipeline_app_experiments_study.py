@@ -12,6 +12,8 @@ from study_command import EPOCHS, finish, records, start, wait_for_training, wri
 from hintlite.pipeline.app.experiments.studies.records import RecordError, read_records
 from hintlite.pipeline.app.run.folder import RunFolder
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture(scope="module")
 def survivor(tmp_path_factory):

@@ -42,6 +42,7 @@ def settings_of_best(tuned):
     return yaml.safe_load((tuned["folder"] / "best.yaml").read_text())
 
 
+@pytest.mark.processes
 def test_ctrl_c_stops_every_process_and_the_same_command_goes_on(tuned):
     code, error, worker = tuned["interrupted"]
     assert code == 130, error
@@ -58,6 +59,7 @@ def test_ctrl_c_stops_every_process_and_the_same_command_goes_on(tuned):
     assert f"best settings: {tuned['folder'] / 'best.yaml'}" in out
 
 
+@pytest.mark.processes
 def test_each_trial_counts_once_and_hopeless_and_impossible_ones_are_told_of(tuned):
     facts = report(tuned)
     counts = facts["counts"]
@@ -74,6 +76,7 @@ def test_each_trial_counts_once_and_hopeless_and_impossible_ones_are_told_of(tun
     assert facts["findings"][0].startswith("6 of 6 trials")
 
 
+@pytest.mark.processes
 def test_one_teacher_serves_all_trials_and_only_the_best_student_stays(tuned):
     folder = tuned["folder"]
     (teacher,) = folder.glob("teachers/*/teacher/0/network.keras")
@@ -86,6 +89,7 @@ def test_one_teacher_serves_all_trials_and_only_the_best_student_stays(tuned):
     assert names == {"seed-0/student.keras", "seed-0/history.csv"}
 
 
+@pytest.mark.processes
 def test_the_test_data_is_never_opened(tuned):
     # Whoever opens it fails.
     config = config_from(settings_of_best(tuned)).data
@@ -95,6 +99,7 @@ def test_the_test_data_is_never_opened(tuned):
         assert not list(tuned["folder"].rglob(place))
 
 
+@pytest.mark.processes
 def test_the_best_settings_are_a_run_s_and_a_study_s_base(tuned, tmp_path):
     best = report(tuned)["best"]["values"]
     config = config_from(settings_of_best(tuned))
@@ -108,6 +113,7 @@ def test_the_best_settings_are_a_run_s_and_a_study_s_base(tuned, tmp_path):
     assert runs[1].config.kd == config.kd
 
 
+@pytest.mark.processes
 def test_the_report_alone_changes_no_trial_and_twice_gives_the_same(tuned, capfd):
     folder = tuned["folder"]
     names = ("report.html", "report.json", "best.yaml", "history.svg")
@@ -117,6 +123,7 @@ def test_the_report_alone_changes_no_trial_and_twice_gives_the_same(tuned, capfd
     assert "report: " in capfd.readouterr().out
 
 
+@pytest.mark.processes
 def test_other_settings_in_the_same_folder_are_refused(tuned, tmp_path, capfd):
     content = yaml.safe_load(tuned["file"].read_text())
     content["base"]["training"]["epochs"] = 7

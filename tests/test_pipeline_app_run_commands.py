@@ -287,6 +287,7 @@ def command(*words):
     return [sys.executable, "-m", "hintlite", *words]
 
 
+@pytest.mark.processes
 def test_a_full_disk_leaves_nothing_half_written(finished_run, tmp_path):
     """A limit on file size makes the kernel refuse the write, as a full disk does."""
     settings, _ = finished_run
@@ -306,6 +307,7 @@ def test_a_full_disk_leaves_nothing_half_written(finished_run, tmp_path):
     assert not (tmp_path / "run" / "teacher" / "0").exists()
 
 
+@pytest.mark.processes
 def test_ctrl_c_ends_with_130_and_the_lock_is_free(finished_run, tmp_path):
     settings, run = finished_run[0], tmp_path / "run"
     words = command("run", str(run), "--config", str(settings), "--training.epochs", "500")

@@ -116,6 +116,7 @@ def assert_as_if_undisturbed(run, expected):
     assert_same_outcome(expected, run)
 
 
+@pytest.mark.processes
 def test_three_kills_change_nothing_and_a_complete_training_is_not_repeated(finished_run, tmp_path):
     settings, expected = finished_run
     run = tmp_path / "run"

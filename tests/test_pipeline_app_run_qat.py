@@ -49,6 +49,7 @@ def tuned_run(finished_run, tmp_path_factory):
     return run, done.stderr, table
 
 
+@pytest.mark.processes
 def test_a_run_has_the_file_its_control_and_the_calibrated_one(tuned_run):
     run, said, _ = tuned_run
     place = run / "quantize" / "hint+kd"
@@ -67,6 +68,7 @@ def test_a_run_has_the_file_its_control_and_the_calibrated_one(tuned_run):
     assert "choose alike" in said
 
 
+@pytest.mark.processes
 def test_verify_json_has_every_accuracy_and_both_comparisons(tuned_run):
     report = json.loads((tuned_run[0] / "quantize/hint+kd/verify.json").read_text())
     qat = report["qat"]
@@ -80,6 +82,7 @@ def test_verify_json_has_every_accuracy_and_both_comparisons(tuned_run):
     assert len(qat["history"]) == len(qat["control"]["history"]) == 2
 
 
+@pytest.mark.processes
 def test_the_table_has_the_control_beside_the_fine_tuned_student(tuned_run):
     run, _, table = tuned_run
     lines = [line for line in table.stdout.splitlines() if line.startswith("student, hints + KD ")]
@@ -95,6 +98,7 @@ def test_the_table_has_the_control_beside_the_fine_tuned_student(tuned_run):
     assert "INT8, calibrated" in (run / "report.html").read_text()
 
 
+@pytest.mark.processes
 def test_a_later_command_knows_the_method_and_does_nothing_again(tuned_run):
     run, _, table = tuned_run
     assert "quantize/hint+kd: up to date" in table.stderr

@@ -232,6 +232,7 @@ def content_hash():
     return digest.hexdigest()
 
 
+@pytest.mark.processes
 def test_another_process_with_deterministic_operations_sees_the_same():
     program = (
         "import tensorflow as tf; tf.config.experimental.enable_op_determinism(); "

@@ -45,18 +45,21 @@ def largest(name):
     return expected
 
 
+@pytest.mark.processes
 def test_the_file_computes_what_the_fake_quantized_network_does(told):
     steps = {name: told[0][name]["steps"] for name in ("own", "tfmot")}
     assert 0 < steps["own"] <= 4
     assert steps["tfmot"] > 6  # one range for channels a thousand times apart
 
 
+@pytest.mark.processes
 def test_small_channels_are_not_rounded_away(told):
     rounded = {name: told[0][name]["rounded"] for name in ("own", "tfmot")}
     assert 0 < rounded["own"] <= 6  # output steps between float and fake-quantized network
     assert rounded["tfmot"] > 30
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("name", ["dw", "wide"])
 def test_the_file_is_full_int8_with_a_scale_for_each_channel(told, name):
     content = (told[1] / "own.tflite").read_bytes()
@@ -70,6 +73,7 @@ def test_the_file_is_full_int8_with_a_scale_for_each_channel(told, name):
     np.testing.assert_allclose(scales[alive], expected[alive], rtol=1e-5)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("name", ["dw", "wide", "lone"])
 def test_ranges_start_at_the_largest_value_of_each_channel(told, name):
     low, high = told[0]["own"]["ranges"][name]
@@ -78,6 +82,7 @@ def test_ranges_start_at_the_largest_value_of_each_channel(told, name):
     assert len(told[0]["tfmot"]["ranges"][name][0]) < len(high)  # as many as the multiplier
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("name", ["dw", "wide", "lone"])
 def test_a_training_step_takes_the_same_ranges(told, name):
     low, high = told[0]["in_training"][name]

@@ -72,6 +72,7 @@ def tuned(data, tmp_path_factory):
     return folder, launch(PROCESS, folder, said.append), said
 
 
+@pytest.mark.processes
 def test_every_layer_is_carried_over_and_the_file_is_full_int8(tuned):
     folder, outcome, said = tuned
     assert outcome.rebuilt_difference <= 1e-5
@@ -83,12 +84,14 @@ def test_every_layer_is_carried_over_and_the_file_is_full_int8(tuned):
     assert [row["epoch"] for row in outcome.history] == [0, 1, 2]
 
 
+@pytest.mark.processes
 def test_the_file_computes_what_the_fake_quantized_network_does(tuned):
     _, outcome, _ = tuned
     assert outcome.agreement >= 0.8  # a network hardly trained has many near ties
     assert 0 < outcome.max_difference_steps <= 4
 
 
+@pytest.mark.processes
 def test_the_best_epoch_is_judged_by_the_converted_file(tuned, data):
     folder, outcome, _ = tuned
     best = max(row["accuracy"] for row in outcome.history)
@@ -99,6 +102,7 @@ def test_the_best_epoch_is_judged_by_the_converted_file(tuned, data):
     assert np.mean(found == data.labels[data.validation]) == pytest.approx(best)
 
 
+@pytest.mark.processes
 def test_the_float_weights_behind_the_file_come_back(tuned, data):
     folder, _, _ = tuned
     images = data.normalized(data.validation)
@@ -111,6 +115,7 @@ def test_the_float_weights_behind_the_file_come_back(tuned, data):
     assert np.mean(found.argmax(axis=1) == stored.argmax(axis=1)) > 0.9
 
 
+@pytest.mark.processes
 def test_the_file_holds_the_fine_tuned_weights_and_nothing_else(tuned):
     from hintlite.deploy.tflite.weights import check_weights
 
@@ -120,6 +125,7 @@ def test_the_file_holds_the_fine_tuned_weights_and_nothing_else(tuned):
     assert check_weights(content, restore(load(folder.parent))) != ()  # those before
 
 
+@pytest.mark.processes
 def test_a_stopped_process_ends_and_goes_on_to_the_same_file(tuned, data, tmp_path):
     folder = prepared(
         tmp_path / "shared",
