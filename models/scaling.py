@@ -95,12 +95,13 @@ def scale_to(
     smallest = count((unit,) * len(config.widths))
     if smallest > limit:
         least = "one channel" if unit == 1 else f"{unit} channels"
-        smaller = "or smaller depths" if unit == 1 else "smaller depths or channel_multiple"
+        smaller = "smaller depths" if unit == 1 else "smaller depths or channel_multiple"
+        most = reference_parameters / smallest
+        times = f"times_fewer of at most {most:.4g}, or " if most >= 1 else ""
         raise NetworkError(
             f"times_fewer {config.times_fewer} of {reference_parameters:,} parameters leaves "
             f"{int(limit):,}, but with {least} in each stage the network still has "
-            f"{smallest:,}; use times_fewer of at most {reference_parameters / smallest:.4g}, "
-            f"{smaller}."
+            f"{smallest:,}; use {times}{smaller}."
         )
     widths = _scaled(config.widths, unit, limit, count)
     near = [each for each in _neighbours(widths, unit) if count(each) <= limit]

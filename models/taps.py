@@ -4,6 +4,7 @@ A network is a functional model with a dict of outputs: "logits" [batch, classes
 [batch, h, w, c] under names of their own ("stage1", ...).
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
 
 import keras
@@ -16,6 +17,7 @@ from hintlite.models.graph import (
     check_functional,
     find_layer,
     innermost,
+    layer_paths,
     model_nodes,
     named_outputs,
     producer,
@@ -46,7 +48,12 @@ def with_taps(model: keras.Model, taps: Mapping[str, str]) -> keras.Model:
     if LOGITS in taps:
         raise NetworkError("a tap cannot be called 'logits'; that is the network's first output.")
     own = {name: innermost(tensor) for name, tensor in named_outputs(model).items()}
-    asked = {name: _feature_map(model, path) for name, path in taps.items()}
+    asked = {}
+    for name, path in taps.items():
+        try:
+            asked[name] = _feature_map(model, path)
+        except NetworkError as error:
+            raise NetworkError(f"taps.{name}: {error}") from error
     return cut_model(model, own | {LOGITS: logits_place(model)} | asked)
 
 
@@ -119,6 +126,26 @@ def middle_tap(network: keras.Model) -> str:
     return taps[(len(taps) - 1) // 2]
 
 
+def listed_maps(model: keras.Model) -> str:
+    """The layers that a tap can be at, with the sizes of their maps, shortened in the middle.
+
+    Args:
+        model: functional model.
+
+    Returns:
+        "conv1 [28, 28, 8], base/block_1 [14, 14, 16], ...", from the image on; "" where no layer
+        shows a feature map.
+    """
+    found = []
+    for path in layer_paths(model):
+        with contextlib.suppress(NetworkError):
+            sizes = _feature_map(model, path).tensor.shape[1:]
+            found.append(f"{path} [{', '.join(map(str, sizes))}]")
+    if len(found) > _SHOWN:
+        found[_SHOWN // 2 : -_SHOWN // 2] = ["..."]
+    return ", ".join(found)
+
+
 def tap_activation(network: keras.Model, name: str) -> str:
     """The non-linearity that a tap ends in, for the regressor that has to match it.
 
@@ -140,6 +167,7 @@ def tap_activation(network: keras.Model, name: str) -> str:
     return activation if activation in ("relu", "relu6") else "linear"
 
 
+_SHOWN = 16  # layers in a message
 # They do not change which values are possible, as far as a regressor is concerned.
 _KEEP_RANGE = ("MaxPooling2D", "AveragePooling2D", "ZeroPadding2D", "Cropping2D", "Dropout")
 
@@ -163,7 +191,9 @@ def _place(network: keras.Model, name: str) -> Place:
     try:
         return _feature_map(network, name)
     except NetworkError as error:
-        raise NetworkError(f"{error} Its taps are {', '.join(outputs)}.") from error
+        taps = ", ".join(name for name in outputs if name != LOGITS)
+        own = f"Its taps are {taps}." if taps else "It has no taps yet."
+        raise NetworkError(f"{error} {own}") from error
 
 
 def _feature_map(model: keras.Model, path: str) -> Place:

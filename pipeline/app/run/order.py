@@ -13,6 +13,7 @@ from hintlite.pipeline.app.run.devices.options import wanted
 from hintlite.pipeline.app.run.explanation import show
 from hintlite.pipeline.app.run.folder import RunError, Stage
 from hintlite.pipeline.app.run.options.explain import sample_count
+from hintlite.pipeline.app.run.pair import check_arms
 from hintlite.pipeline.app.run.stages import (
     android,
     benchmark,
@@ -41,15 +42,23 @@ ORDER: dict[str, Callable[[Context], list[Stage]]] = {
     "benchmark": lambda context: [benchmark.stage(context)],
 }
 MAKE_DATA = ("teacher", "distill", "quantize")  # these stages do the data stage, if need be
+TRAINED = ("teacher", "distill")
 UNREAD = ("evaluate", "bundle", "benchmark")  # no later stage reads these
 
 
 def run_all(context: Context, last: str | None = None) -> None:
     """Completes every stage up to `last`, or all; those that are fresh are passed over."""
     for step in ORDER:
+        if step == TRAINED[0] and not _is_trained(context):
+            check_arms(context)
         complete(context, step)
         if step == last:
             break
+
+
+def _is_trained(context: Context) -> bool:
+    """Whether no network is left to train; a stage is described when those before it are there."""
+    return all(context.folder.is_fresh(each) for step in TRAINED for each in ORDER[step](context))
 
 
 def require_inputs(context: Context, step: str, options: Mapping[str, Any]) -> None:
@@ -80,6 +89,8 @@ def run_one(context: Context, step: str, options: Mapping[str, Any]) -> list[str
         return [elsewhere(context, options)]
     if step in MAKE_DATA:
         complete(context, "data")
+    if step in TRAINED and not _is_trained(context):
+        check_arms(context)
     complete(context, step)
     return [step, *_beside(context, options)]
 

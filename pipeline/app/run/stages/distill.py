@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hintlite.pipeline.app.run.context import TRAINING_LIBRARIES, Context, fresh_session
 from hintlite.pipeline.app.run.folder import Stage
+from hintlite.pipeline.app.run.pair import method_for, student_for
 from hintlite.pipeline.app.run.teacher_taps import cached_taps, mode
 from hintlite.pipeline.app.run.training import finish, train_with_progress
 from hintlite.pipeline.app.run.validation import measured, predictor, require_useful, sentence
@@ -54,11 +55,7 @@ def _stage(context: Context, arm: str) -> Stage:
 def _work(context: Context, arm: str, folder: Path) -> None:
     import numpy as np
 
-    from hintlite.models.cost import count_parameters
-    from hintlite.models.student import build_student
     from hintlite.pipeline.data.few_labels import with_few_labels
-    from hintlite.pipeline.methods import build_method
-    from hintlite.pipeline.methods.base import tap_shapes
     from hintlite.pipeline.training.drop_regressor import drop_regressor
     from hintlite.pipeline.training.train import Job
 
@@ -67,14 +64,8 @@ def _work(context: Context, arm: str, folder: Path) -> None:
     data = with_few_labels(context.data, config.training.labels, config.data.split_seed)
     with fresh_session(config.seed, config.training.precision):
         teacher = context.teacher()
-        student = build_student(
-            config.student, data.input_shape, len(data.class_names), count_parameters(teacher)
-        )
-        method = build_method(arm, config, teacher, student)
-        pairs = config.hint.pairs
-        method.build(
-            tap_shapes(teacher, pairs.values()), tap_shapes(student, pairs), len(data.images)
-        )
+        student = student_for(context, teacher)
+        method = method_for(context, arm, teacher, student)
         job = Job(
             student=student,
             method=method,
