@@ -35,8 +35,10 @@ def check_functional(model: keras.Model) -> None:
     """Refuse a model whose graph cannot be read.
 
     Raises:
-        NetworkError: the model is not functional, or has more than one input.
+        NetworkError: it is no model, or is not functional, or has more than one input.
     """
+    if not isinstance(model, keras.Model):
+        raise NetworkError(f"expected a keras.Model, got a {type(model).__name__}.")
     if not is_functional(model):
         raise NetworkError(
             f"model {model.name!r} ({type(model).__name__}) is not functional, so its layers "

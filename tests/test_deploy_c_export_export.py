@@ -124,8 +124,10 @@ def test_a_folder_with_files_is_left_alone(tmp_path):
     target = tmp_path / "out"
     target.mkdir()
     (target / "mine.txt").write_text("keep")
-    with pytest.raises(FileExistsError, match="remove them"):
+    with pytest.raises(ExportError, match=r"not empty.*: name a folder that is new or empty"):
         export_c(FAMILIES["ds_cnn"](), target)
+    with pytest.raises(ExportError, match="is a file"):
+        export_c(FAMILIES["ds_cnn"](), target / "mine.txt")
     assert [p.name for p in tmp_path.rglob("*")] == ["out", "mine.txt"]
 
 

@@ -1,5 +1,7 @@
 """hintlite.evaluate, inspect, fits_board, benchmark and explain on a caller's own model."""
 
+import logging
+
 import keras
 import numpy as np
 import own_models
@@ -33,6 +35,19 @@ def test_answers_are_those_of_the_model_and_evaluations_are_counted(made):
     assert again.times == 2
     assert "seen 2 times" in repr(again)
     assert hintlite.evaluate(files.float32, own_models.samples(6, seed=8)).times == 1
+
+
+def test_tensorflow_has_nothing_to_warn_of(caplog):
+    """It warns where five models in a row bring a compiled function of their own."""
+    caplog.set_level(logging.WARNING)
+    others = own_models.samples(6, seed=9)
+    logging.getLogger("tensorflow").addHandler(caplog.handler)
+    try:
+        for seed in range(6):
+            hintlite.evaluate(own_models.classifier((3, 4), (f"a{seed}", f"b{seed}")), others)
+    finally:
+        logging.getLogger("tensorflow").removeHandler(caplog.handler)
+    assert "retracing" not in caplog.text
 
 
 def test_labels_beyond_the_classes_are_refused(made):

@@ -1,6 +1,9 @@
 """hintlite.distill with a folder: a run like the command's, that every command goes on with."""
 
+import contextlib
+import io
 import json
+import re
 import warnings
 
 import keras
@@ -57,11 +60,19 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("python") / "run"
     teacher, student = own_models.trained_teacher(), own_models.student()
     policy, state = keras.config.dtype_policy(), np.random.get_state()[1].copy()
-    found = distilled(folder, teacher, student)
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        found = distilled(folder, teacher, student, verbose=True)
+    (folder.parent / "said.txt").write_text(said.getvalue())
     assert found is student
     assert keras.config.dtype_policy() == policy
     np.testing.assert_array_equal(np.random.get_state()[1], state)
     return folder, teacher, student
+
+
+def test_each_phase_has_a_line_however_short_it_is(made):
+    said = (made[0].parent / "said.txt").read_text()
+    assert re.search(r"^student, hint\+kd: hint phase, epoch 1/1, validation loss", said, re.M)
+    assert re.search(r"^student, hint\+kd: task phase, epoch 2/2, validation acc.* s$", said, re.M)
 
 
 def test_the_student_has_the_weights_of_the_run(made):
@@ -171,7 +182,7 @@ def test_the_models_of_a_run_are_written_once(tmp_path):
         ({"optimizer": keras.optimizers.SGD()}, "give the optimizer by its name"),
         ({"settings": {"arms": ["kd"]}}, "settings: arms is what the arguments"),
         ({"settings": {"quantise": {"equalize": True}}}, "quantise"),
-        ({"class_names": ["one"]}, "1 names for 3 classes"),
+        ({"class_names": ["one"]}, "class_names: 1 names"),
         ({"test": 0.0}, "test: 0.0 of 40 samples is none"),
         (
             {"folder": None},

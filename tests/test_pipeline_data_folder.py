@@ -280,6 +280,29 @@ def test_a_picture_that_is_cut_short_is_broken(tmp_path, ending):
         load_training(config(tmp_path))
 
 
+def test_a_jpeg_that_fails_in_decoding_alone_is_broken_too(tmp_path):
+    """Cut short, it still has an end mark: that of the thumbnail in it."""
+    write_classes(tmp_path / "train", count=3)
+    write_classes(tmp_path / "test", count=3)
+    for part in ("train", "test"):
+        path = tmp_path / part / "cat" / "large.jpg"
+        write(path, (64, 64))
+        content = path.read_bytes()
+        thumbnail = b"\xff\xe1\x00\x06ab\xff\xd9"  # with an end of its own
+        path.write_bytes(content[:2] + thumbnail + content[2:-300])
+    (tmp_path / "train" / "dog" / "1.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"dog/1\.png"):
+        load_training(config(tmp_path))
+    (tmp_path / "train" / "dog" / "1.png").unlink()
+    with pytest.raises(DataError, match=r"large\.jpg: cannot be read.*\n.*1 of .*data.skip_broken"):
+        load_training(config(tmp_path))
+    settings = config(tmp_path, skip_broken=True)
+    training = load_training(settings)
+    assert len(training.labels) == 6
+    assert "broken: 1 of 7 pictures left out" in "\n".join(training.notes)
+    assert len(load_test(settings, training).labels) == 6
+
+
 def test_a_jpeg_with_something_behind_its_end_is_whole(tmp_path):
     write_classes(tmp_path, count=3)
     path = tmp_path / "cat" / "camera.jpg"

@@ -4,4 +4,4 @@ from hintlite.deploy.tflite.graph import ModelError
 
 
 class ExportError(ModelError):
-    """A model that cannot become C; the message says what, where and what to do."""
+    """What cannot become C, or not there; the message says what, where and what to do."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hintlite.deploy.bundle.facts import read_facts
 from hintlite.deploy.c_export import emit
+from hintlite.deploy.c_export.errors import ExportError
 from hintlite.deploy.c_export.kit import Kit, kit_sources, make_kit
 from hintlite.deploy.c_export.lower import lower
 from hintlite.deploy.c_export.plan import plan_memory
@@ -71,15 +72,18 @@ def export_c(model: bytes | str | Path, folder: str | Path, name: str = "network
         What was written.
 
     Raises:
-        ExportError: the model cannot become C; the message names the operator.
+        ExportError: the model cannot become C; the message names the operator. Or the folder holds
+            something.
         BundleError: the bundle around the file is damaged.
-        FileExistsError: the folder holds something.
     """
+    target = Path(folder)
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise ExportError(
+            f"{target} is {'not empty' if target.is_dir() else 'a file'}, and nothing of it is "
+            "replaced: name a folder that is new or empty"
+        )
     network = lower_network(model, name)
     kit = None if isinstance(model, bytes) else _kit(network, Path(model))
-    target = Path(folder)
-    if target.exists() and any(target.iterdir()):
-        raise FileExistsError(f"expected an empty or new folder, {target} holds files: remove them")
     with folder_aside(target) as place:
         files = write_sources(network, place, kit)
     return CExport(

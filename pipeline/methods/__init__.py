@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -113,8 +114,12 @@ def check_arm(arm: str, config: RunConfig) -> None:
             )
 
 
-def method_names(arm: str) -> list[str]:
+def method_names(arm: str, what: str = "arm") -> list[str]:
     """The methods of an arm.
+
+    Args:
+        arm: names joined by "+".
+        what: what the caller knows it as, for messages: "arm" or "method".
 
     Raises:
         SettingsError: an unknown method, the same one twice, or methods that cannot be summed.
@@ -122,13 +127,15 @@ def method_names(arm: str) -> list[str]:
     names = arm.split("+")
     for name in names:
         if name not in METHODS and ":" not in name:
+            near = difflib.get_close_matches(name, METHODS, n=1)
             raise SettingsError(
-                f"arm {arm!r}: there is no method {name!r}; known: {', '.join(METHODS)}, or "
-                "package.module:name for one of your own"
+                f"{what} {arm!r}: there is no method {name!r}"
+                + (f"; did you mean {near[0]!r}?" if near else ";")
+                + f" known: {', '.join(METHODS)}, or package.module:name for one of your own"
             )
     if len(set(names)) != len(names):
-        raise SettingsError(f"arm {arm!r} names a method twice")
-    _check_sum(arm, {name: _entry(name) for name in names})
+        raise SettingsError(f"{what} {arm!r} names a method twice")
+    _check_sum(f"{what} {arm!r}", {name: _entry(name) for name in names})
     return names
 
 
@@ -176,16 +183,16 @@ def _entry(name: str) -> Entry:
     return Entry(name, reads=tuple(sorted(sections)))
 
 
-def _check_sum(arm: str, entries: dict[str, Entry]) -> None:
+def _check_sum(named: str, entries: dict[str, Entry]) -> None:
     if len(entries) == 1:
         return
     for name, entry in entries.items():
         if entry.alone:
-            raise SettingsError(f"arm {arm!r}: {name} stands alone, for {entry.alone}")
+            raise SettingsError(f"{named}: {name} stands alone, for {entry.alone}")
     kins = [entry.kin for entry in entries.values() if entry.kin]
     for kin in kins:
         rivals = [name for name, entry in entries.items() if entry.kin == kin]
         if len(rivals) > 1:
             raise SettingsError(
-                f"arm {arm!r}: {' and '.join(rivals)} take each other's place; make an arm of each"
+                f"{named}: {' and '.join(rivals)} take each other's place; try one at a time"
             )

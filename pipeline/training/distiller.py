@@ -53,7 +53,7 @@ class Distiller(keras.Model):
             or their softmax, "probabilities".
 
     Raises:
-        SettingsError: the phase reads teacher taps and there is no teacher.
+        SettingsError: no network or no phase; or one that reads teacher taps, and no teacher.
     """
 
     def __init__(
@@ -64,6 +64,11 @@ class Distiller(keras.Model):
         shows: str = "logits",
         **kwargs: Any,
     ) -> None:
+        if not isinstance(student, keras.Model) or not isinstance(phase, Phase):
+            raise SettingsError(
+                "expected a network and one of the phases that a method's phases() gives, got "
+                f"{type(student).__name__} and {type(phase).__name__}"
+            )
         # Keras scales the loss for a model of this policy alone, whatever its layers compute in.
         super().__init__(**{"dtype": _loss_policy(student), **kwargs})
         if phase.teacher_taps and teacher is None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import NoneType
 
 import numpy as np
 
-from hintlite.pipeline.app.python.arguments import ArgumentError
+from hintlite.pipeline.app.python.arguments import ArgumentError, as_folder, class_names, expect
 from hintlite.pipeline.app.python.files import Feeding, Files
 
 MODEL = "student_int8.tflite"
@@ -44,11 +45,15 @@ def bundle(
     import hintlite.benchmarks.bench_tflite
     from hintlite.deploy.bundle.bundle import write_bundle
 
+    expect("files", files, Files, "what hintlite.quantize returns")
+    expect("feeding", feeding, (Feeding, NoneType), "a hintlite.Feeding")
+    place = as_folder(folder)
+    names = files.labels if labels is None else class_names(labels, len(files.labels))
     raw, normalization = _raw(files.samples, feeding or files.feeding)
     return write_bundle(
-        folder,
+        place,
         models={MODEL: files.int8},
-        labels=files.labels if labels is None else tuple(labels),
+        labels=names,
         input_shape=files.samples.shape[1:],
         normalization=normalization,
         samples_raw=raw,
@@ -63,16 +68,22 @@ def _raw(samples: np.ndarray, feeding: Feeding | None) -> tuple[np.ndarray, dict
     channels = samples.shape[-1]
     if feeding is None:
         feeding = Feeding(raw=str(samples.dtype))
-    mean, std = (
-        np.broadcast_to(np.asarray(each, np.float64), channels).tolist()
-        for each in (feeding.mean, feeding.std)
-    )
+    mean, std = (_a_channel(each, channels) for each in (feeding.mean, feeding.std))
     raw = samples.astype(np.float64) * std + mean
     if feeding.raw == "uint8":
         raw = _pixels(raw, feeding)
     most = 255.0 if feeding.raw == "uint8" and feeding.raw_max is None else feeding.raw_max
-    told = {"mean": mean, "std": std, "raw_dtype": feeding.raw, "raw_max": most}
+    told: dict[str, object] = {"mean": mean, "std": std, "raw_dtype": feeding.raw, "raw_max": most}
     return raw.astype(feeding.raw), told
+
+
+def _a_channel(values: float | tuple[float, ...], channels: int) -> list[float]:
+    if np.size(values) not in (1, channels):
+        raise ArgumentError(
+            f"feeding: {np.size(values)} numbers for samples of {channels} channels; expected one, "
+            "or one a channel"
+        )
+    return list(np.broadcast_to(np.ravel(values).astype(np.float64), channels).tolist())
 
 
 def _pixels(raw: np.ndarray, feeding: Feeding) -> np.ndarray:

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hintlite.pipeline.app.python.arguments import ArgumentError
+from hintlite.pipeline.app.python.arguments import ArgumentError, as_folder, expect, expect_all
 from hintlite.pipeline.app.python.methods import Part, with_settings
 from hintlite.pipeline.app.python.samples import Data
 from hintlite.pipeline.settings.run import RunConfig
@@ -113,10 +113,26 @@ def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit 
     from hintlite.pipeline.app.python.networks import as_networks
 
     _check_method(method)
+    expect_all(
+        {
+            "epochs": (epochs, "a whole number"),
+            "batch_size": (batch_size, "a whole number"),
+            "learning_rate": (learning_rate, "a number"),
+            "seed": (seed, "a whole number"),
+            "hints": (hints or {}, "names to values, {...: ...}"),
+            "class_weight": (class_weight or {}, "names to values, {...: ...}"),
+            "settings": (settings or {}, "names to values, {...: ...}"),
+            "metrics": (metrics, "a list or tuple"),
+            "callbacks": (callbacks, "a list or tuple"),
+        }
+    )
+    for layer in (*(hints or {}), *(hints or {}).values()):
+        expect("hints", layer, str, "names of layers, {'of the student': 'of the teacher'}")
     plain = TrainingConfig(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
     config = RunConfig(seed=seed, training=plain)
     own = {"loss": loss, "metrics": tuple(metrics), "class_weight": class_weight}
     if folder is not None:
+        place = as_folder(folder)
         _check_in_folder(own | {"callbacks": tuple(callbacks)}, optimizer)
         config = _with_further(config, optimizer, settings or {})
         config = replace(config, accept_chance=accept_chance)
@@ -144,7 +160,7 @@ def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit 
 
         parts = Parts(train, validation, test, class_names, data_name or "arrays")
         student.history = train_in_folder(
-            Path(folder), (teacher, student), networks, parts, method, config, verbose
+            place, (teacher, student), networks, parts, method, config, verbose
         )
     return student
 

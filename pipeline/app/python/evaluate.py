@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,13 +116,11 @@ def _subject(model: Any, test: Data) -> tuple[Any, Task]:
 
 
 def _network(model: keras.Model, test: Data) -> tuple[Any, Task]:
+    from hintlite.deploy.convert.answers import answers
     from hintlite.models.taps import logits_only
     from hintlite.pipeline.app.python.networks import as_network, task_of
 
     network = as_network(model, "model", samples=test)
     alone = logits_only(network)
 
-    def ask(inputs: np.ndarray) -> np.ndarray:
-        return np.asarray(alone.predict(inputs, verbose=0), np.float32)
-
-    return ask, task_of(network)
+    return partial(answers, alone), task_of(network)

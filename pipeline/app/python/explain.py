@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hintlite.pipeline.app.python.arguments import expect
 from hintlite.pipeline.app.python.files import Files
 from hintlite.pipeline.app.python.samples import Data, Task, read_samples
 
@@ -29,6 +30,7 @@ def explain(files: Files, samples: Data) -> Explanation:
     """
     from hintlite.deploy.explain.explain import explain as compare
 
+    expect("files", files, Files, "what hintlite.quantize returns")
     task = Task(files.samples.shape[1:], len(files.labels))
     read = read_samples(samples, task, "samples")
     return compare(files.float32, files.int8, read.inputs.astype(np.float32), read.labels)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hintlite.pipeline.app.python.arguments import ArgumentError, as_folder, expect
 from hintlite.pipeline.app.python.files import Feeding, Files, model_path
 
 if TYPE_CHECKING:
@@ -38,16 +39,26 @@ def export_c(
         What was written: `folder`, `files`, `arena_bytes`, `weight_bytes`, `layers`.
 
     Raises:
-        HintliteError: an operator without C kernel; the message names it.
-        FileExistsError: the folder holds something.
+        HintliteError: an operator without C kernel; the message names it. Or the folder holds
+            something, which is left as it is.
     """
     from hintlite.deploy.c_export.export import export_c as write
     from hintlite.pipeline.app.python.bundle import MODEL, bundle
 
-    if isinstance(files, bytes):
-        return write(files, folder, name)
+    place = as_folder(folder)
+    expect("name", name, str, "a text")
     if not isinstance(files, Files):
-        return write(model_path(files), folder, name)
-    with tempfile.TemporaryDirectory(prefix="hintlite-") as place:
-        packed = bundle(files, Path(place) / "bundle", labels, feeding=feeding)
-        return write(packed / MODEL, folder, name)
+        _refuse_facts({"labels": labels, "feeding": feeding})
+        return write(files if isinstance(files, bytes) else model_path(files), place, name)
+    with tempfile.TemporaryDirectory(prefix="hintlite-") as beside:
+        packed = bundle(files, Path(beside) / "bundle", labels, feeding=feeding)
+        return write(packed / MODEL, place, name)
+
+
+def _refuse_facts(given: Mapping[str, object]) -> None:
+    names = [name for name, value in given.items() if value is not None]
+    if names:
+        raise ArgumentError(
+            f"{' and '.join(names)}: these go with what hintlite.quantize returns; a bundle has "
+            "its own, and a single file has none"
+        )

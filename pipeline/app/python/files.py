@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hintlite.pipeline.app.python.arguments import ArgumentError
+from hintlite.pipeline.app.python.arguments import ArgumentError, expect
 
 if TYPE_CHECKING:
     from hintlite.deploy.convert.verify import Verification
@@ -38,6 +38,12 @@ class Feeding:
     def __post_init__(self) -> None:
         if self.raw not in ("uint8", "float32"):
             raise ArgumentError(f"feeding: raw is 'uint8' or 'float32', got {self.raw!r}")
+        for name in ("mean", "std"):
+            value = getattr(self, name)
+            if np.asarray(value).dtype.kind not in "fiu" or np.ndim(value) > 1:
+                raise ArgumentError(
+                    f"feeding: {name} is a number, or a tuple of one a channel; got {value!r}"
+                )
         if not np.min(self.std) > 0:
             raise ArgumentError(f"feeding: std must be above 0, got {self.std}")
 
@@ -84,6 +90,9 @@ class Files:
         return f"<Files: int8 {len(self.int8):,} bytes, float32 {len(self.float32):,}; {said}>"
 
 
+_EXPECTED = "what hintlite.quantize returns, or the bytes or the path of a .tflite file or bundle"
+
+
 def int8_bytes(model: Files | bytes | str | Path) -> bytes:
     """The content of the INT8 file of whatever stands for one; see `int8_source`."""
     found = int8_source(model)
@@ -115,11 +124,7 @@ def model_path(model: str | Path) -> Path:
     """
     from hintlite.deploy.bundle.deployed import model_file
 
-    if not isinstance(model, (str, Path)):
-        raise ArgumentError(
-            f"expected the files from hintlite.quantize, or bytes or a path of a .tflite file, got "
-            f"a {type(model).__name__}"
-        )
+    expect("model", model, (str, Path), _EXPECTED)
     path = model_file(Path(model))
     if not path.is_file():
         raise ArgumentError(f"there is no file {path}; expected a .tflite file or a bundle")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
+from types import NoneType
 
 from hintlite.pipeline.app.fit.limits import Costs, Limits
+from hintlite.pipeline.app.python.arguments import expect
 from hintlite.pipeline.app.python.files import Files, int8_bytes
 
 
@@ -64,6 +67,9 @@ def fits_board(
     from hintlite.deploy.tflite.flatbuffer import read_model
     from hintlite.pipeline.app.fit.limits import costs_of, excess, read_limits
 
+    expect("board", board, (str, NoneType), "the name of a board, such as 'nano33ble'")
+    for name, value in (("flash", flash), ("ram", ram), ("macs", macs)):
+        expect(name, value, (str, Integral, NoneType), "a whole number, or text such as '256k'")
     given = {"board": board, "flash": flash, "ram": ram, "macs": macs}
     others = dict.fromkeys(("boards", "runtime_flash", "runtime_ram"))
     limits = read_limits({**given, **others})

@@ -15,9 +15,9 @@ import numpy as np
 
 from hintlite.files import aside, write_whole
 from hintlite.models.settings import NetworkConfig
-from hintlite.pipeline.app.python.arguments import ArgumentError
+from hintlite.pipeline.app.python.arguments import ArgumentError, class_names
 from hintlite.pipeline.app.python.held import divided
-from hintlite.pipeline.app.python.methods import Part, arm_of
+from hintlite.pipeline.app.python.methods import Part, arm_of, build
 from hintlite.pipeline.app.python.networks import Networks
 from hintlite.pipeline.app.python.samples import Data, Samples, Task, is_dataset, read_samples
 from hintlite.pipeline.data.splits import random, stratified
@@ -82,6 +82,7 @@ def train_in_folder(
     arm = arm_of(method)
     calibration = config.data.calibration_samples
     source, count = _source(parts, networks.task, config.seed)
+    build(arm, config, networks.teacher, networks.student, networks.hints, count)  # refuses early
     kept = Given(folder / GIVEN)
     teacher, student = kept.teacher(models[0]), kept.student(models[1])
     taps = config.hint.pairs
@@ -164,9 +165,7 @@ def _set_aside(train: Samples, share: float, seed: int) -> tuple[Samples, Sample
 def _as_source(data: Any, test: Samples, parts: Parts, classes: int) -> Source:
     from hintlite.pipeline.data.sources.arrays import from_arrays
 
-    names = parts.class_names or [str(each) for each in range(classes)]
-    if len(names) != classes:
-        raise ArgumentError(f"class_names: {len(names)} names for {classes} classes")
+    names = class_names(parts.class_names, classes, "class_names")
     held = (test.inputs, test.labels)
     plain = from_arrays(data.images, data.labels, held, names, name=parts.name)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from hintlite.pipeline.app.python.arguments import ArgumentError
+from hintlite.pipeline.app.python.arguments import ArgumentError, as_folder
 from hintlite.pipeline.app.python.files import Feeding, Files
 from hintlite.pipeline.runs.layout import FLOAT, INT8, SETTINGS, file_name, quantize_stage
 
@@ -151,7 +151,7 @@ def load_run(folder: str | Path) -> Run:
     Raises:
         HintliteError: no run's folder.
     """
-    path = Path(folder)
+    path = as_folder(folder)
     if not (path / SETTINGS).is_file():
         raise ArgumentError(f"{path} is not a run's folder: there is no {SETTINGS} in it")
     return Run(path)

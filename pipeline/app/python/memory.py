@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from hintlite.pipeline.app.python.arguments import ArgumentError
 from hintlite.pipeline.app.python.methods import Part, build, title_of
 from hintlite.pipeline.app.python.networks import Networks
 from hintlite.pipeline.app.python.samples import Data, is_dataset, read_samples
@@ -50,12 +51,13 @@ def train_in_memory(
     from hintlite.pipeline.training.train import train as train_job
 
     feed = _feed(networks, train, validation, config)
+    pair = networks.teacher, networks.student
+    built = build(method, config, *pair, networks.hints, feed.samples)
+    chosen = _choices(choices, networks)
     accept = bool(choices["accept_chance"])
     taught = check_teacher(networks.teacher, feed, networks.task.classes, accept)
     if verbose:
         print(f"teacher: {taught:.2%} accuracy on validation samples", flush=True)
-    pair = networks.teacher, networks.student
-    built = build(method, config, *pair, networks.hints, feed.samples)
     job = Job(
         student=networks.student,
         method=built,
@@ -69,7 +71,7 @@ def train_in_memory(
         callbacks=callbacks,
         cached=_cached(networks, built, feed),
         feed=feed,
-        choices=_choices(choices, networks),
+        choices=chosen,
     )
     return as_keras(train_job(job))
 
@@ -105,8 +107,14 @@ def _cached(networks: Networks, method: Method, feed: Feed) -> Mapping[str, Any]
 
 
 def _choices(given: Mapping[str, Any], networks: Networks) -> Choices:
+    import keras
+
     from hintlite.pipeline.training.train import Choices
 
+    if given["loss"] is not None:
+        _known("loss", keras.losses.get, given["loss"])
+    for each in given["metrics"]:
+        _known("metrics", _metric, each)
     return Choices(
         optimizer=_maker(given["optimizer"]),
         loss=given["loss"],
@@ -116,13 +124,33 @@ def _choices(given: Mapping[str, Any], networks: Networks) -> Choices:
     )
 
 
+def _known(what: str, find: Callable[[Any], Any], given: Any) -> Any:
+    """What Keras makes of an object or a name.
+
+    Raises:
+        ArgumentError: it knows no such thing.
+    """
+    try:
+        return find(given)
+    except (ValueError, TypeError) as error:
+        raise ArgumentError(
+            f"{what}: got {given!r:.80}; expected an object of Keras or its name"
+        ) from error
+
+
+def _metric(given: Any) -> Any:
+    import keras
+
+    return keras.metrics.get(given) if isinstance(given, str) else given
+
+
 def _maker(optimizer: Any) -> Callable[[], keras.optimizers.Optimizer] | None:
     """Makes optimizers of the same settings: each phase starts with a new one."""
     import keras
 
     if optimizer is None:
         return None
-    found = keras.optimizers.get(optimizer)
+    found = _known("optimizer", keras.optimizers.get, optimizer)
     return lambda: type(found).from_config(found.get_config())
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from hintlite.errors import HintliteError
-from hintlite.pipeline.app.python.arguments import ArgumentError
+from hintlite.pipeline.app.python.arguments import ArgumentError, kind_of
 from hintlite.pipeline.methods import METHODS, build_method, method_names, phase_title
 from hintlite.pipeline.settings.methods import (
     AttentionConfig,
@@ -56,6 +56,11 @@ class Part:
 
     def __add__(self, other: Part | Method) -> Sum:
         """Both at once: their losses are added, phase by phase."""
+        if not isinstance(other, Part) and not hasattr(other, "phases"):
+            raise ArgumentError(
+                f"a method is summed with others of hintlite.methods or of your own, not with "
+                f"{kind_of(other)}; names are summed in one text, 'hint+kd'"
+            )
         return Sum((*_parts(self), *_parts(other)))
 
     def __radd__(self, other: Method) -> Sum:
@@ -193,7 +198,7 @@ def arm_of(method: _Given) -> str:
         ArgumentError: an object of the caller's own class, which has no name.
     """
     if isinstance(method, str):
-        return "+".join(method_names(method))
+        return "+".join(method_names(method, "method"))
     parts = _parts(method)
     for part in parts:
         if not isinstance(part, Part):
@@ -201,7 +206,7 @@ def arm_of(method: _Given) -> str:
                 f"method: {type(part).__name__} is an object; a run in a folder is gone on with "
                 "later and in other processes: name its class, 'package.module:Name'"
             )
-    return "+".join(method_names(_named(parts)))
+    return "+".join(method_names(_named(parts), "method"))
 
 
 def with_settings(config: RunConfig, method: _Given, hints: Mapping[str, str]) -> RunConfig:
@@ -210,7 +215,10 @@ def with_settings(config: RunConfig, method: _Given, hints: Mapping[str, str]) -
     Args:
         config: the others.
         method: name or parts.
-        hints: pairs of layers; those of a `Hint` go before them.
+        hints: pairs of layers, unless those of a `Hint` name them.
+
+    Raises:
+        ArgumentError: the two differ.
     """
     changes: dict[str, Any] = {}
     for part in () if isinstance(method, str) else _parts(method):
@@ -219,6 +227,11 @@ def with_settings(config: RunConfig, method: _Given, hints: Mapping[str, str]) -
             names = [field.name for field in fields(base)]
             changes[part.section] = base(**{name: getattr(part, name) for name in names})
     hint = changes.get("hint", config.hint)
+    if hint.pairs and hints and dict(hint.pairs) != dict(hints):
+        raise ArgumentError(
+            f"hints: {dict(hints)} here, but {dict(hint.pairs)} in the method's own pairs; leave "
+            "one of them out"
+        )
     changes["hint"] = replace(hint, pairs=hint.pairs or dict(hints))
     return replace(config, **changes)
 
@@ -254,7 +267,7 @@ def build(
     named = method if isinstance(method, str) else _named(_parts(method))
     pairs = config.hint.pairs
     if named:
-        method_names(named)  # a wrong name before missing taps
+        method_names(named, "method")  # a wrong name before missing taps
     try:
         made = [build_method(named, config, teacher, student)] if named else []
     except HintliteError:
@@ -265,7 +278,18 @@ def build(
     _check_order(parts, pairs)
     whole = SumOfMethods([*parts, *own]) if len(parts) + len(own) > 1 else (*parts, *own)[0]
     whole.build(tap_shapes(teacher, pairs.values()), tap_shapes(student, pairs), samples)
+    _check_read(whole, pairs)
     return whole
+
+
+def _check_read(method: Method, hints: Mapping[str, str]) -> None:
+    read = {tap for phase in method.phases().values() for tap in phase.student_taps}
+    unread = [layer for layer in hints if layer not in read]
+    if unread:
+        raise ArgumentError(
+            f"hints: the method does not read {', '.join(unread)}; leave that out, or take one "
+            "that compares feature maps, such as method='hint+kd'"
+        )
 
 
 def _check_order(methods: Sequence[Method], hints: Mapping[str, str]) -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hintlite.errors import HintliteError
-from hintlite.pipeline.app.python.arguments import ArgumentError
+from hintlite.pipeline.app.python.arguments import ArgumentError, expect
 from hintlite.pipeline.app.python.samples import Data, Task, sample_shape
 
 if TYPE_CHECKING:
     import keras
-
-_SHOWN = 16  # layers in a message
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,11 +88,10 @@ def as_network(
     from hintlite.models.bind import bound
     from hintlite.models.taps import LOGITS, subnetwork, with_taps
 
-    if not isinstance(model, keras.Model):
-        raise ArgumentError(f"{what}: expected a keras.Model, got a {type(model).__name__}")
+    expect(what, model, keras.Model, "a keras.Model")
     names = list(dict.fromkeys(layers))
+    shape = None if samples is None else sample_shape(samples, _rank(model))
     try:
-        shape = None if samples is None else sample_shape(samples, _rank(model))
         network = with_taps(model if shape is None else bound(model, shape), {})
         return subnetwork(network, [LOGITS, *names]) if names else network
     except (HintliteError, ValueError) as error:
@@ -141,29 +137,15 @@ def require_taps(teacher: keras.Model, student: keras.Model) -> None:
     Raises:
         ArgumentError: the layers that could be named are listed.
     """
-    from hintlite.models.taps import stage_taps
+    from hintlite.models.taps import listed_maps, stage_taps
 
     if stage_taps(teacher) and stage_taps(student):
         return
     raise ArgumentError(
         "hints: this method compares feature maps, so name a layer of each model, "
         "hints={'layer of the student': 'layer of the teacher'}. Student: "
-        f"{', '.join(_maps(student))}. Teacher: {', '.join(_maps(teacher))}"
+        f"{listed_maps(student)}. Teacher: {listed_maps(teacher)}"
     )
-
-
-def _maps(network: keras.Model) -> list[str]:
-    """Paths of the layers that make feature maps, shortened in the middle."""
-    from hintlite.models.graph import find_layer, layer_paths
-
-    found = []
-    for path in layer_paths(network):
-        with contextlib.suppress(HintliteError):
-            if len(find_layer(network, path).tensor.shape) == 4:
-                found.append(path)
-    if len(found) <= _SHOWN:
-        return found
-    return [*found[: _SHOWN // 2], "...", *found[-_SHOWN // 2 :]]
 
 
 def _has(model: keras.Model, name: str) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hintlite.pipeline.app.python.arguments import ArgumentError
+from hintlite.pipeline.app.python.arguments import ArgumentError, class_names, expect
 from hintlite.pipeline.app.python.files import Files
 from hintlite.pipeline.app.python.samples import Data, Samples, is_dataset
 
@@ -63,15 +64,17 @@ def quantize(
     from hintlite.pipeline.app.python.samples import read_samples
     from hintlite.pipeline.training.drop_regressor import in_float32
 
+    for name, value in (("min_agreement", min_agreement), ("max_accuracy_drop", max_accuracy_drop)):
+        expect(name, value, Real, "a share from 0 to 1")
     network = as_network(student, "student", samples=calibration)
     task = task_of(network)
+    names = class_names(labels, task.classes)
+    bounds = Bounds(min_agreement=min_agreement, max_accuracy_drop=max_accuracy_drop)
     ranges = _calibration(calibration, task)
     held_out = read_samples(validation, task, "validation")
     _check_apart(ranges, held_out.inputs)
-    names = _names(labels, task.classes)
     deployed = in_float32(logits_only(network))
     files = to_float32(deployed), to_int8(deployed, ranges.astype(np.float32))
-    bounds = Bounds(min_agreement=min_agreement, max_accuracy_drop=max_accuracy_drop)
     checks = _verified(deployed, files, held_out, bounds)
     if strict and not checks.ok:
         raise ArgumentError(
@@ -90,13 +93,6 @@ def _calibration(given: Any, task: Task) -> np.ndarray:
     if is_dataset(given) or isinstance(given, (tuple, list)):
         return read_samples(given, task, "calibration").inputs
     return read_inputs(given, task, "calibration")
-
-
-def _names(labels: Sequence[str] | None, classes: int) -> tuple[str, ...]:
-    names = tuple(str(each) for each in (range(classes) if labels is None else labels))
-    if len(names) != classes:
-        raise ArgumentError(f"labels: {len(names)} names for a network of {classes} classes")
-    return names
 
 
 def _check_apart(calibration: np.ndarray, validation: np.ndarray) -> None:

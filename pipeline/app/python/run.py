@@ -6,18 +6,18 @@ import tempfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import NoneType
+from typing import Any
 
 from hintlite.child import Child, DiedError, FailedError
 from hintlite.errors import HintliteError
 from hintlite.files import write_whole
+from hintlite.pipeline.app.python.arguments import as_folder, expect
 from hintlite.pipeline.app.python.handed_over import SETTINGS, hand_over
 from hintlite.pipeline.app.python.load_run import Run, load_run
 from hintlite.pipeline.app.settings.text import config_from, settings_text
+from hintlite.pipeline.data.sources.source import Source
 from hintlite.pipeline.settings.run import RunConfig
-
-if TYPE_CHECKING:
-    from hintlite.pipeline.data.sources.source import Source
 
 
 class RunFailedError(HintliteError):
@@ -55,6 +55,9 @@ def run(
         HintliteError: as the command reports it, in one sentence; `log.txt` in the folder has the
             details.
     """
+    place = as_folder(folder)
+    expect("config", config, (RunConfig, Mapping, NoneType), "settings, {...: ...}, or a RunConfig")
+    expect("source", source, (Source, NoneType), "what from_arrays or from_tf_dataset returns")
     if not isinstance(config, RunConfig):
         config = config_from(config or {})
     with tempfile.TemporaryDirectory(prefix="hintlite-") as name:
@@ -62,7 +65,7 @@ def run(
         write_whole(given / SETTINGS, settings_text(config))
         if source is not None:
             hand_over(source.open(config.data), given)
-        _complete(Path(folder).absolute(), given, verbose)
+        _complete(place.absolute(), given, verbose)
     return load_run(folder)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from hintlite.pipeline.app.python.arguments import ArgumentError
+from hintlite.pipeline.app.python.arguments import ArgumentError, kind_of
 from hintlite.pipeline.app.python.labels import class_indices, is_one_hot
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def sample_shape(data: Any, rank: int) -> tuple[int, ...] | None:
         sizes = () if shape is None or shape.rank is None else tuple(shape)[-rank:]
     else:
         inputs = data[0] if isinstance(data, tuple) and data else data
-        sizes = tuple(np.shape(inputs)[1:])
+        sizes = as_array(inputs, "train").shape[1:]
         sizes = (*sizes, 1) if len(sizes) == rank - 1 else sizes
     return sizes if len(sizes) == rank and None not in sizes else None
 
@@ -84,7 +84,7 @@ def read_samples(data: Data, task: Task, what: str) -> Samples:
     """
     parts = _gathered(data, task, what) if is_dataset(data) else _parts(data, what)
     inputs = read_inputs(parts[0], task, what)
-    labels = np.asarray(parts[1])
+    labels = as_array(parts[1], what)
     if len(labels.shape) == 0 or len(labels) != len(inputs):
         raise ArgumentError(
             f"{what}: {len(inputs)} samples but labels of the shape {list(labels.shape)}; every "
@@ -103,7 +103,7 @@ def read_inputs(inputs: Any, task: Task, what: str) -> np.ndarray:
     Raises:
         ArgumentError: another shape than the networks take, no samples, NaN or infinity.
     """
-    array = np.asarray(inputs)
+    array = as_array(inputs, what)
     if array.dtype.kind not in "fiub":
         raise ArgumentError(
             f"{what}: samples are {array.dtype}, expected numbers of one shape a sample; "
@@ -134,19 +134,23 @@ def read_inputs(inputs: Any, task: Task, what: str) -> np.ndarray:
     return array
 
 
+def as_array(values: Any, what: str) -> np.ndarray:
+    """Values as an array; lists of unequal lengths are none."""
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ArgumentError(
+            f"{what}: samples or labels of unequal sizes; bring all to one, np.stack(samples)"
+        ) from error
+
+
 def _parts(data: Any, what: str) -> tuple[Any, ...]:
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
         raise ArgumentError(
             f"{what}: expected (x, y), (x, y, sample_weight) or a tf.data.Dataset of such pairs, "
-            f"got {_kind(data)}"
+            f"got {kind_of(data)}"
         )
     return tuple(data)
-
-
-def _kind(data: Any) -> str:
-    if isinstance(data, (tuple, list)):
-        return f"a {type(data).__name__} of {len(data)}"
-    return f"a {type(data).__name__}"
 
 
 def _gathered(data: Any, task: Task, what: str) -> tuple[np.ndarray, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from hintlite.pipeline.app.python.arguments import expect
+
 if TYPE_CHECKING:
     import keras
 
@@ -26,6 +28,10 @@ def with_taps(model: keras.Model, taps: Mapping[str, str]) -> keras.Model:
     Raises:
         HintliteError: a model whose layers cannot be seen, or no such layer; near names are told.
     """
+    import keras
+
     from hintlite.models.taps import with_taps as tap
 
+    expect("model", model, keras.Model, "a keras.Model")
+    expect("taps", taps, Mapping, "{name of the tap: layer}")
     return tap(model, taps)

@@ -98,12 +98,20 @@ class Bar:
             line: something is complete, which is worth a line where there is no terminal.
         """
         self.note = note or self.note
-        text = f"{self.title}: {self.note}" if self.note else self.title
-        self._progress.update(self._task, completed=completed, total=total, description=text)
+        self._progress.update(self._task, completed=completed, total=total, description=self._text)
         due = time.monotonic() - self._said > (PAUSE_S if line else HEARTBEAT_S)
-        if not self._live and due and completed < total:
+        if due and completed < total:
+            self.line()
+
+    def line(self) -> None:
+        """A line of what stands beside the bar, where there is no terminal."""
+        if not self._live:
             self._said = time.monotonic()
-            self.console.print(text, markup=False)
+            self.console.print(self._text, markup=False)
+
+    @property
+    def _text(self) -> str:
+        return f"{self.title}: {self.note}" if self.note else self.title
 
 
 @contextmanager

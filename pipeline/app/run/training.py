@@ -125,6 +125,8 @@ def _watcher(
                 at_epoch(row)
 
         def phase_end(self, phase: str) -> None:
+            if phase != "task":  # whose end is that of the bar, which is told
+                bar.line()
             at_phase_end(phase)
 
         def _at(self, phase: str, epoch: int, epochs: int) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from hintlite.pipeline.data.sources.arrays import short_name
 from hintlite.pipeline.data.sources.source import Labelled, Notes, Pool, Shape
 from hintlite.pipeline.settings.data import COLORS, Color, DataConfig
 
+T, R = TypeVar("T"), TypeVar("R")
 TRAIN, TEST = "train", "test"
 VALIDATION = ("val", "valid", "validation")
 SHOWN = 20  # broken files that are named
@@ -170,28 +172,34 @@ def _pictures(folder: Path) -> tuple[list[Path], list[str]]:
 
 def _whole(parts: Sequence[Pictures], root: Path, skip: bool) -> list[Pictures]:
     """The parts without their broken files, or all broken files in one error."""
-    checked = [_checked(part.paths) for part in parts]
-    broken = [each for part in checked for each in part if isinstance(each, DataError)]
-    if broken and not skip:
-        more = f"\nand {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
-        total = sum(len(part) for part in checked)
-        raise DataError(
-            "\n".join(str(error) for error in broken[:SHOWN]) + more + f"\n{root}: {len(broken)} "
-            f"of {total} pictures cannot be read; repair or remove them, or go on without them "
-            "with data.skip_broken true"
-        )
+    checked = [_tried(partial(check_whole, decode=skip), part.paths) for part in parts]
+    if not skip:
+        _refuse_broken([each for part in checked for each in part], root)
     return [_kept(*pair) for pair in zip(parts, checked, strict=True)]
 
 
-def _checked(paths: Sequence[Path]) -> list[Header | DataError]:
-    def check(path: Path) -> Header | DataError:
+def _tried(work: Callable[[T], R], items: Iterable[T]) -> list[R | DataError]:
+    """What becomes of each, or why nothing does; PIL lets go of the interpreter as it decodes."""
+
+    def tried(item: T) -> R | DataError:
         try:
-            return check_whole(path)
+            return work(item)
         except DataError as error:
             return error
 
     with ThreadPoolExecutor() as threads:
-        return list(threads.map(check, paths))
+        return list(threads.map(tried, items))
+
+
+def _refuse_broken(tried: Sequence[object], root: Path) -> None:
+    broken = [each for each in tried if isinstance(each, DataError)]
+    if broken:
+        more = f"\nand {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
+        raise DataError(
+            "\n".join(str(error) for error in broken[:SHOWN]) + more + f"\n{root}: {len(broken)} "
+            f"of {len(tried)} pictures cannot be read; repair or remove them, or go on without "
+            "them with data.skip_broken true"
+        )
 
 
 def _kept(part: Pictures, checked: Sequence[Header | DataError]) -> Pictures:
@@ -220,9 +228,7 @@ def _read(
         path = pictures.paths[rows[place]]
         images[place] = read_image(path, height, width, channels)
 
-    # PIL lets go of the interpreter while it decodes.
-    with ThreadPoolExecutor() as threads:
-        list(threads.map(fill, range(len(rows))))
+    _refuse_broken(_tried(fill, range(len(rows))), Path(config.path or ""))
     return images, (*_sizes(headers, images.shape[1:]), *_depths(headers, images))
 
 

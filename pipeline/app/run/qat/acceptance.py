@@ -109,14 +109,13 @@ def _verify(
 
 
 def _against(before: Before, content: bytes, samples: np.ndarray, labels: np.ndarray) -> Figures:
-    import numpy as np
-
+    from hintlite.deploy.convert.answers import answers
     from hintlite.deploy.convert.verify import compare_logits
     from hintlite.deploy.interpret.runtime import Runner
 
     int8 = Runner(content)
     return compare_logits(
-        np.asarray(before.network.predict(samples, verbose=0), np.float32),
+        answers(before.network, samples),
         Runner(before.files[FLOAT]).predict(samples),
         int8.predict(samples),
         labels,
