@@ -6,7 +6,6 @@ Needs numpy, ai-edge-litert or tflite-runtime, and Pillow for pictures.
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,39 +14,26 @@ try:
 except ImportError:
     from tflite_runtime.interpreter import Interpreter
 
-HERE = Path(__file__).resolve().parent
-ABOUT = json.loads((HERE / "manifest.json").read_text(encoding="utf-8"))
-NORM, LABELS, SHAPE = ABOUT["normalization"], ABOUT["task"]["labels"], ABOUT["task"]["input_shape"]
-
-
-def read(path: str) -> np.ndarray:
-    """Raw values as the training images had them, [h, w, c]."""
-    if path.endswith(".npy"):
-        return np.load(path, allow_pickle=False).reshape(SHAPE)
-    from PIL import Image, ImageOps
-
-    mode = {1: "L", 3: "RGB", 4: "RGBA"}[SHAPE[2]]
-    image = ImageOps.exif_transpose(Image.open(path)).convert(mode)
-    pixels = np.asarray(image.resize((SHAPE[1], SHAPE[0]), 2)).reshape(SHAPE)  # 2: bilinear
-    return np.rint(pixels * (NORM["raw_max"] / 255))
-
-
-def stored(values: np.ndarray, end: Any) -> np.ndarray:
-    """Real numbers in the type of the model's input; halves are rounded away from zero."""
-    if end["dtype"] == np.float32:
-        return values
-    scale, zero_point = end["quantization"]
-    steps = (values / np.float32(scale)).astype(np.float64)
-    limits = np.iinfo(end["dtype"])
-    steps = np.copysign(np.floor(np.abs(steps) + 0.5), steps) + zero_point
-    return np.clip(steps, limits.min, limits.max).astype(end["dtype"])
-
-
-model = Interpreter(model_path=str(HERE / next(iter(ABOUT["models"]))))
+ABOUT = json.loads(Path(__file__).with_name("manifest.json").read_text(encoding="utf-8"))
+NORM, (H, W, C) = ABOUT["normalization"], ABOUT["task"]["input_shape"]
+model = Interpreter(model_path=str(Path(__file__).with_name(next(iter(ABOUT["models"])))))
 model.allocate_tensors()
 given, taken = model.get_input_details()[0], model.get_output_details()[0]
 for name in sys.argv[1:] or sys.exit(__doc__):
-    x = (read(name).astype(np.float32) - np.float32(NORM["mean"])) / np.float32(NORM["std"])
-    model.set_tensor(given["index"], stored(x, given)[np.newaxis])
+    if name.endswith(".npy"):
+        raw = np.load(name, allow_pickle=False)
+    else:  # a picture, brought to the raw values of the training images
+        from PIL import Image, ImageOps
+
+        image = ImageOps.exif_transpose(Image.open(name)).convert({1: "L", 3: "RGB", 4: "RGBA"}[C])
+        raw = np.rint(np.asarray(image.resize((W, H), 2)) * (NORM["raw_max"] / 255))
+    x = (np.float32(raw.reshape(H, W, C)) - np.float32(NORM["mean"])) / np.float32(NORM["std"])
+    if given["dtype"] != np.float32:  # whole steps of its scale, halves away from zero
+        scale, zero_point = given["quantization"]
+        steps = np.float64(x / np.float32(scale))
+        steps = np.copysign(np.floor(np.abs(steps) + 0.5), steps) + zero_point
+        limits = np.iinfo(given["dtype"])
+        x = np.clip(steps, limits.min, limits.max).astype(given["dtype"])
+    model.set_tensor(given["index"], x[np.newaxis])
     model.invoke()
-    print(name, LABELS[int(np.argmax(model.get_tensor(taken["index"])[0]))], sep="\t")
+    print(name, ABOUT["task"]["labels"][np.argmax(model.get_tensor(taken["index"]))], sep="\t")
