@@ -88,8 +88,9 @@ class NetworkConfig:
         channel_multiple: with times_fewer, the widths that it leads to are multiples of this; 8
             fills the vectors of processors, where odd numbers of channels take as long as the next
             multiple. Widths without times_fewer are taken as they are given.
-        path: the user's .keras file (family "keras_file").
-        taps: tap name -> layer path in that file, as in {"stage2": "base/block_6_project_BN"}.
+        path: your own .keras file; it stands for the family "keras_file".
+        taps: name -> layer of that file whose feature map methods with hints compare; for a flag
+            taps.mid=base/block_6_project_BN.
         layers: the convolutional layers of a FitNet.
         fc_units: units of the fully connected maxout layer of a FitNet; 0 for none.
         fc_pieces: its pieces.

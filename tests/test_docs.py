@@ -1,6 +1,8 @@
 """The documents: the site builds without a warning, the tutorial runs, each function has a page."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +44,51 @@ def test_every_name_of_the_door_has_a_page():
         found = getattr(hintlite, name)
         assert f"::: {found.__module__}.{name}" in pages, name
     assert "::: hintlite.pipeline.app.python.methods" in pages
+
+
+PAGES = ["distill", "methods", "quantize", "bundle", "export_c", "evaluate", "explain"]
+PAGES += ["inspect", "fits_board", "benchmark", "distiller"]
+
+
+def examples(page):
+    text = (ROOT / "docs" / "api" / f"{page}.md").read_text()
+    assert len(re.findall(r"\.\s", text.split("```")[0])) >= 2, "two sentences come first"
+    return re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+
+
+def run_examples(pages):
+    """The code of the pages, one after the other, as a reader has it in one notebook."""
+    names = {}
+    for page in pages:
+        code = examples(page)
+        assert code, page
+        for block in code:
+            exec(compile(block, f"docs/api/{page}.md", "exec"), names)
+    return names
+
+
+def test_the_code_of_the_pages_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = run_examples(PAGES)
+    assert names["found"].finding
+    assert names["files"].labels == ("top", "middle", "bottom")
+    assert (tmp_path / "out_c" / "Makefile").is_file()
+    assert (tmp_path / "out" / "manifest.json").is_file()
+    manifest = json.loads((tmp_path / "out_pixels" / "manifest.json").read_text())
+    assert manifest["normalization"]["raw_dtype"] == "uint8"
+
+
+def test_every_page_of_the_face_has_code_that_is_run():
+    pages = {path.stem for path in (ROOT / "docs" / "api").glob("*.md")}
+    assert pages == {*PAGES, "run"}
+
+
+@pytest.mark.slow(modules=["hintlite.pipeline.app.python", "hintlite.pipeline.app.run"])
+def test_the_code_about_runs_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = run_examples(["distill", "run"])
+    assert set(names["found"].files) == {"teacher", "scratch", "kd"}
+    assert (tmp_path / "runs" / "mine" / "report.html").is_file()
 
 
 @pytest.mark.timeout(300)

@@ -64,7 +64,7 @@ def test_a_preset_replaces_the_default_network():
         (["bundle", "x", "--mcu", "tfml"], "Did you mean 'tflm'?"),
         (["run", "--training.epochs", "0"], "training.epochs must be 1 or more; got 0"),
         (["run", "--training.epochs", "many"], "many"),
-        (["run", "--arms", "[hnit]"], "no method 'hnit'; known: scratch, kd, hint"),
+        (["run", "--arms", "[hnit]"], "no method 'hnit'; did you mean 'hint'? known: scratch"),
         (["run", "--arms", "[kd,kd]"], "names one twice"),
         (["run", "--data.source", "npz"], "needs data.path"),
         (["run", "--data.source", "cifr10"], "Did you mean 'cifar10'?"),

@@ -102,7 +102,7 @@ def test_c_comes_from_files_bytes_paths_and_bundles(files, tmp_path):
     [
         ({"calibration": VALIDATION[0]}, "18 of the 18 calibration samples are validation samples"),
         ({"calibration": VALIDATION[0][:, :4]}, r"networks take \[n, 6, 6, 1\]"),
-        ({"labels": ["one"]}, "1 names for a network of 3 classes"),
+        ({"labels": ["one"]}, "labels: 1 names"),
         ({"student": own_models}, r"expected a keras\.Model"),
         ({"validation": VALIDATION[0]}, r"validation: expected \(x, y\)"),
     ],

@@ -140,7 +140,7 @@ def test_a_module_that_imports_names_has_the_code(stripes, tmp_path, monkeypatch
     ("words", "said"),
     [
         (["quantize", "mine.keras", "--data", "x.npz"], "`hintlite qat mine.keras --data DATA"),
-        (["run", "mine.h5"], "--teacher.family keras_file --teacher.path mine.h5"),
+        (["run", "mine.h5"], "runs/mine --teacher.path mine.h5"),
         (["quantize", "saved"], "works on the folder of a run"),
         (["qat", "mine.h5", "--data", "digits"], ".save('mine.keras')"),
         (["qat", "saved", "--data", "digits"], "holds operations and no layers"),

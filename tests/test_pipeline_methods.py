@@ -217,7 +217,9 @@ def test_sum_refuses_one_loss_twice():
 
 def test_arms_name_methods():
     assert method_names("hint+kd") == ["hint", "kd"]
-    with pytest.raises(SettingsError, match="no method 'hnit'; known: scratch, kd, hint"):
+    with pytest.raises(
+        SettingsError, match=r"no method 'hnit'; did you mean 'hint'\? known: scratch"
+    ):
         method_names("hnit+kd")
     with pytest.raises(SettingsError, match="twice"):
         method_names("kd+kd")

@@ -19,7 +19,8 @@ from hintlite.pipeline.data.sources.arrays import short_name
 from hintlite.pipeline.data.sources.source import Labelled, Notes, Pool, Shape
 from hintlite.pipeline.settings.data import COLORS, Color, DataConfig
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 TRAIN, TEST = "train", "test"
 VALIDATION = ("val", "valid", "validation")
 SHOWN = 20  # broken files that are named

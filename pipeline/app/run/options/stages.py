@@ -62,8 +62,9 @@ SHORT = {"quantize": {"--method": "--quantize.method", "--max_drop": "--quantize
 MAIN = (
     *("--seed", "--arms", "--deploy", "--data", "--data.limit", "--data.normalization"),
     *("--data.augmentation.flip", "--data.augmentation.shift", "--data.calibration_samples"),
-    *("--teacher.path", "--teacher.preset", "--teacher.widths", "--teacher_training.epochs"),
-    *("--student.path", "--student.preset", "--student.widths", "--student.depths"),
+    *("--teacher.path", "--teacher.taps", "--teacher.preset", "--teacher.widths"),
+    *("--teacher_training.epochs", "--student.path", "--student.taps", "--student.preset"),
+    *("--student.widths", "--student.depths"),
     *("--student.times_fewer", "--training.epochs", "--training.batch_size"),
     *("--training.learning_rate", "--hint.pairs", "--hint.epochs", "--kd.temperature"),
     *("--quantize.method", "--quantize.max_accuracy_drop", "--cache.budget_gb"),
@@ -127,7 +128,7 @@ def refuse_model(words: Sequence[str]) -> None:
             f"{place} is a model, and {stage} works on the folder of a run. For an INT8 file of a "
             f"model of your own: `hintlite qat {place} --data DATA --epochs 0` (by calibration; "
             "with --epochs 4 it is fine-tuned). As the teacher of a run: `hintlite run runs/mine "
-            f"--teacher.family keras_file --teacher.path {place}`"
+            f"--teacher.path {place}`"
         )
 
 
