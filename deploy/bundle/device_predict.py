@@ -27,10 +27,11 @@ for name in sys.argv[1:] or sys.exit(__doc__):
 
         image = ImageOps.exif_transpose(Image.open(name)).convert({1: "L", 3: "RGB", 4: "RGBA"}[C])
         raw = np.rint(np.asarray(image.resize((W, H), 2)) * (NORM["raw_max"] / 255))
-    x = (np.float32(raw.reshape(H, W, C)) - np.float32(NORM["mean"])) / np.float32(NORM["std"])
+    raw = raw.reshape(H, W, C).astype(np.float32)
+    x = (raw - np.float32(NORM["mean"])) / np.float32(NORM["std"])
     if given["dtype"] != np.float32:  # whole steps of its scale, halves away from zero
         scale, zero_point = given["quantization"]
-        steps = np.float64(x / np.float32(scale))
+        steps = (x / np.float32(scale)).astype(np.float64)
         steps = np.copysign(np.floor(np.abs(steps) + 0.5), steps) + zero_point
         limits = np.iinfo(given["dtype"])
         x = np.clip(steps, limits.min, limits.max).astype(given["dtype"])
