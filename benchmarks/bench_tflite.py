@@ -1059,6 +1059,7 @@ def run_samples(interpreter: Any, samples: Samples, seconds: float = math.inf) -
     for value in samples.inputs:
         if outputs and time.perf_counter() > end:
             break
+        interpreter.reset_all_variables()  # an LSTM begins each sample anew
         interpreter.set_tensor(taken, value)
         interpreter.invoke()
         outputs.append(interpreter.get_tensor(given)[0])

@@ -36,5 +36,6 @@ for name in sys.argv[1:] or sys.exit(__doc__):
         limits = np.iinfo(given["dtype"])
         x = np.clip(steps, limits.min, limits.max).astype(given["dtype"])
     model.set_tensor(given["index"], x[np.newaxis])
+    model.reset_all_variables()  # an LSTM begins each sample anew
     model.invoke()
     print(name, ABOUT["task"]["labels"][np.argmax(model.get_tensor(taken["index"]))], sep="\t")

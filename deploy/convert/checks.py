@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hintlite.deploy.tflite.flatbuffer import read_model
-from hintlite.deploy.tflite.full_integer import full_int8_faults
+from hintlite.deploy.tflite.full_integer import full_integer_faults
 from hintlite.deploy.tflite.graph import Model
 from hintlite.errors import HintliteError
 
@@ -101,15 +101,29 @@ def require_full_int8(content: bytes) -> None:
         ConversionError: names the operator, its index, the tensor and what to do.
         ModelError: no TFLite file.
     """
+    require_integer(content, "int8", "int8")
+
+
+def require_integer(content: bytes, precision: str, ends: str) -> None:
+    """As `require_full_int8`, for files of other precisions and ends.
+
+    Args:
+        content: the bytes of a `.tflite` file.
+        precision: "int8", "int4" or "int16x8".
+        ends: type of inputs and outputs; with "float32" a QUANTIZE and a DEQUANTIZE stand there.
+
+    Raises: see `require_full_int8`.
+    """
     model = read_model(content)
-    faults = full_int8_faults(model)
+    activations = "INT16" if precision == "int16x8" else "INT8"
+    faults = full_integer_faults(model, activations, ends.upper())
     if faults:
         # QUANTIZE and DEQUANTIZE stand around the culprit: name the culprit.
         culprit = next((fault for fault in faults if not fault.between_types), faults[0])
         raise ConversionError(
-            f"The file is not full INT8: {culprit} TFLite has no INT8 kernel for what the network "
-            "does there: replace that layer (ReLU, ReLU6, batch normalization after a "
-            "convolution, Add, Maximum, pooling, Dense and convolutions all have one)."
+            f"The file is not full {activations}: {culprit} TFLite has no {activations} kernel for "
+            "what the network does there: replace that layer (ReLU, ReLU6, batch normalization "
+            "after a convolution, Add, Maximum, pooling, Dense and convolutions all have one)."
         )
     require_live_tensors(model)
 

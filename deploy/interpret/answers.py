@@ -130,6 +130,7 @@ def _tflm(request: dict[str, Any], _: Any) -> str:
     interpreter = _interpreter(request, _generous(request), keep=True)
     rows = []
     for sample in range(len(inputs[0])):
+        interpreter.reset()
         for number, array in enumerate(inputs):
             shape = interpreter.get_input_details(number)["shape"]
             interpreter.set_input(array[sample].reshape(shape), number)
@@ -164,6 +165,7 @@ def _litert(request: dict[str, Any], _: Any) -> str:
     details = interpreter.get_input_details()
     rows = []
     for sample in range(len(inputs[0])):
+        interpreter.reset_all_variables()
         for detail, array in zip(details, inputs, strict=True):
             interpreter.set_tensor(detail["index"], array[sample].reshape(detail["shape"]))
         interpreter.invoke()

@@ -98,6 +98,7 @@ class Runner:
         self.output = _spec(graph.tensors[graph.outputs[0]])
         self._interpreter = _load(parts.content, kernels, threads, keep_tensors)
         self._keeps = keep_tensors
+        self._keeps_state = graph.keeps_state
         # The interpreter numbers the tensors of the main graph as the file does.
         self._input_index, self._output_index = graph.inputs[0], graph.outputs[0]
 
@@ -167,6 +168,8 @@ class Runner:
 
     def _run(self, sample: Array) -> Array:
         """One inference, [1, h, w, c] -> [classes]."""
+        if self._keeps_state:
+            self._interpreter.reset_all_variables()
         self._interpreter.set_tensor(self._input_index, sample)
         try:
             self._interpreter.invoke()

@@ -38,6 +38,7 @@ def observe(
     interpreter = _interpreter(content)
     seen = {tensor.name: Histogram() for tensor in tensors}
     for done, sample in enumerate(samples, 1):
+        interpreter.reset_all_variables()
         interpreter.set_tensor(graph.inputs[0], sample[np.newaxis])
         interpreter.invoke()
         for tensor in tensors:

@@ -33,6 +33,11 @@ NUMPY_DTYPES = {
     if name not in {"INT4", "BFLOAT16"}
 }
 
+STATEFUL = frozenset(
+    {"SVDF", "RNN", "LSTM"}
+    | {f"{way}DIRECTIONAL_SEQUENCE_{kind}" for way in ("UNI", "BI") for kind in ("LSTM", "RNN")}
+)
+
 Array = NDArray[Any]
 Options = Mapping[str, int | float | bool | str | tuple[int, ...]]
 
@@ -178,6 +183,11 @@ class Graph:
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether an operator remembers from one inference to the next, as an LSTM does."""
+        return any(operator.name in STATEFUL for operator in self.operators)
 
 
 @dataclass(frozen=True)

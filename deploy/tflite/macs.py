@@ -14,8 +14,9 @@ def count_operator_macs(graph: Graph, operator: Operator) -> int:
     """Multiply-accumulates of one run of an operator.
 
     Counted are convolutions, fully connected layers and matrix products, padding included, as
-    MLPerf Tiny and the FitNets paper count them; every other operator counts 0. A transposed
-    convolution multiplies every input element with its whole kernel.
+    MLPerf Tiny and the FitNets paper count them, and an LSTM's products of matrices in every step;
+    every other operator counts 0. A transposed convolution multiplies every input element with its
+    whole kernel.
 
     Args:
         graph: the graph that holds the operator's tensors.
@@ -85,6 +86,20 @@ def _batch_matmul(graph: Graph, operator: Operator) -> int:
     return math.prod(_output(graph, operator)) * left[-2 if operator.options.get("adj_x") else -1]
 
 
+_LSTM_MATRICES = (*range(1, 9), 16)  # of the input, of the recurrence, and a projection
+
+
+def _lstm(graph: Graph, operator: Operator) -> int:
+    # Input [batch, time, channels], or time first.
+    steps = math.prod(_input(graph, operator, 0, rank=3)[:2])
+    present = [
+        place
+        for place in _LSTM_MATRICES
+        if place < len(operator.inputs) and operator.inputs[place] >= 0
+    ]
+    return steps * sum(math.prod(_input(graph, operator, place, rank=2)) for place in present)
+
+
 _FORMULAS: dict[str, Callable[[Graph, Operator], int]] = {
     "CONV_2D": _conv_2d,
     "DEPTHWISE_CONV_2D": _depthwise_conv_2d,
@@ -92,4 +107,5 @@ _FORMULAS: dict[str, Callable[[Graph, Operator], int]] = {
     "CONV_3D": _conv_3d,
     "FULLY_CONNECTED": _fully_connected,
     "BATCH_MATMUL": _batch_matmul,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm,
 }

@@ -1,0 +1,153 @@
+"""The forms that a network is converted to: its precision, and the types of its ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from hintlite.choices import check_choices
+from hintlite.deploy.convert.checks import ConversionError, require_integer
+from hintlite.deploy.convert.convert import run_converter
+from hintlite.deploy.convert.frozen import Frozen, one_by_one
+from hintlite.deploy.convert.recurrent import each_sample_anew, with_sound_states
+from hintlite.deploy.tflite.graph import Array
+from hintlite.errors import SettingsError
+
+PrecisionName = Literal["int8", "int16x8", "float16", "dynamic", "int4", "float32"]
+EndType = Literal["int8", "uint8", "int16", "float32"]
+ENDS: dict[str, tuple[EndType, ...]] = {  # of each precision; the first is the default
+    "int8": ("int8", "uint8", "float32"),
+    "int4": ("int8",),
+    "int16x8": ("int16", "float32"),
+    "float16": ("float32",),
+    "dynamic": ("float32",),
+    "float32": ("float32",),
+}
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a file shall be.
+
+    Args:
+        precision: int8 (weights and activations), int16x8 (activations of 16 bits), float16
+            (weights), dynamic (int8 weights, float activations), int4 (weights of convolutions and
+            dense layers, activations of 8 bits) or float32.
+        io: type of inputs and outputs; by default that of the activations.
+        dense: scales of a dense layer's weights: one a unit, or one for all, which TensorFlow Lite
+            Micro before October 2024 wants.
+
+    Raises:
+        SettingsError: ends that this precision does not have, or `dense` where it has no effect.
+    """
+
+    precision: PrecisionName = "int8"
+    io: EndType | None = None
+    dense: Literal["per_channel", "per_tensor"] = "per_channel"
+
+    def __post_init__(self) -> None:
+        check_choices(self, "")
+        if self.io is not None and self.io not in ENDS[self.precision]:
+            raise SettingsError(
+                f"io {self.io} does not go with precision {self.precision}, whose inputs and "
+                f"outputs are {' or '.join(ENDS[self.precision])}"
+            )
+        if self.dense == "per_tensor" and self.precision not in ("int8", "int16x8"):
+            raise SettingsError(
+                f"dense per_tensor goes with precision int8 and int16x8, not with {self.precision}"
+            )
+
+    @property
+    def ends(self) -> EndType:
+        """Type of inputs and outputs."""
+        return self.io or ENDS[self.precision][0]
+
+    @property
+    def integer(self) -> bool:
+        """Whether every operator computes on integers."""
+        return self.precision in ("int8", "int4", "int16x8")
+
+
+FLOAT = Form("float32")
+
+
+def to_file(network: Frozen, form: Form, calibration: Sequence[Array] = ()) -> bytes:
+    """Converts a network.
+
+    Args:
+        network: from `frozen`, with its front taken off or not.
+        form: any but int4, which is made from the float file (`deploy/ptq`).
+        calibration: one array [n, ...] an input, n >= 1; for integer forms.
+
+    Returns:
+        The bytes of a `.tflite` file with the signature `serving_default`.
+
+    Raises:
+        ConversionError: an operation that TFLite does not have, or not in this precision.
+    """
+    import tensorflow as tf
+
+    converter = _converter(network)
+    if form.precision != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if form.precision == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if form.integer:
+        sets = tf.lite.OpsSet
+        sixteen = sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        converter.target_spec.supported_ops = [
+            sixteen if form.precision == "int16x8" else sets.TFLITE_BUILTINS_INT8
+        ]
+        converter.representative_dataset = lambda: _samples(network, calibration)
+        ends = getattr(tf, form.ends)
+        converter.inference_input_type = converter.inference_output_type = ends
+        # TFLM had no kernel for a dense layer with a scale a unit before October 2024.
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = (
+            form.dense == "per_tensor"
+        )
+    with each_sample_anew() if network.fused else nullcontext():
+        content = run_converter(converter)
+    if form.integer:
+        content = with_sound_states(content)
+        require_integer(content, form.precision, form.ends)
+    return content
+
+
+def _samples(network: Frozen, calibration: Sequence[Array]) -> Iterator[dict[str, Array]]:
+    names = signature_names(network)
+    for sample in one_by_one(network.inputs, calibration):
+        yield dict(zip(names, sample, strict=True))
+
+
+def signature_names(network: Frozen) -> tuple[str, ...]:
+    """What the file's signature calls the inputs: "input" where there is one."""
+    if len(network.inputs) == 1:
+        return ("input",)
+    return tuple(_plain(end.name) for end in network.inputs)
+
+
+def _plain(name: str) -> str:
+    return "".join(char if char.isalnum() else "_" for char in name)
+
+
+def _converter(network: Frozen) -> Any:
+    import tensorflow as tf
+
+    names = signature_names(network)
+    if len(set(names)) < len(names):
+        raise ConversionError(f"Two inputs are called alike: {', '.join(names)}: rename them.")
+    specs = [
+        tf.TensorSpec((1, *end.shape), end.dtype, name=name)
+        for end, name in zip(network.inputs, names, strict=True)
+    ]
+    outputs = [_plain(end.name) for end in network.outputs]
+
+    @tf.function(input_signature=specs)
+    def serve(*tensors):  # type: ignore[no-untyped-def]
+        return dict(zip(outputs, network.call(*tensors), strict=True))
+
+    holder = tf.Module()
+    holder.weights = list(network.variables)  # which are frozen
+    return tf.lite.TFLiteConverter.from_concrete_functions([serve.get_concrete_function()], holder)
