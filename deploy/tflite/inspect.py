@@ -82,7 +82,7 @@ class ArenaInfo:
 class ModelInfo:
     """A whole file. `tensors`, `inputs` and `outputs` are those of the main graph.
 
-    `precision` is "int8" (full integer), "int16x8" (the
+    `precision` is "int8" (full integer, whatever the type of the ends), "int16x8" (the
     same with INT16 activations), "float16" (weights), "dynamic_range" (integer weights,
     float activations), "float32", or "mixed". `arena` is None where memory cannot be planned (open
     sizes, several graphs).
@@ -208,13 +208,23 @@ def _precision(model: Model, full_int8: bool) -> str:
     activations = {tensor.dtype for tensor in tensors if not tensor.constant}
     if full_int8:
         return "int8"
-    if not full_integer_faults(model, "INT16"):
-        return "int16x8"
+    for name, inner, ends in _INTEGER:
+        if not full_integer_faults(model, inner, ends):
+            return name
     if activations & {"INT8", "UINT8", "INT16"}:
         return "mixed"
     if "FLOAT16" in weights:
         return "float16"
     return "dynamic_range" if weights & {"INT8", "INT4"} else "float32"
+
+
+# Precision, type of activations, type of the model's inputs and outputs.
+_INTEGER = (
+    ("int16x8", "INT16", "INT16"),
+    ("int8", "INT8", "UINT8"),
+    ("int8", "INT8", "FLOAT32"),
+    ("int16x8", "INT16", "FLOAT32"),
+)
 
 
 def _text(value: bytes) -> str:
