@@ -15,7 +15,7 @@ except ImportError:
     from tflite_runtime.interpreter import Interpreter
 
 ABOUT = json.loads(Path(__file__).with_name("manifest.json").read_text(encoding="utf-8"))
-NORM, (H, W, C) = ABOUT["normalization"], ABOUT["task"]["input_shape"]
+NORM, SHAPE = ABOUT["normalization"], ABOUT["task"]["input_shape"]
 model = Interpreter(model_path=str(Path(__file__).with_name(next(iter(ABOUT["models"])))))
 model.allocate_tensors()
 given, taken = model.get_input_details()[0], model.get_output_details()[0]
@@ -25,14 +25,14 @@ for name in sys.argv[1:] or sys.exit(__doc__):
     else:  # a picture, brought to the raw values of the training images
         from PIL import Image, ImageOps
 
+        H, W, C = SHAPE
         image = ImageOps.exif_transpose(Image.open(name)).convert({1: "L", 3: "RGB", 4: "RGBA"}[C])
         raw = np.rint(np.asarray(image.resize((W, H), 2)) * (NORM["raw_max"] / 255))
-    raw = raw.reshape(H, W, C).astype(np.float32)
+    raw = raw.reshape(SHAPE).astype(np.float32)
     x = (raw - np.float32(NORM["mean"])) / np.float32(NORM["std"])
     if given["dtype"] != np.float32:  # whole steps of its scale, halves away from zero
-        scale, zero_point = given["quantization"]
-        steps = (x / np.float32(scale)).astype(np.float64)
-        steps = np.copysign(np.floor(np.abs(steps) + 0.5), steps) + zero_point
+        steps = (x / np.float32(given["quantization"][0])).astype(np.float64)
+        steps = np.copysign(np.floor(np.abs(steps) + 0.5), steps) + given["quantization"][1]
         limits = np.iinfo(given["dtype"])
         x = np.clip(steps, limits.min, limits.max).astype(given["dtype"])
     model.set_tensor(given["index"], x[np.newaxis])
