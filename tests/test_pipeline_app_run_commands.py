@@ -234,7 +234,7 @@ def test_predict_answers_for_pictures_and_arrays(run, tmp_path, capfd):
     [
         ("run/quantize/hint+kd/student_int8.tflite", "x.png", "no manifest.json"),
         ("run", "missing.png", "missing.png"),
-        ("nowhere", "x.png", "no manifest.json"),
+        ("nowhere", "x.png", "is not a run folder and holds no bundle"),
     ],
 )
 def test_predict_explains_what_is_missing(run, place, image, said, capfd):

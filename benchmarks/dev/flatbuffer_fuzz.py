@@ -35,9 +35,8 @@ from hintlite.deploy.tflite.flatbuffer import read_model
 from hintlite.deploy.tflite.graph import ModelError
 from hintlite.deploy.tflite.inspect import inspect
 from hintlite.deploy.tflite.kernel_limits import check_scales
-from hintlite.deploy.tflite.planner import greedy_plan
-from hintlite.pipeline.app.fit.fit import as_text, lifetimes_with
-from hintlite.pipeline.app.fit.limits import Limits, costs_of
+from hintlite.pipeline.app.fit.fit import answer, as_text
+from hintlite.pipeline.app.fit.limits import Limits
 from hintlite.pipeline.app.fit.subject import file_subject
 from hintlite.pipeline.app.run.context import commit
 
@@ -166,9 +165,7 @@ def _fit(content: bytes) -> None:
     """The whole answer of a model that does not fit, as text."""
     subject = file_subject("model.tflite", read_model(content))
     limits = Limits(flash_bytes=1, ram_bytes=1, block_bytes=1, macs=1)
-    costs = costs_of(subject.model, subject.file_bytes, limits)
-    lifetimes = lifetimes_with(subject.model, costs.kernels)
-    as_text(subject, limits, costs, lifetimes, greedy_plan(lifetimes), [])
+    as_text(answer(subject, limits))
 
 
 def _plain_c(content: bytes) -> None:

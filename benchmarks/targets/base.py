@@ -148,6 +148,19 @@ class BenchmarkResult:
             raise BenchmarkError(f"a field has a wrong type: {error}") from error
 
 
+def require_model(bundle: Path) -> None:
+    """Refuses what is neither a bundle's folder nor a file.
+
+    Raises:
+        BenchmarkError: it is something else, or is not there.
+    """
+    _require(
+        bundle.is_file() or (bundle / "manifest.json").is_file(),
+        f"expected a bundle's folder (with manifest.json) or a .tflite file, got {bundle}: name "
+        "the folder that `hintlite bundle` wrote",
+    )
+
+
 class Target(Protocol):
     """A machine, real or not, that runs a bundle's model."""
 

@@ -16,7 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hintlite.benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
+from hintlite.benchmarks.targets.base import (
+    BenchmarkError,
+    BenchmarkRequest,
+    BenchmarkResult,
+    require_model,
+)
 from hintlite.benchmarks.targets.cortex_m_firmware import toolchain
 from hintlite.benchmarks.targets.cortex_m_firmware.measure import Int8Array, Measurement, measure
 from hintlite.benchmarks.targets.cortex_m_firmware.toolchain import ToolchainError
@@ -79,11 +84,7 @@ class CortexMTarget:
         Raises:
             BenchmarkError: something is missing; the text has the command to install it.
         """
-        if not bundle.is_file() and not (bundle / "manifest.json").is_file():
-            raise BenchmarkError(
-                f"expected a bundle's folder (with manifest.json) or a .tflite file, got {bundle}: "
-                "name the folder that `hintlite bundle` wrote"
-            )
+        require_model(bundle)
         try:
             toolchain.check_tools()
         except ToolchainError as error:

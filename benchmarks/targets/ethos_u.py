@@ -13,7 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from hintlite.benchmarks.targets import vela
-from hintlite.benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
+from hintlite.benchmarks.targets.base import (
+    BenchmarkError,
+    BenchmarkRequest,
+    BenchmarkResult,
+    require_model,
+)
 from hintlite.deploy.bundle.manifest import BundleError, read_manifest
 from hintlite.deploy.tflite.flatbuffer import read_model
 from hintlite.deploy.tflite.full_integer import full_int8_faults
@@ -52,11 +57,7 @@ class EthosUTarget:
         Raises:
             BenchmarkError: something is missing or unknown; the text says what to do.
         """
-        if not bundle.is_file() and not (bundle / "manifest.json").is_file():
-            raise BenchmarkError(
-                f"expected a bundle's folder (with manifest.json) or a .tflite file, got {bundle}: "
-                "name the folder that `hintlite bundle` wrote"
-            )
+        require_model(bundle)
         try:
             vela.installed_version()
             vela.check_options(self._options)

@@ -16,7 +16,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from hintlite.benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
+from hintlite.benchmarks.targets.base import (
+    BenchmarkError,
+    BenchmarkRequest,
+    BenchmarkResult,
+    require_model,
+)
 from hintlite.benchmarks.targets.bench_json import parse_report, to_result
 
 SCRIPT = Path(__file__).parents[1] / "bench_tflite.py"
@@ -48,11 +53,7 @@ class HostTarget:
         Raises:
             BenchmarkError: one of them is missing.
         """
-        if not bundle.is_file() and not (bundle / "manifest.json").is_file():
-            raise BenchmarkError(
-                f"expected a bundle's folder (with manifest.json) or a .tflite file, got {bundle}: "
-                "name the folder that `hintlite bundle` wrote"
-            )
+        require_model(bundle)
         if not any(importlib.util.find_spec(name) for name in RUNTIMES):
             raise BenchmarkError("no TFLite runtime here: python -m pip install ai-edge-litert")
         return bundle.resolve()

@@ -15,7 +15,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from hintlite.benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
+from hintlite.benchmarks.targets.base import (
+    BenchmarkError,
+    BenchmarkRequest,
+    BenchmarkResult,
+    require_model,
+)
 from hintlite.benchmarks.targets.tflm_arena import LARGEST, ArenaRecord, bisect, parse_record
 from hintlite.benchmarks.targets.tflm_operators import compare_operators, end_agreement, verdict
 from hintlite.benchmarks.targets.tflm_samples import TflmSamples, load_samples
@@ -62,11 +67,7 @@ class TflmTarget:
         Raises:
             BenchmarkError: one of them is missing; the text has the command to install it.
         """
-        if not bundle.is_file() and not (bundle / "manifest.json").is_file():
-            raise BenchmarkError(
-                f"expected a bundle's folder (with manifest.json) or a .tflite file, got {bundle}: "
-                "name the folder that `hintlite bundle` wrote"
-            )
+        require_model(bundle)
         if importlib.util.find_spec("tflite_micro") is None:
             raise BenchmarkError(
                 f"the target tflm needs the package {PACKAGE} (x86-64 Linux only): "

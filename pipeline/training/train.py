@@ -7,7 +7,7 @@ import io
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,7 @@ class Job:
         """Where the state is kept, if it is."""
         return None if self.folder is None else self.folder / checkpoint.CHECKPOINT
 
-    @property
+    @cached_property
     def batches(self) -> Feed:
         """Where the batches come from."""
         if self.feed is not None:

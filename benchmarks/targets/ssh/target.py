@@ -11,7 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hintlite.benchmarks.targets.base import BenchmarkError, BenchmarkRequest, BenchmarkResult
+from hintlite.benchmarks.targets.base import (
+    BenchmarkError,
+    BenchmarkRequest,
+    BenchmarkResult,
+    require_model,
+)
 from hintlite.benchmarks.targets.bench_json import parse_report, to_result
 from hintlite.benchmarks.targets.device_row import device_row
 from hintlite.benchmarks.targets.ssh.device import Device
@@ -66,11 +71,7 @@ class SshTarget:
         """
         if shutil.which("ssh") is None:
             raise BenchmarkError("no OpenSSH client here: apt-get install openssh-client")
-        if not bundle.is_file() and not (bundle / "manifest.json").is_file():
-            raise BenchmarkError(
-                f"expected a bundle's folder (with manifest.json) or a .tflite file, got {bundle}: "
-                "name the folder that `hintlite bundle` wrote"
-            )
+        require_model(bundle)
         return bundle.absolute()
 
     def run(self, bundle: Path, request: BenchmarkRequest) -> BenchmarkResult:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from hintlite.pipeline.app.cli.grammar import parse
 from hintlite.pipeline.app.command import Command
@@ -57,22 +58,23 @@ def _run(command: Command) -> int:
 
 
 def _study(command: Command) -> int:
-    from hintlite.errors import SettingsError
     from hintlite.pipeline.app.experiments.study import study
 
-    try:
-        return study(command.options)
-    except SettingsError as error:
-        _complain(str(error))
-        return WRONG_USE
+    return _experiment(study, command)
 
 
 def _tune(command: Command) -> int:
-    from hintlite.errors import SettingsError
     from hintlite.pipeline.app.experiments.tune import tune
 
+    return _experiment(tune, command)
+
+
+def _experiment(work: Callable[[Mapping[str, Any]], int], command: Command) -> int:
+    """A study or a tuning; what is wrong in its file is wrong use."""
+    from hintlite.errors import SettingsError
+
     try:
-        return tune(command.options)
+        return work(command.options)
     except SettingsError as error:
         _complain(str(error))
         return WRONG_USE

@@ -62,8 +62,7 @@ def _carry_out(
     plan: Plan, layout: Layout, options: Mapping[str, Any], terminal: Terminal
 ) -> dict[str, str]:
     """Does the runs that have no record; returns those that failed, and why."""
-    from hintlite.pipeline.app.experiments.queue.carry_out import carry_out
-    from hintlite.pipeline.app.experiments.queue.display import Display
+    from hintlite.pipeline.app.experiments.queue.carry_out import do_all
     from hintlite.pipeline.app.experiments.studies.records import TEACHER, read_records
     from hintlite.pipeline.app.experiments.studies.schedule import schedule
 
@@ -76,12 +75,7 @@ def _carry_out(
     )
     if not left.tasks:
         return {}
-    pool = _pool(options)
-    try:
-        with Display(terminal, "runs", len(plan.runs), left.complete) as display:
-            carry_out(left, pool, display)
-    finally:
-        pool.stop()
+    do_all(left, _pool(options), terminal, "runs", len(plan.runs))
     return left.failures
 
 

@@ -86,8 +86,7 @@ def _objective(tuning: Tuning) -> str:
 
 
 def _carry_out(trials: Trials, jobs: int, terminal: Terminal) -> None:
-    from hintlite.pipeline.app.experiments.queue.carry_out import carry_out
-    from hintlite.pipeline.app.experiments.queue.display import Display
+    from hintlite.pipeline.app.experiments.queue.carry_out import do_all
     from hintlite.pipeline.app.experiments.queue.processes import Processes
     from hintlite.pipeline.app.experiments.tuning.jobs import Clock, TrialJobs
     from hintlite.pipeline.app.experiments.tuning.task import TrialTask
@@ -97,13 +96,8 @@ def _carry_out(trials: Trials, jobs: int, terminal: Terminal) -> None:
     terminal.say(f"{total} trials: {finished} finished before; in {trials.layout.folder}")
     if finished >= total:
         return
-    pool = Processes[TrialTask](jobs, WORK)
     left = TrialJobs(trials, Clock(trials.tuning.timeout_minutes))
-    try:
-        with Display(terminal, "trials", total, finished) as display:
-            carry_out(left, pool, display)
-    finally:
-        pool.stop()
+    do_all(left, Processes[TrialTask](jobs, WORK), terminal, "trials", total)
 
 
 def _report(tuning: Tuning, layout: Layout, trials: Trials, terminal: Terminal) -> int:

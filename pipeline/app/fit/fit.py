@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,24 +46,51 @@ def fit(options: Mapping[str, Any]) -> int:
     Raises:
         RunError, ModelError, ...: the model or run cannot be read.
     """
-    limits = read_limits(options)
-    subject = subject_of(Path(options["model"]))
+    found = answer(subject_of(Path(options["model"])), read_limits(options))
+    if options["svg"]:
+        write_svg(Path(options["svg"]), found.subject.title, found.lifetimes, found.plan)
+    if options["json"]:
+        print(json.dumps(_as_json(found), indent=1))
+        return 1 if found.over else 0
+    print("\n".join(as_text(found)))
+    if options["svg"]:
+        print(f"picture: {options['svg']}")
+    if found.changes and options["confirm"]:
+        confirmed = found.changes[:CONFIRMED_CHANGES]
+        print("\n".join(_confirmed(found.subject, found.limits, confirmed)))
+    return 1 if found.over else 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the command found.
+
+    Attributes:
+        subject: the model.
+        limits: what there is.
+        costs: what it takes.
+        over: what is too much, by how much; empty where it fits.
+        lifetimes: of its tensors and scratch memory.
+        plan: of its arena.
+        changes: to the student, that would make it fit.
+    """
+
+    subject: Subject
+    limits: Limits
+    costs: Costs
+    over: dict[str, int]
+    lifetimes: Lifetimes
+    plan: ArenaPlan
+    changes: list[Change]
+
+
+def answer(subject: Subject, limits: Limits) -> Answer:
+    """What there is to say of a model."""
     costs = costs_of(subject.model, subject.file_bytes, limits)
     over = excess(costs, limits)
     lifetimes = lifetimes_with(subject.model, costs.kernels)
-    plan = greedy_plan(lifetimes)
     changes = _changes(subject, limits) if over else []
-    if options["svg"]:
-        write_svg(Path(options["svg"]), subject.title, lifetimes, plan)
-    if options["json"]:
-        print(json.dumps(_as_json(subject, limits, costs, lifetimes, plan, changes), indent=1))
-        return 1 if over else 0
-    print("\n".join(as_text(subject, limits, costs, lifetimes, plan, changes)))
-    if options["svg"]:
-        print(f"picture: {options['svg']}")
-    if changes and options["confirm"]:
-        print("\n".join(_confirmed(subject, limits, changes[:CONFIRMED_CHANGES])))
-    return 1 if over else 0
+    return Answer(subject, limits, costs, over, lifetimes, greedy_plan(lifetimes), changes)
 
 
 def lifetimes_with(model: Model, kernels: str) -> Lifetimes:
@@ -79,20 +106,13 @@ def lifetimes_with(model: Model, kernels: str) -> Lifetimes:
     return model_lifetimes(model, partial(scratch_buffers, kernels=kernels))
 
 
-def as_text(
-    subject: Subject,
-    limits: Limits,
-    costs: Costs,
-    lifetimes: Lifetimes,
-    plan: ArenaPlan,
-    changes: list[Change],
-) -> list[str]:
+def as_text(found: Answer) -> list[str]:
     """What the command prints, in lines."""
-    over = excess(costs, limits)
-    lines = [*_head(subject, limits), "", *_table(costs, limits), "", _verdict(over), ""]
-    lines += _memory(lifetimes, plan, costs.kernels)
-    if over:
-        lines += ["", *_advice(subject, changes)]
+    head, table = _head(found.subject, found.limits), _table(found.costs, found.limits)
+    lines = [*head, "", *table, "", _verdict(found.over), ""]
+    lines += _memory(found.lifetimes, found.plan, found.costs.kernels)
+    if found.over:
+        lines += ["", *_advice(found.subject, found.changes)]
     return lines
 
 
@@ -215,24 +235,17 @@ def _confirmed(subject: Subject, limits: Limits, changes: list[Change]) -> list[
     return lines
 
 
-def _as_json(
-    subject: Subject,
-    limits: Limits,
-    costs: Costs,
-    lifetimes: Lifetimes,
-    plan: ArenaPlan,
-    changes: list[Change],
-) -> dict[str, Any]:
+def _as_json(found: Answer) -> dict[str, Any]:
+    subject, lifetimes, plan = found.subject, found.lifetimes, found.plan
     best = optimal_plan(lifetimes)
-    over = excess(costs, limits)
     return {
         "model": subject.title,
         "drawn": subject.drawn,
         "notes": list(subject.notes),
-        "fits": not over,
-        "excess": over,
-        "limits": asdict(limits),
-        "costs": asdict(costs),
+        "fits": not found.over,
+        "excess": found.over,
+        "limits": asdict(found.limits),
+        "costs": asdict(found.costs),
         "sources": {"arena": ARENA_SOURCE, "runtime_ram": STACK_SOURCE, "flash": NO_CODE},
         "activations": {
             "greedy_bytes": plan.arena_bytes,
@@ -255,6 +268,6 @@ def _as_json(
                 "lost_parameters": change.lost_parameters,
                 "lost_macs": change.lost_macs,
             }
-            for change in changes
+            for change in found.changes
         ],
     }

@@ -18,12 +18,12 @@ from hintlite.pipeline.app.run.context import CONVERSION_LIBRARIES, StageError, 
 from hintlite.pipeline.app.run.folder import RunFolder, Stage
 from hintlite.pipeline.app.run.qat.acceptance import Before
 from hintlite.pipeline.app.run.qat.outcome import Task, fine_tune
+from hintlite.pipeline.app.run.stages.post_training import bounds
 from hintlite.pipeline.methods.outside import imported
 from hintlite.pipeline.qat.job import VERSION
 from hintlite.pipeline.runs.layout import FLOAT, INT8, INT8_PTQ
 
 if TYPE_CHECKING:
-    from hintlite.deploy.convert.verify import Bounds
     from hintlite.pipeline.data.training_data import TrainingData
     from hintlite.pipeline.qat.job import Job
 
@@ -191,15 +191,9 @@ class _Work:
                 (files[FLOAT], files[INT8]),
                 data.normalized(data.validation),
                 data.labels[data.validation],
-                bounds=self._calibration_bounds(),
+                bounds=bounds(self.bounds),
             )
         return Before(network, files, calibrated)
-
-    def _calibration_bounds(self) -> Bounds:
-        from hintlite.deploy.convert.verify import Bounds
-
-        bounds = self.bounds
-        return Bounds(bounds.min_agreement, bounds.max_float_error, bounds.max_accuracy_drop / 100)
 
     def _job(self) -> Job:
         from hintlite.pipeline.qat.job import Job

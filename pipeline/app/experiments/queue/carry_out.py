@@ -7,6 +7,7 @@ from typing import Protocol
 
 from hintlite.pipeline.app.experiments.queue.display import Display
 from hintlite.pipeline.app.experiments.queue.pool import AnyJob, Outcome, Pool
+from hintlite.pipeline.app.run.console import Terminal
 
 PAUSE_S = 0.5
 
@@ -31,6 +32,25 @@ class Jobs(Protocol[AnyJob]):
 
     def give_back(self, jobs: list[AnyJob]) -> None:
         """Jobs that were cut short: the next command goes on with them."""
+
+
+def do_all(
+    jobs: Jobs[AnyJob], pool: Pool[AnyJob], terminal: Terminal, unit: str, total: int
+) -> None:
+    """Does every job and shows how it goes.
+
+    Args:
+        jobs: what is left to do.
+        pool: does them; it is stopped at the end.
+        terminal: shows how it goes.
+        unit: what the user counts: "runs", "trials".
+        total: of them.
+    """
+    try:
+        with Display(terminal, unit, total, jobs.finished()) as display:
+            carry_out(jobs, pool, display)
+    finally:
+        pool.stop()
 
 
 def carry_out(jobs: Jobs[AnyJob], pool: Pool[AnyJob], display: Display) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from hintlite.pipeline.app.run.samples import DATA, FACTS, SAMPLES
 from hintlite.pipeline.app.run.stages.quantize import SCORES, quantized
 from hintlite.pipeline.app.run.validation import is_collapsed, sentence, worth
 from hintlite.pipeline.runs.layout import INT8, file_name
+
+if TYPE_CHECKING:
+    from hintlite.pipeline.data.training_data import KeptData
 
 NAME = "bundle"
 DEVICE = "bundle/device"  # the folder that is copied to a device
@@ -93,11 +97,7 @@ def _work(context: Context, folder: Path) -> None:
             models={name: context.file(f"quantize/{arm}", name).read_bytes()},
             labels=data.class_names,
             input_shape=data.input_shape,
-            normalization={
-                **data.normalization.to_dict(),
-                "raw_dtype": data.raw_dtype,
-                "raw_max": data.raw_max,
-            },
+            normalization=normalization(data),
             samples_raw=data.images[rows],
             sample_labels=data.labels[rows],
             bench_script=Path(hintlite.benchmarks.bench_tflite.__file__),
@@ -124,6 +124,15 @@ def samples(labels: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
         order.append((seen.get(label, 0), int(row)))
         seen[label] = seen.get(label, 0) + 1
     return np.array([row for _, row in sorted(order)[:count]], np.int64)
+
+
+def normalization(data: KeptData) -> dict[str, Any]:
+    """How the device makes the input of raw values, for a manifest."""
+    return {
+        **data.normalization.to_dict(),
+        "raw_dtype": data.raw_dtype,
+        "raw_max": data.raw_max,
+    }
 
 
 def provenance(context: Context, arm: str) -> dict[str, object]:

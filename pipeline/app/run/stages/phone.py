@@ -54,11 +54,7 @@ def _work(context: Context, arm: str, folder: Path) -> None:
             conversions={file_name(arm, precision): precision for precision in PRECISIONS},
             labels=data.class_names,
             input_shape=data.input_shape,
-            normalization={
-                **data.normalization.to_dict(),
-                "raw_dtype": data.raw_dtype,
-                "raw_max": data.raw_max,
-            },
+            normalization=bundle.normalization(data),
             validation=found,
             provenance=bundle.provenance(context, arm),
         )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
+    from hintlite.deploy.convert.verify import Bounds
     from hintlite.deploy.ptq.static import Choices
     from hintlite.models.equalize import Pair
     from hintlite.pipeline.app.run.console import Bar
@@ -72,6 +73,13 @@ def settings(config: QuantizeConfig, model: str) -> dict[str, Any]:
         if name not in WAYS or (model != TEACHER and value != plain[name])
     }
     return found | ({"equalization": EQUALIZATION} if found.get("equalize") else {})
+
+
+def bounds(config: QuantizeConfig) -> Bounds:
+    """What a file must keep to; the settings count points, the bounds shares."""
+    from hintlite.deploy.convert.verify import Bounds
+
+    return Bounds(config.min_agreement, config.max_float_error, config.max_accuracy_drop / 100)
 
 
 def by_converter(config: QuantizeConfig, model: str) -> bool:

@@ -19,7 +19,7 @@ from hintlite.pipeline.app.run.context import (
 from hintlite.pipeline.app.run.folder import Stage
 from hintlite.pipeline.app.run.samples import DATA, SAMPLES
 from hintlite.pipeline.app.run.stages import post_training, quantize_teacher
-from hintlite.pipeline.app.run.stages.post_training import Converted
+from hintlite.pipeline.app.run.stages.post_training import Converted, bounds
 from hintlite.pipeline.app.run.validation import measured
 from hintlite.pipeline.runs.layout import (
     FINE_TUNING,
@@ -217,19 +217,15 @@ def _others(context: Context, network: keras.Model) -> dict[str, bytes]:
 
 
 def _verify(context: Context, model: str, made: Converted) -> Verification:
-    from hintlite.deploy.convert.verify import Bounds, verify
+    from hintlite.deploy.convert.verify import verify
 
-    data, config = context.kept, context.config.quantize
+    data = context.kept
     return verify(
         made.network,
         (made.files[FLOAT], made.files[made.quantized]),
         data.normalized(data.validation),
         data.labels[data.validation],
-        bounds=Bounds(
-            min_agreement=config.min_agreement,
-            max_float_error=config.max_float_error,
-            max_accuracy_drop=config.max_accuracy_drop / 100,
-        ),
+        bounds=bounds(context.config.quantize),
         forbidden=_forbidden(context, model),
         form=made.quantized,
         clipped=made.clipped,

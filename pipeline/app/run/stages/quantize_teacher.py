@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hintlite.errors import HintliteError
 from hintlite.files import write_whole
 from hintlite.pipeline.app.run.context import Context, fresh_session
+from hintlite.pipeline.app.run.stages.post_training import bounds
 from hintlite.pipeline.runs.layout import DYNAMIC_RANGE, FLOAT, FLOAT16, INT8, TEACHER, file_name
 
 if TYPE_CHECKING:
@@ -100,19 +101,15 @@ def _last(error: Exception) -> str:
 
 
 def _verified(context: Context, network: Any, files: dict[str, bytes]) -> Verification:
-    from hintlite.deploy.convert.verify import Bounds, verify
+    from hintlite.deploy.convert.verify import verify
 
-    data, config = context.kept, context.config.quantize
+    data = context.kept
     return verify(
         network,
         (files[FLOAT], files[INT8]),
         data.normalized(data.validation),
         data.labels[data.validation],
-        bounds=Bounds(
-            min_agreement=config.min_agreement,
-            max_float_error=config.max_float_error,
-            max_accuracy_drop=config.max_accuracy_drop / 100,
-        ),
+        bounds=bounds(context.config.quantize),
     )
 
 
