@@ -47,6 +47,19 @@ def test_wins_and_losses_are_found_alike(facts):
     assert by_arm(facts["comparisons"]["float32"], "scratch")["kd"]["verdict"] == "not significant"
 
 
+def test_the_headline_is_chosen_by_what_choose_by_names(tmp_path):
+    chosen = {arm: values()[arm] for arm in ("scratch", "kd")}
+
+    def judged(record):
+        worth = -0.3 if record["arm"] == "scratch" else -0.4
+        record["validation"] |= {"int8": 0.9, "chosen_by": "loss", "worth": worth}
+
+    (headline, *_) = facts_of(tmp_path, chosen, change=judged)["findings"]
+    assert headline.startswith(
+        "INT8: validation data chooses scratch by validation cross-entropy, with 90.04 % on test"
+    )
+
+
 def test_the_headline_is_chosen_on_validation_data(tmp_path):
     chosen = {arm: values()[arm] for arm in ("scratch", "kd")}
 

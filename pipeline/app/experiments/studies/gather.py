@@ -18,7 +18,8 @@ from hintlite.pipeline.app.experiments.studies.records import SCHEMA, record_id
 from hintlite.pipeline.app.run.context import Context, commit
 from hintlite.pipeline.app.run.folder import versions
 from hintlite.pipeline.app.run.stages import evaluate
-from hintlite.pipeline.app.run.stages.quantize import precisions, quantized
+from hintlite.pipeline.app.run.stages.quantize import SCORES, precisions, quantized
+from hintlite.pipeline.app.run.validation import worth
 from hintlite.pipeline.runs.layout import FLOAT, INT8, TEACHER, file_name
 
 if TYPE_CHECKING:
@@ -113,11 +114,21 @@ def _accuracy(context: Context, model: str) -> dict[str, Any]:
             FLOAT: figures.get("float_accuracy"),
             INT8: figures.get("int8_accuracy"),
             "agreement": _agreement(verified) if figures else None,
+            **_worth(context, model),
         },
         "test": {column: tested.get(f"{model}:{name}") for column, name in names.items()},
         "test_sha256": context.folder.record(evaluate.NAME)["settings"]["test"],
         "fingerprint": context.kept.fingerprint,
     }
+
+
+def _worth(context: Context, model: str) -> dict[str, Any]:
+    """What the deployed file is chosen by on validation data, where that is not its accuracy."""
+    by = context.config.training.chosen_by
+    if model == TEACHER or by == "accuracy":
+        return {}
+    scores = _json(context.file(f"quantize/{model}", SCORES))
+    return {"chosen_by": by, "worth": worth(scores, by)}
 
 
 def _agreement(verified: dict[str, Any]) -> float:

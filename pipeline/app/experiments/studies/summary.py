@@ -20,11 +20,13 @@ from hintlite.pipeline.app.experiments.studies.plan import Plan
 from hintlite.pipeline.app.experiments.studies.records import Records, read_records
 from hintlite.pipeline.app.experiments.studies.statistics import summary as summarised
 from hintlite.pipeline.report.study.words import SIGNIFICANT
+from hintlite.pipeline.report.tuning.score import TITLES as TITLES_OF_SCORES
 from hintlite.pipeline.runs.layout import FLOAT, INT8
 
 SCHEMA = "hintlite-study/1"
 PRECISIONS = (FLOAT, INT8)
 TITLES = {FLOAT: "float32", INT8: "INT8"}
+CHOSEN = ("chosen_by", "worth")  # of a record, where accuracy does not choose
 Run = dict[str, Any]
 
 
@@ -90,7 +92,8 @@ def _headline(arms: Sequence[Run], teachers: Sequence[Run]) -> list[str]:
     present = [arm for arm in arms if arm["n"] and arm["validation"]]
     if not present or not teachers:
         return []
-    best = max(present, key=lambda arm: float(arm["validation"]["mean"]))
+    by, figure = _chosen_by(present)
+    best = max(present, key=lambda arm: float(arm[figure]["mean"]))
     levels = [teacher[FLOAT]["accuracy"] for teacher in teachers if teacher[FLOAT]]
     beside = f"; the float teacher has {100 * sum(levels) / len(levels):.2f} %" if levels else ""
     found = best[INT8]
@@ -98,9 +101,17 @@ def _headline(arms: Sequence[Run], teachers: Sequence[Run]) -> list[str]:
     if found["low"] is not None:
         doubt += f", 95 % interval {100 * found['low']:.2f} to {100 * found['high']:.2f}"
     return [
-        f"INT8: validation data chooses {best['name']}, with {100 * found['mean']:.2f} % on test "
-        f"data ({doubt}){beside}"
+        f"INT8: validation data chooses {best['name']}{by}, with {100 * found['mean']:.2f} % on "
+        f"test data ({doubt}){beside}"
     ]
+
+
+def _chosen_by(arms: Sequence[Run]) -> tuple[str, str]:
+    """By what the arms are compared, in words where it is not accuracy, and the arms' figure."""
+    figures = {arm.get("chosen_by") for arm in arms}
+    if len(figures) > 1 or None in figures:
+        return "", "validation"
+    return f" by {TITLES_OF_SCORES[figures.pop()]}", "worth"
 
 
 def _run(arm: str, record: dict[str, Any]) -> Run:
@@ -115,6 +126,7 @@ def _run(arm: str, record: dict[str, Any]) -> Run:
         "unquantized": record.get("unquantized"),
         "validation": record["validation"],
         "agreement": record["validation"]["agreement"],
+        **{name: record["validation"][name] for name in CHOSEN if name in record["validation"]},
         "wall_s": round(sum(record["wall_s"].values()), 1),
         "training_s": record["wall_s"]["distill"],
         "cpu_s": round(sum(record["cpu_s"].values()), 1),
@@ -161,6 +173,8 @@ def _arm(name: str, method: str, runs: Sequence[Run], plan: Plan) -> dict[str, A
         return facts
     facts |= {precision: _summarised(run[precision] for run in own) for precision in PRECISIONS}
     facts["validation"] = _summarised(run["validation"][INT8] for run in own)
+    if all("worth" in run for run in own):
+        facts |= {"chosen_by": own[0]["chosen_by"], "worth": _summarised(r["worth"] for r in own)}
     for field in ("wall_s", "training_s", "cpu_s"):
         facts[field] = sum(run[field] for run in own) / len(own)
     shown = next((run for run in own if run["unquantized"] is None), own[0])
