@@ -14,7 +14,7 @@ from hintlite.pipeline.settings.data import DataConfig
 
 ROOT = Path(__file__).parents[1]
 CURE = (
-    "\nno study of configs/results asks for these records any more, so the studies would be run "
+    "\nno study of configs asks for these records any more, so the studies would be run "
     "anew: the keys of their settings have changed. A setting that is new takes `added(default)` "
     "of hintlite/keyed.py; a stage's version is raised only where its output changes. Where the "
     "records really are those of other settings, run the study anew and delete them"
@@ -56,6 +56,12 @@ def test_the_records_that_were_made_are_all_there(plans, kept):
     assert kept.students
     asked = {run.id for plan in plans for run in plan.runs}
     assert not sorted(asked - set(kept.students)), "runs without a record: `make results`"
+
+
+def test_the_study_of_the_digits_asks_for_its_records():
+    asked = {run.id for run in make_plan(read_study(ROOT / "configs" / "study_digits.yaml")).runs}
+    found = read_records(ROOT / "docs" / "results" / "study_digits" / "runs")
+    assert sorted(found.students) == sorted(asked), CURE
 
 
 def test_samples_have_the_hash_that_records_name():
