@@ -108,10 +108,10 @@ def _headline(arms: Sequence[Run], teachers: Sequence[Run]) -> list[str]:
 
 def _chosen_by(arms: Sequence[Run]) -> tuple[str, str]:
     """By what the arms are compared, in words where it is not accuracy, and the arms' figure."""
-    figures = {arm.get("chosen_by") for arm in arms}
-    if len(figures) > 1 or None in figures:
+    first = arms[0].get("chosen_by")
+    if first is None or any(arm.get("chosen_by") != first for arm in arms):
         return "", "validation"
-    return f" by {TITLES_OF_SCORES[figures.pop()]}", "worth"
+    return f" by {TITLES_OF_SCORES[first]}", "worth"
 
 
 def _run(arm: str, record: dict[str, Any]) -> Run:
