@@ -5,6 +5,7 @@ A network is a functional model with a dict of outputs: "logits" [batch, classes
 """
 
 import contextlib
+import re
 from collections.abc import Mapping, Sequence
 
 import keras
@@ -127,7 +128,10 @@ def middle_tap(network: keras.Model) -> str:
 
 
 def listed_maps(model: keras.Model) -> str:
-    """The layers that a tap can be at, with the sizes of their maps, shortened in the middle.
+    """The layers that a tap can be at, with the sizes of their maps.
+
+    Of many, those with names of the user's are listed, where there are any; of still too many,
+    those in the middle, where hints do most, and some of both ends.
 
     Args:
         model: functional model.
@@ -136,14 +140,26 @@ def listed_maps(model: keras.Model) -> str:
         "conv1 [28, 28, 8], base/block_1 [14, 14, 16], ...", from the image on; "" where no layer
         shows a feature map.
     """
-    found = []
+    found, named = [], []
     for path in layer_paths(model):
         with contextlib.suppress(NetworkError):
-            sizes = _feature_map(model, path).tensor.shape[1:]
-            found.append(f"{path} [{', '.join(map(str, sizes))}]")
-    if len(found) > _SHOWN:
-        found[_SHOWN // 2 : -_SHOWN // 2] = ["..."]
-    return ", ".join(found)
+            tensor = _feature_map(model, path).tensor
+            found.append(f"{path} [{', '.join(map(str, tensor.shape[1:]))}]")
+            if not _is_named_by_keras(path, producer(tensor).operation):
+                named.append(found[-1])
+    if len(found) <= _SHOWN:
+        return ", ".join(found)
+    shown = named or found
+    if len(shown) > _SHOWN:
+        few, first = _SHOWN // 4, len(shown) // 2 - _SHOWN // 4
+        shown = [*shown[:few], "...", *shown[first : first + _SHOWN // 2], "...", *shown[-few:]]
+    return f"{', '.join(shown)} ({len(found)} in all)"
+
+
+def _is_named_by_keras(path: str, layer: keras.Operation) -> bool:
+    """Whether a name is that of the class, as in "re_lu_1"."""
+    name = re.sub(r"(_[0-9]+)?$", "", path.rsplit("/", 1)[-1])
+    return name.replace("_", "") == type(layer).__name__.lower()
 
 
 def tap_activation(network: keras.Model, name: str) -> str:

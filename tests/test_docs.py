@@ -99,11 +99,13 @@ def test_the_tutorial_runs_and_says_what_it_said():
 
     notebook = nbformat.read(TUTORIAL, as_version=4)
     stored = [cell.get("outputs") for cell in notebook.cells if cell.cell_type == "code"]
-    assert all(stored)
+    assert all(stored[1:])  # the first cell shows nothing
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    assert sum(bool(line.strip()) for line in code.splitlines()) <= 30
     NotebookClient(notebook, timeout=280, kernel_name="python3").execute()
     outputs = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
-    assert "of 360 samples, the first time" in _text(outputs[4])
+    assert "of 599 samples, the first time" in _text(outputs[4])
     assert "it fits" in _text(outputs[5])
     assert "student_int8.tflite" in _text(outputs[6])
 

@@ -8,6 +8,7 @@ from keras import layers
 from hintlite.errors import HintliteError
 from hintlite.models.settings import NetworkConfig, preset
 from hintlite.models.taps import (
+    listed_maps,
     logits_only,
     middle_tap,
     stage_taps,
@@ -316,3 +317,19 @@ def test_models_that_cannot_be_read_are_refused():
         subnetwork(nested(), ["conv"])
     with pytest.raises(HintliteError, match="cannot be called 'logits'"):
         with_taps(nested(), {"logits": "conv"})
+
+
+def test_of_many_layers_those_with_names_of_the_users_are_listed():
+    def deep(layers, named=()):
+        x = inputs = keras.Input((8, 8, 1))
+        for i in range(layers):
+            name = f"block{i}" if i in named else None
+            x = keras.layers.Conv2D(2, 3, padding="same", name=name)(x)
+        return keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(x)))
+
+    assert listed_maps(deep(3, (0, 1, 2))) == ", ".join(f"block{i} [8, 8, 2]" for i in range(3))
+    assert listed_maps(deep(20, (7,))) == "block7 [8, 8, 2] (20 in all)"
+    many = [f"block{i} [8, 8, 2]" for i in range(40)]
+    shown = [*many[:4], "...", *many[16:24], "...", *many[-4:]]
+    assert listed_maps(deep(40, range(40))) == f"{', '.join(shown)} (40 in all)"
+    assert listed_maps(deep(20)).count("conv2d") == 16

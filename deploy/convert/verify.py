@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hintlite.deploy.convert.answers import answers
+from hintlite.deploy.convert.keras_logits import keras_logits
 from hintlite.deploy.interpret.runtime import Progress, Runner
 from hintlite.deploy.tflite.flatbuffer import read_model
 from hintlite.deploy.tflite.full_integer import full_integer_faults
@@ -141,7 +141,7 @@ def verify(  # noqa: PLR0913 - keyword arguments, one for each thing that may di
     if all(_fits(content, student) for content in files):
         runners = [Runner(content, kernels) for content in files]
         figures = compare_logits(
-            answers(student, samples),
+            keras_logits(student, samples),
             runners[0].predict(samples),
             runners[1].predict(samples, progress),
             labels,

@@ -116,11 +116,11 @@ def _subject(model: Any, test: Data) -> tuple[Any, Task]:
 
 
 def _network(model: keras.Model, test: Data) -> tuple[Any, Task]:
-    from hintlite.deploy.convert.answers import answers
+    from hintlite.deploy.convert.keras_logits import keras_logits
     from hintlite.models.taps import logits_only
     from hintlite.pipeline.app.python.networks import as_network, task_of
 
     network = as_network(model, "model", samples=test)
     alone = logits_only(network)
 
-    return partial(answers, alone), task_of(network)
+    return partial(keras_logits, alone), task_of(network)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from hintlite.pipeline.app.python.arguments import ArgumentError
 from hintlite.pipeline.data.sources.source import Labelled, Pool, Shape, Source
 from hintlite.pipeline.data.training_data import TrainingData
-from hintlite.pipeline.settings.data import DataConfig
 
 SETTINGS = "settings.yaml"
 _FACTS = "facts.json"
@@ -53,7 +53,7 @@ def taken_over(folder: Path) -> Source | None:
         held = _load(folder, "test")
         return Labelled(*held, np.arange(len(held[1])))
 
-    pool = Pool(
+    return _source(
         name=facts["name"],
         place=facts["place"],
         notes=tuple(facts["notes"]),
@@ -64,11 +64,6 @@ def taken_over(folder: Path) -> Source | None:
         read_test=test if facts["test"] else None,
         validation=None if facts["validation"] is None else np.asarray(facts["validation"]),
     )
-
-    def opened(_config: DataConfig) -> Pool:
-        return pool
-
-    return Source(pool.name, opened)
 
 
 def kept_source(data: TrainingData, test: Path) -> Source:
@@ -88,7 +83,7 @@ def kept_source(data: TrainingData, test: Path) -> Source:
         with np.load(test, allow_pickle=False) as file:
             return Labelled(**{name: file[name] for name in file.files})
 
-    pool = Pool(
+    return _source(
         name=data.name,
         place=data.name,
         labels=data.labels,
@@ -99,10 +94,11 @@ def kept_source(data: TrainingData, test: Path) -> Source:
         validation=data.validation,
     )
 
-    def opened(_config: DataConfig) -> Pool:
-        return pool
 
-    return Source(data.name, opened)
+def _source(**facts: Any) -> Source:
+    """The source of one pool, whatever the settings."""
+    pool = Pool(**facts)
+    return Source(pool.name, lambda _config: pool)
 
 
 def _save(folder: Path, part: str, images: np.ndarray, labels: np.ndarray) -> None:

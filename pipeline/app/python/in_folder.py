@@ -91,8 +91,8 @@ def train_in_folder(
         arms=(arm,),
         deploy="best",
         data=replace(config.data, normalization="raw", calibration_samples=min(calibration, count)),
-        teacher=_network(teacher, networks.teacher, taps.values(), models[0]),
-        student=_network(student, networks.student, taps, models[1]),
+        teacher=_network(teacher, taps.values(), models[0]),
+        student=_network(student, taps, models[1]),
     )
     found = run(folder, config, source, verbose=verbose)
     _take_over(found, arm, networks.student)
@@ -100,12 +100,11 @@ def train_in_folder(
     return _history(folder / "distill" / arm / "history.csv")
 
 
-def _network(path: Path, network: keras.Model, layers: Any, model: keras.Model) -> NetworkConfig:
+def _network(path: Path, layers: Any, model: keras.Model) -> NetworkConfig:
     """The settings of a network from a file; its own taps need no naming."""
     from hintlite.models.graph import named_outputs
 
     own = named_outputs(model)
-    del network
     taps = {layer: layer for layer in dict.fromkeys(layers) if layer not in own}
     return NetworkConfig(family="keras_file", path=str(path), taps=taps)
 

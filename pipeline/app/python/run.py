@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import NoneType
@@ -13,10 +14,12 @@ from hintlite.child import Child, DiedError, FailedError
 from hintlite.errors import HintliteError
 from hintlite.files import write_whole
 from hintlite.pipeline.app.python.arguments import as_folder, expect
-from hintlite.pipeline.app.python.handed_over import SETTINGS, hand_over
+from hintlite.pipeline.app.python.handed_over import SETTINGS, hand_over, taken_over
 from hintlite.pipeline.app.python.load_run import Run, load_run
 from hintlite.pipeline.app.settings.text import config_from, settings_text
 from hintlite.pipeline.data.sources.source import Source
+from hintlite.pipeline.runs import layout
+from hintlite.pipeline.settings.data import FROM_PYTHON
 from hintlite.pipeline.settings.run import RunConfig
 
 
@@ -72,8 +75,41 @@ def run(
 def _complete(folder: Path, given: Path, verbose: bool) -> None:
     """Runs the stages in a process that ends with ours; what is done stays done."""
     log = partial(print, flush=True) if verbose else None
-    with Child("hintlite.pipeline.app.python.apart:complete", name="the run", log=log) as child:
+    with Child(f"{__name__}:complete", name="the run", log=log) as child:
         try:
             child.ask({"folder": str(folder), "given": str(given)})
         except (FailedError, DiedError) as error:
             raise RunFailedError(f"{folder}: {error}; its log.txt has the details") from error
+
+
+def complete(request: Mapping[str, str], tell: Callable[[Any], None]) -> None:
+    """What that process does: all stages, the table and the page (see hintlite.child).
+
+    Args:
+        request: "folder", the run's, and "given", where settings and samples are handed over.
+        tell: nothing is told; progress is written to standard error.
+    """
+    import yaml
+
+    from hintlite.pipeline.app.run.console import LOG, Terminal, logged
+    from hintlite.pipeline.app.run.context import Context
+    from hintlite.pipeline.app.run.ending import conclude
+    from hintlite.pipeline.app.run.folder import RunFolder
+    from hintlite.pipeline.app.run.order import run_all
+    from hintlite.pipeline.app.run.samples import RunSamples
+    from hintlite.pipeline.app.run.session import prepare_tensorflow
+    from hintlite.pipeline.app.run.table import print_table
+
+    del tell
+    given = Path(request["given"])
+    config = config_from(yaml.safe_load((given / SETTINGS).read_text()))
+    source = taken_over(given)
+    if source is not None:
+        config = replace(config, data=replace(config.data, source=FROM_PYTHON, path=None))
+    place, terminal = RunFolder(Path(request["folder"])), Terminal()
+    with place.lock(), logged(place.path / LOG, verbose=False):
+        prepare_tensorflow(config)
+        write_whole(place.path / layout.SETTINGS, settings_text(config))
+        context = Context(config, place, terminal, RunSamples(config.data, place, source))
+        run_all(context)
+        print_table(context, conclude(context))

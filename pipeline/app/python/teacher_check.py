@@ -38,14 +38,14 @@ def check_teacher(teacher: keras.Model, feed: Feed, classes: int, accept_chance:
         ArgumentError: no better than guessing (`hintlite.pipeline.tasks.classification.Guessing`);
             a range of values under which it does better is named.
     """
-    from hintlite.deploy.convert.answers import answers
+    from hintlite.deploy.convert.keras_logits import keras_logits
     from hintlite.models.taps import logits_only
 
     inputs, labels = _some(feed.validation({}))
     alone = logits_only(teacher)
 
     def reached(samples: np.ndarray) -> Scores:
-        chosen = answers(alone, samples.astype(np.float32)).argmax(axis=1)
+        chosen = keras_logits(alone, samples.astype(np.float32)).argmax(axis=1)
         return scores(labels, chosen, classes)
 
     found = reached(inputs)

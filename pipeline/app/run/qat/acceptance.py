@@ -109,13 +109,13 @@ def _verify(
 
 
 def _against(before: Before, content: bytes, samples: np.ndarray, labels: np.ndarray) -> Figures:
-    from hintlite.deploy.convert.answers import answers
+    from hintlite.deploy.convert.keras_logits import keras_logits
     from hintlite.deploy.convert.verify import compare_logits
     from hintlite.deploy.interpret.runtime import Runner
 
     int8 = Runner(content)
     return compare_logits(
-        answers(before.network, samples),
+        keras_logits(before.network, samples),
         Runner(before.files[FLOAT]).predict(samples),
         int8.predict(samples),
         labels,

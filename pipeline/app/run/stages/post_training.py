@@ -269,9 +269,9 @@ def require_unchanged(before: np.ndarray, after: np.ndarray, pairs: tuple[Pair, 
 
 
 def _logits(network: keras.Model, samples: np.ndarray) -> np.ndarray:
-    from hintlite.deploy.convert.answers import answers
+    from hintlite.deploy.convert.keras_logits import keras_logits
 
-    return answers(network, samples)
+    return keras_logits(network, samples)
 
 
 def _int8(

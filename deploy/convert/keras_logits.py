@@ -1,4 +1,4 @@
-"""What a Keras network answers, by one compiled function."""
+"""The logits of a Keras network, by one compiled function."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 BATCH = 32  # samples at once, as of Keras' predict
 
 
-def answers(network: Any, samples: NDArray[np.float32], batch: int = BATCH) -> NDArray[np.float32]:
+def keras_logits(
+    network: Any, samples: NDArray[np.float32], batch: int = BATCH
+) -> NDArray[np.float32]:
     """The outputs of a network in inference mode.
 
     Keras' `predict` makes a new function for each model, and TensorFlow, which counts those of all
