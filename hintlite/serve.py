@@ -62,7 +62,7 @@ def _answer(work: str, request: bytes, replies: IO[str]) -> str:
         return json.dumps({"refused": str(error)})
     except MemoryError:
         return json.dumps({"memory": None})
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a library that ends its process ends a request alone
         traceback.print_exc()
         what = " ".join(f"{type(error).__name__}: {error}".split())
         return json.dumps({"failed": what[:_LONGEST]})

@@ -29,6 +29,8 @@ def answer(request, tell):
         raise KeyError("slip")
     if kind == "no json":
         return {1, 2}
+    if kind == "leave":
+        sys.exit(0)
     if kind == "exit":
         print("last words", file=sys.stderr, flush=True)
         os._exit(3)
@@ -84,6 +86,7 @@ def test_a_refusal_leaves_the_process_alive(child):
     [
         ("fail", FailedError, r"^KeyError: 'slip'$"),
         ("no json", FailedError, "^TypeError: .*set"),
+        ("leave", FailedError, r"^SystemExit: 0$"),
         ("exit", DiedError, "^the process ended by itself with code 3$"),
         ("abort", DiedError, "^the process was ended by SIGABRT$"),
         ("killed", DiedError, "^the process was ended by SIGKILL; too little memory"),

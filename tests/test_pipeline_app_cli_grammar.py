@@ -3,6 +3,7 @@
 import contextlib
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 
 from hintlite.models.settings import NetworkConfig
 from hintlite.pipeline.app.cli.grammar import COMMANDS, _grammar, parse
+from hintlite.pipeline.app.cli.main import COMMANDS as WORK
 from hintlite.pipeline.app.cli.main import main
 from hintlite.pipeline.app.cli.words import in_full
 from hintlite.pipeline.app.errors import WrongUseError
@@ -165,6 +167,12 @@ def test_help_and_version_are_answered(capsys):
     assert "--crd.negatives" not in told
     assert main(["distill", "--help=all"]) == 0
     assert "--crd.negatives" in capsys.readouterr().out
+
+
+def test_a_job_that_ends_its_process_is_not_done(monkeypatch, capsys):
+    monkeypatch.setitem(WORK, "doctor", lambda command: sys.exit(0))
+    assert main(["doctor"]) == 1
+    assert "SystemExit: 0" in capsys.readouterr().err
 
 
 def test_a_flags_value_is_not_taken_for_the_run(tmp_path):

@@ -77,10 +77,12 @@ def test_a_function_is_given_the_settings(module, tiny_pair):
         ("hintlite.pipeline.methods.base:Method", "no complete subclass"),
         ("hintlite.pipeline.methods.base:Sum", "missing a required argument: 'methods'"),
         ("own_broken:Method", "its module fails: ZeroDivisionError"),
+        ("own_script:Method", "its module fails: SystemExit: 0"),
     ],
 )
 def test_what_makes_no_method_is_refused(module, name, why):
     module("own_broken", "1 / 0\n")
+    module("own_script", "import sys\nsys.exit(0)\n")
     with pytest.raises(SettingsError, match=why):
         method_names(name)
 

@@ -11,7 +11,7 @@ class WrongUseError(HintliteError):
     """A command line that cannot be understood; the message says how to put it right."""
 
 
-def sentence(error: Exception) -> str:
+def sentence(error: BaseException) -> str:
     """What to tell the user; a run's log.txt has the traceback."""
     if isinstance(error, HintliteError):
         return str(error)

@@ -142,7 +142,7 @@ def load_module(path: str, what: str) -> ModuleType:
             f"{what}: there is no module {error.name!r}; install it, or put the folder that it is "
             "in on PYTHONPATH"
         ) from error
-    except Exception as error:  # whatever the module raises when it is run
+    except (Exception, SystemExit) as error:  # whatever the module raises when it is run
         raise SettingsError(f"{what}: its module fails: {type(error).__name__}: {error}") from error
 
 

@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader left: nothing to tell it
         return DONE
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # code below that ends its process has done no job
         _complain(sentence(error))
         return FAILED
 
