@@ -13,6 +13,7 @@ from hintlite.pipeline.app.experiments.studies.compare import (
     SAME,
     comparisons,
     costs,
+    undecided,
 )
 from hintlite.pipeline.app.experiments.studies.statistics import holm, paired, summary
 from hintlite.pipeline.report.study.words import SIGNIFICANT
@@ -173,3 +174,13 @@ def test_the_seeds_of_the_first_of_several_teachers_are_no_pairs():
     }
     (row,) = comparisons(begun, ["scratch"], TAUGHT)
     assert (row["n"], row["verdict"], row["low"]) == (1, FEW, None)
+
+
+def test_a_study_of_two_seeds_says_one_thing_of_its_comparisons():
+    """What cannot be tested is no absence of a difference."""
+    values = {name: seeds(0.90, 0.91) for name in ("scratch", "kd", "hint+kd")}
+    rows = of_all(values, ["scratch"])
+    assert undecided(rows) == [
+        "none of the 2 comparisons can be tested: fewer than 3 pairs",
+    ]
+    assert undecided(rows[:1]) == ["the only comparison cannot be tested: fewer than 3 pairs"]

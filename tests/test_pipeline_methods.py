@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from hintlite.errors import SettingsError
+from hintlite.models import presets
 from hintlite.pipeline.methods import METHODS, method_names, settings_read
+from hintlite.pipeline.methods.attention import Attention
 from hintlite.pipeline.methods.base import (
     Batch,
     Linear,
@@ -19,8 +21,11 @@ from hintlite.pipeline.methods.base import (
     cross_entropy,
     with_labels,
 )
+from hintlite.pipeline.methods.fsp import FSP
 from hintlite.pipeline.methods.hint import Hint
+from hintlite.pipeline.methods.joint_hint import JointHint
 from hintlite.pipeline.methods.kd import KD
+from hintlite.pipeline.methods.reviewkd import ReviewKD
 from hintlite.pipeline.methods.scratch import Scratch
 from hintlite.pipeline.settings.methods import HintConfig, JointHintConfig, KDConfig
 from hintlite.pipeline.settings.run import RunConfig
@@ -268,3 +273,20 @@ def test_every_method_builds_and_minimises_something(tiny_pair):
         assert with_labels(phases["task"]).terms
         assert all(isinstance(phase, Phase) for phase in phases.values())
         assert all(isinstance(term, Term) for phase in phases.values() for term in phase.terms)
+
+
+@pytest.mark.parametrize(
+    ("described", "words"),
+    [
+        (Hint, ["averages", "no regressor where the shapes agree", "norms of the kernels"]),
+        (KD, ["epoch 5 towards epoch 400", "288", "1.85", "MNIST"]),
+        (JointHint, ["RepDistiller", "batch normalization and ReLU", "stride 2", "transposed"]),
+        (FSP, ["torchdistill", "maximum"]),
+        (ReviewKD, ["before their ReLU"]),
+        (Attention, ["1e-12", "squared norm"]),
+        (presets, ["5 pieces of the authors' settings file", "students' fully connected"]),
+    ],
+)
+def test_departures_from_papers_and_their_code_are_named(described, words):
+    told = " ".join(described.__doc__.split())
+    assert [word for word in words if word not in told] == []

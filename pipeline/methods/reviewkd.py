@@ -28,7 +28,7 @@ class ReviewKD(Method):
     The loss of a stage (HCL) is the mean squared error of prediction and teacher's map, at full
     size with weight 1, and of both pooled to 4x4, 2x2 and 1x1 with weights 1/2, 1/4, 1/8, divided
     by the sum of the weights used: levels that are no smaller than the map are left out. Summed
-    over the stages; its weight rises from 0 over the first epochs. The authors also compare the
+    over the stages; its weight rises over the first epochs. The authors also compare the
     pooled features before the classifier, which no tap shows, and take the teacher's maps before
     their ReLU; here a map is what the tap shows, which is after it in hintlite's own networks: name
     the layers before it as taps to have it their way. Learnable: the student and the
