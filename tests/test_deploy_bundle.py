@@ -186,7 +186,7 @@ def test_labels_that_contradict_the_manifest_are_found(bundle):
         (lambda m: m["files"].update({"/etc/passwd": {}}), "'/etc/passwd' is not plain"),
         (lambda m: m["files"].update({".hidden": {}}), "'.hidden' is not plain"),
         (lambda m: m["files"]["labels.txt"].update(sha256="0"), "no sha256 and size for labels"),
-        (lambda m: m["task"].update(input_shape=[8, 8]), "must be [h, w, c], got [8, 8]"),
+        (lambda m: m["task"].update(input_shape=[8, 8, 8, 2]), "must be [h, w, c], [time, c]"),
         (lambda m: m["task"].update(labels=[]), "'labels' must be a list of strings"),
         (lambda m: m["normalization"].update(mean=[1.0]), "needs 2 numbers each"),
         (lambda m: m["normalization"].update(raw_max=0), "'raw_max' must be a positive number"),
@@ -314,7 +314,7 @@ def test_classify_applies_no_second_softmax():
 def test_classify_refuses_in_sentences(bundle):
     with pytest.raises(HintliteError, match="says nothing about its normalization"):
         classify(chain_int8(), RAW)
-    with pytest.raises(ModelError, match=r"shape \[n, 8, 8, 2\], got \[6, 4, 8, 2\]: resize"):
+    with pytest.raises(ModelError, match=r"shape \[n, 8, 8, 2\], got \[6, 4, 8, 2\]: bring"):
         classify(bundle, RAW[:, :4])
     with pytest.raises(BundleError, match="Name one of the bundle's models: student_float32"):
         classify(bundle, RAW, model="teacher.tflite")

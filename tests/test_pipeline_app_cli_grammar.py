@@ -301,6 +301,7 @@ def test_the_examples_of_every_help_are_understood(tmp_path, monkeypatch, capsys
     for name in ("mine", "mobilenet", "small", "large"):
         (tmp_path / f"{name}.keras").touch()
     (tmp_path / "model.tflite").touch()
+    (tmp_path / "samples.npz").touch()
     examples = set()
     for words in ([], *([name] for name in (*STAGES, *COMMANDS))):
         assert main([*words, "--help"]) == 0

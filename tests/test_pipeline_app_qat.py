@@ -139,7 +139,7 @@ def test_a_module_that_imports_names_has_the_code(stripes, tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["quantize", "mine.keras", "--data", "x.npz"], "`hintlite qat mine.keras --data DATA"),
+        (["quantize", "mine.keras", "--data", "x.npz"], "`hintlite convert mine.keras --data DATA"),
         (["run", "mine.h5"], "runs/mine --teacher.path mine.h5"),
         (["quantize", "saved"], "works on the folder of a run"),
         (["qat", "mine.h5", "--data", "digits"], ".save('mine.keras')"),

@@ -6,10 +6,19 @@ from pathlib import Path
 
 from hintlite.deploy.bundle.manifest import MANIFEST, BundleError, read_manifest
 
+INSIDE = "bundle/device"  # where runs, conversions and fine-tunings keep their bundle
+RUN = "settings.yaml"  # which a run alone has
+
 
 def is_bundle(path: Path) -> bool:
     """Whether a path is the folder of a bundle, sound or not."""
     return (path / MANIFEST).is_file()
+
+
+def bundle_in(path: Path) -> Path:
+    """The bundle of a folder that `hintlite convert` or `qat` wrote; any other path is itself."""
+    inside = path / INSIDE
+    return inside if is_bundle(inside) and not (path / RUN).is_file() else path
 
 
 def model_file(path: Path) -> Path:
@@ -18,6 +27,7 @@ def model_file(path: Path) -> Path:
     Raises:
         BundleError: a damaged manifest, or several models of which none alone is INT8.
     """
+    path = bundle_in(path)
     if not is_bundle(path):
         return path
     models = read_manifest(path)["models"]

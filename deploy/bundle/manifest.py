@@ -128,13 +128,13 @@ def _task_problems(manifest: dict[str, Any]) -> list[str]:
     task, normalization = manifest["task"], manifest["normalization"]
     shape, labels = task.get("input_shape"), task.get("labels")
     problems = []
-    if not (_is_list(shape, int) and len(shape) == 3):
-        problems.append(f"'input_shape' must be [h, w, c], got {shape!r}.")
+    if not (_is_list(shape, int) and 1 <= len(shape) <= 3):
+        problems.append(f"'input_shape' must be [h, w, c], [time, c] or [c], got {shape!r}.")
     elif any(
-        not _is_list(normalization.get(key), int | float) or len(normalization[key]) != shape[2]
+        not _is_list(normalization.get(key), int | float) or len(normalization[key]) != shape[-1]
         for key in ("mean", "std")
     ):
-        problems.append(f"'normalization' needs {shape[2]} numbers each in 'mean' and 'std'.")
+        problems.append(f"'normalization' needs {shape[-1]} numbers each in 'mean' and 'std'.")
     if not _is_list(labels, str) or not labels:
         problems.append("'labels' must be a list of strings.")
     if normalization.get("raw_dtype") not in RAW_DTYPES:

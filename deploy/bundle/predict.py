@@ -65,10 +65,10 @@ def classify(
         content = source if isinstance(source, bytes) else _read(Path(source))
     graph = read_model(content).main
     expected = graph.tensors[graph.inputs[0]].shape[1:]
-    if raw.ndim != 4 or raw.shape[1:] != expected:
+    if raw.shape[1:] != expected:
         raise ModelError(
-            f"The model takes images of shape [n, {', '.join(map(str, expected))}], "
-            f"got {list(raw.shape)}: resize them."
+            f"The model takes samples of shape [n, {', '.join(map(str, expected))}], "
+            f"got {list(raw.shape)}: bring them to it."
         )
     inputs = normalize(raw, normalization["mean"], normalization["std"])
     if apart:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any, Literal
 from hintlite.choices import check_choices
 from hintlite.deploy.convert.checks import ConversionError, require_integer
 from hintlite.deploy.convert.convert import run_converter
-from hintlite.deploy.convert.frozen import Frozen, one_by_one
+from hintlite.deploy.convert.frozen import End, Frozen, one_by_one
 from hintlite.deploy.convert.recurrent import each_sample_anew, with_sound_states
 from hintlite.deploy.tflite.graph import Array
 from hintlite.errors import SettingsError
@@ -71,6 +72,7 @@ class Form:
 
 
 FLOAT = Form("float32")
+_SHOWN = 3  # places that a message names
 
 
 def to_file(network: Frozen, form: Form, calibration: Sequence[Array] = ()) -> bytes:
@@ -107,25 +109,43 @@ def to_file(network: Frozen, form: Form, calibration: Sequence[Array] = ()) -> b
         converter._experimental_disable_per_channel_quantization_for_dense_layers = (
             form.dense == "per_tensor"
         )
-    with each_sample_anew() if network.fused else nullcontext():
-        content = run_converter(converter)
+    try:
+        with each_sample_anew() if network.fused else nullcontext():
+            content = run_converter(converter)
+    except ConversionError as error:
+        raise ConversionError(f"{error}{_places(network, str(error))}") from error
     if form.integer:
         content = with_sound_states(content)
         require_integer(content, form.precision, form.ends)
     return content
 
 
+def _places(network: Frozen, said: str) -> str:
+    """Where in the network the operations stand that an error names."""
+    graph = network.call.graph.as_graph_def() if network.graph is None else network.graph
+    found = [
+        f"{node.op} in '{node.name}'"
+        for node in graph.node
+        if re.search(rf"\b{re.escape(node.op)}\b", said) and node.op not in ("Const", "Identity")
+    ]
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return f" The model has {', '.join(found[:_SHOWN])}{more}." if found else ""
+
+
 def _samples(network: Frozen, calibration: Sequence[Array]) -> Iterator[dict[str, Array]]:
-    names = signature_names(network)
+    names = input_names(network.inputs)
     for sample in one_by_one(network.inputs, calibration):
         yield dict(zip(names, sample, strict=True))
 
 
-def signature_names(network: Frozen) -> tuple[str, ...]:
+def input_names(inputs: Sequence[End]) -> tuple[str, ...]:
     """What the file's signature calls the inputs: "input" where there is one."""
-    if len(network.inputs) == 1:
-        return ("input",)
-    return tuple(_plain(end.name) for end in network.inputs)
+    return ("input",) if len(inputs) == 1 else tuple(_plain(end.name) for end in inputs)
+
+
+def output_names(outputs: Sequence[End]) -> tuple[str, ...]:
+    """What the file's signature calls the outputs: "logits" where there is one."""
+    return tuple(_plain(end.name) for end in outputs)
 
 
 def _plain(name: str) -> str:
@@ -135,14 +155,14 @@ def _plain(name: str) -> str:
 def _converter(network: Frozen) -> Any:
     import tensorflow as tf
 
-    names = signature_names(network)
+    names = input_names(network.inputs)
     if len(set(names)) < len(names):
         raise ConversionError(f"Two inputs are called alike: {', '.join(names)}: rename them.")
     specs = [
         tf.TensorSpec((1, *end.shape), end.dtype, name=name)
         for end, name in zip(network.inputs, names, strict=True)
     ]
-    outputs = [_plain(end.name) for end in network.outputs]
+    outputs = output_names(network.outputs)
 
     @tf.function(input_signature=specs)
     def serve(*tensors):  # type: ignore[no-untyped-def]

@@ -8,7 +8,7 @@ values is one of the integers that stand for them).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hintlite.deploy.convert.frozen import Frozen, between
+from hintlite.deploy.tflite.graph import Array
 
 Floats = NDArray[np.float64]
 _ALIKE = ("Identity", "StopGradient", "PreventGradient", "CheckNumerics", "EnsureShape")
@@ -34,30 +35,54 @@ class Affine:
     std: tuple[float, ...]
     operators: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, line: Line, operators: Sequence[str]) -> Affine:
+        """From slope and offset."""
+        mean, std = -line.offset / line.slope, 1 / line.slope
+        return cls(tuple(map(float, mean)), tuple(map(float, std)), tuple(operators))
+
 
 @dataclass(frozen=True)
-class _Line:
+class Line:
     """`y = slope * x + offset`, each [channels]."""
 
     slope: Floats
     offset: Floats
 
-    def usable(self) -> bool:
-        finite = np.isfinite(self.slope).all() and np.isfinite(self.offset).all()
-        return bool(finite and (self.slope > 0).all())
+    def followed(self, step: Step, constant: Array, first: bool) -> Line | None:
+        """The line behind one more operator; None where it is none that rises.
+
+        Args:
+            step: of `STEPS`.
+            constant: the other operand.
+            first: whether it is the left one.
+        """
+        channels = len(self.slope)
+        if constant.size not in (1, channels):
+            return None
+        if constant.size > 1 and constant.shape[-1] != channels:
+            return None
+        by_channel = np.broadcast_to(constant.astype(np.float64).ravel(), (channels,))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = step(self, by_channel, first)
+        finite = np.isfinite(found.slope).all() and np.isfinite(found.offset).all()
+        return found if finite and (found.slope > 0).all() else None
+
+
+Step = Callable[[Line, Floats, bool], Line]
 
 
 # Operator -> (the line so far, the constant, whether the constant stands first) -> the next line.
-_STEPS: Mapping[str, Callable[[_Line, Floats, bool], _Line]] = {
+STEPS: Mapping[str, Step] = {
     **dict.fromkeys(
-        ("Add", "AddV2", "BiasAdd"), lambda line, c, _: _Line(line.slope, line.offset + c)
+        ("Add", "AddV2", "BiasAdd"), lambda line, c, _: Line(line.slope, line.offset + c)
     ),
-    "Mul": lambda line, c, _: _Line(line.slope * c, line.offset * c),
+    "Mul": lambda line, c, _: Line(line.slope * c, line.offset * c),
     "Sub": lambda line, c, first: (
-        _Line(-line.slope, c - line.offset) if first else _Line(line.slope, line.offset - c)
+        Line(-line.slope, c - line.offset) if first else Line(line.slope, line.offset - c)
     ),
     "RealDiv": lambda line, c, first: (
-        _Line(line.slope * np.nan, line.offset) if first else _Line(line.slope / c, line.offset / c)
+        Line(line.slope * np.nan, line.offset) if first else Line(line.slope / c, line.offset / c)
     ),
 }
 
@@ -90,7 +115,7 @@ def _front(
     whole: Frozen, nodes: Mapping[str, Any], place: str, channels: int
 ) -> tuple[str, Affine | None]:
     """Follows one input as long as one affine operator alone reads what there is."""
-    line = _Line(np.ones(channels), np.zeros(channels))
+    line = Line(np.ones(channels), np.zeros(channels))
     here, passed = place, list[str]()
     while True:
         readers = [node for node in nodes.values() if here in map(_tensor, node.input)]
@@ -103,29 +128,20 @@ def _front(
     trivial = np.array_equal(line.slope, np.ones(channels)) and not line.offset.any()
     if trivial or here in whole.places[1]:
         return place, None
-    mean, std = -line.offset / line.slope, 1 / line.slope
-    return here, Affine(tuple(map(float, mean)), tuple(map(float, std)), tuple(passed))
+    return here, Affine.of(line, passed)
 
 
-def _next(
-    whole: Frozen, nodes: Mapping[str, Any], node: Any, here: str, line: _Line
-) -> _Line | None:
+def _next(whole: Frozen, nodes: Mapping[str, Any], node: Any, here: str, line: Line) -> Line | None:
     if node.op in _ALIKE or (node.op == "Cast" and node.attr["SrcT"] == node.attr["DstT"]):
         return line
     operands = [_tensor(name) for name in node.input if not name.startswith("^")]
-    if node.op not in _STEPS or len(operands) != 2 or operands[0] == operands[1]:
+    if node.op not in STEPS or len(operands) != 2 or operands[0] == operands[1]:
         return None
     other = operands[1 - operands.index(here)]
     constant = _constant(whole, nodes, other)
-    channels = len(line.slope)
-    if constant is None or constant.size not in (1, channels):
+    if constant is None:
         return None
-    if constant.size > 1 and constant.shape[-1] != channels:
-        return None
-    by_channel = np.broadcast_to(constant.astype(np.float64).ravel(), (channels,))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = _STEPS[node.op](line, by_channel, operands.index(here) == 1)
-    return found if found.usable() else None
+    return line.followed(STEPS[node.op], constant, operands.index(here) == 1)
 
 
 def _constant(whole: Frozen, nodes: Mapping[str, Any], name: str) -> Any:

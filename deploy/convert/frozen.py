@@ -44,7 +44,7 @@ class Frozen:
     """
 
     graph: Any
-    call: Callable[..., Sequence[Any]]
+    call: Any
     inputs: tuple[End, ...]
     outputs: tuple[End, ...]
     places: tuple[tuple[str, ...], tuple[str, ...]]

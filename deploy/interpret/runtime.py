@@ -94,8 +94,8 @@ class Runner:
             )
         check_scales(graph)
         self.kernels = kernels
-        self.input = _spec(graph.tensors[graph.inputs[0]])
-        self.output = _spec(graph.tensors[graph.outputs[0]])
+        self.input = spec_of(graph.tensors[graph.inputs[0]])
+        self.output = spec_of(graph.tensors[graph.outputs[0]])
         self._interpreter = _load(parts.content, kernels, threads, keep_tensors)
         self._keeps = keep_tensors
         self._keeps_state = graph.keeps_state
@@ -187,7 +187,7 @@ class Runner:
             )
 
 
-def _spec(tensor: Tensor) -> TensorSpec:
+def spec_of(tensor: Tensor) -> TensorSpec:
     """One end of the model with batch 1."""
     if not tensor.shape or tensor.dtype not in NUMPY_DTYPES:
         raise ModelError(

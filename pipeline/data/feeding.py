@@ -99,7 +99,7 @@ def feeding(predict: Predict, data: TrainingData, kind: str) -> Feeding:
             continue
         accuracy[other] = reached(fed)
     chance = 1 / len(data.class_names)
-    return Feeding(kind, accuracy, len(rows), chance, _noise(labels, chance))
+    return Feeding(kind, accuracy, len(rows), chance, noise(labels, chance))
 
 
 def problem(found: Feeding, name: str, setting: str) -> str | None:
@@ -131,6 +131,12 @@ def problem(found: Feeding, name: str, setting: str) -> str | None:
     return None
 
 
-def _noise(labels: np.ndarray, chance: float) -> float:
+def noise(labels: np.ndarray, chance: float) -> float:
+    """Standard error of the balanced accuracy of a network that guesses.
+
+    Args:
+        labels: class indices [n].
+        chance: 1 / classes.
+    """
     _, counts = np.unique(labels, return_counts=True)
     return float(np.sqrt(np.sum(chance * (1 - chance) / counts)) / len(counts))

@@ -12,6 +12,7 @@ from typing import Any
 from hintlite.pipeline.app.cli.parser import HelpFormatter, Parser
 from hintlite.pipeline.app.cli.words import in_full
 from hintlite.pipeline.app.command import Command
+from hintlite.pipeline.app.convert.options import check_convert, convert_parser
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.experiments.options import study_parser, tune_parser
 from hintlite.pipeline.app.fit.options import check_fit, fit_parser
@@ -49,6 +50,7 @@ EXAMPLES = """examples:
   hintlite tune tune.yaml                         settings, searched on validation data
   hintlite inspect model.tflite                   operators, parameters, MACs, tensors
   hintlite fit runs/mine --board nano33ble        does it fit; if not, what would
+  hintlite convert mine.keras --data photos/      your trained model to INT8, checked
   hintlite qat mine.keras --data photos/          fine-tune any Keras 3 model for INT8
   hintlite predict runs/mine picture.png          the deployed file's answer
   hintlite cache runs                             what the teachers' cached outputs take
@@ -115,13 +117,18 @@ COMMANDS = {  # that are no stages, in the order of --help
     "report": report_parser,
     "inspect": inspect_parser,
     "fit": fit_parser,
+    "convert": convert_parser,
     "qat": qat_parser,
     "predict": predict_parser,
     "cache": cache_parser,
     "compare": compare_parser,
     "doctor": doctor_parser,
 }
-CHECKS = {"fit": check_fit, "qat": check_qat}  # of options, before anything is loaded
+CHECKS = {
+    "fit": check_fit,
+    "convert": check_convert,
+    "qat": check_qat,
+}  # of options, before anything is loaded
 
 
 @cache

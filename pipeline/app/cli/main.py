@@ -101,6 +101,12 @@ def _fit(command: Command) -> int:
     return fit(command.options)
 
 
+def _convert(command: Command) -> int:
+    from hintlite.pipeline.app.convert.command import convert
+
+    return convert(command.options)
+
+
 def _qat(command: Command) -> int:
     from hintlite.pipeline.app.qat.command import qat
 
@@ -144,6 +150,7 @@ COMMANDS: dict[str, Callable[[Command], int]] = {
     "report": _report,
     "inspect": _inspect,
     "fit": _fit,
+    "convert": _convert,
     "qat": _qat,
     "predict": _predict,
     "cache": _cache,

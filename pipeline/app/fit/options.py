@@ -48,11 +48,11 @@ def check_fit(options: Mapping[str, Any]) -> None:
     Raises:
         WrongUseError: no such model, no limit, an amount or board that cannot be.
     """
-    from hintlite.deploy.bundle.deployed import is_bundle
+    from hintlite.deploy.bundle.deployed import bundle_in, is_bundle
     from hintlite.pipeline.app.fit.limits import LimitError, read_limits
 
     place = Path(options["model"])
-    if not (place.is_file() or is_bundle(place) or (place / "settings.yaml").is_file()):
+    if not (place.is_file() or is_bundle(bundle_in(place)) or (place / "settings.yaml").is_file()):
         raise WrongUseError(f"{not_a_run(place)}, no bundle, no settings file and no .tflite file")
     if options["json"] and options["confirm"]:
         raise WrongUseError("--confirm prints text: leave --json or --confirm out")

@@ -60,6 +60,7 @@ def qat(options: Mapping[str, Any]) -> int:
             job.check()
             if not folder.complete(job.stage()):
                 terminal.say(f"{out / NAME}: up to date")
+            job.bundle(out)
     show(out / NAME / RECORD, options["json"])
     return 0
 
@@ -194,6 +195,30 @@ class _Work:
                 bounds=bounds(self.bounds),
             )
         return Before(network, files, calibrated)
+
+    def bundle(self, out: Path) -> None:
+        """Writes the bundle beside the files, and what an explanation compares."""
+        from hintlite.pipeline.app.convert.bundled import keep_pair, write_device
+
+        place, data = out / NAME, self.subject.data
+        files = json.loads((place / RECORD).read_text())["files"]
+        rows = data.validation
+        write_device(
+            out,
+            files[INT8],
+            (place / files[INT8]).read_bytes(),
+            data.class_names,
+            {**data.normalization.to_dict(), "raw_dtype": data.raw_dtype, "raw_max": data.raw_max},
+            (data.images[rows], data.labels[rows]),
+            {
+                "model": self.subject.path.name,
+                "data": data.name,
+                "data_sha256": data.fingerprint,
+                "labels": "of the data",
+            },
+        )
+        pair = (f"{NAME}/{files[FLOAT]}", f"{NAME}/{files[INT8]}")
+        keep_pair(out, pair, data.normalized(rows), data.labels[rows])
 
     def _job(self) -> Job:
         from hintlite.pipeline.qat.job import Job

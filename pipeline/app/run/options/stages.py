@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hintlite.deploy.bundle.deployed import is_bundle
+from hintlite.deploy.bundle.deployed import bundle_in, is_bundle
 from hintlite.pipeline.app.cli.parser import Parser, make_parser
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.run.options.benchmark import add_benchmark, check_benchmark
@@ -126,8 +126,8 @@ def refuse_model(words: Sequence[str]) -> None:
     if stage in STAGES and is_model and path.exists():
         raise WrongUseError(
             f"{place} is a model, and {stage} works on the folder of a run. For an INT8 file of a "
-            f"model of your own: `hintlite qat {place} --data DATA --epochs 0` (by calibration; "
-            "with --epochs 4 it is fine-tuned). As the teacher of a run: `hintlite run runs/mine "
+            f"model of your own: `hintlite convert {place} --data DATA` (by calibration; `qat` "
+            "fine-tunes it). As the teacher of a run: `hintlite run runs/mine "
             f"--teacher.path {place}`"
         )
 
@@ -155,7 +155,7 @@ def check_stage(name: str, options: Mapping[str, Any]) -> None:
         OWN[name][1](options)
     place = Path(str(options["run"]))
     for word in ("out", "json"):
-        if options.get(word) and not (place.suffix == ".tflite" or is_bundle(place)):
+        if options.get(word) and not (place.suffix == ".tflite" or is_bundle(bundle_in(place))):
             raise WrongUseError(
                 f"--{word} is for a single .tflite file or a bundle: a run keeps its results in "
                 "itself"

@@ -56,7 +56,7 @@ def read_samples(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     """Samples, and labels if there are any, from an .npz file.
 
     Args:
-        path: arrays "x" [n, h, w, c], float32 and normalised as in training, and "y" [n].
+        path: arrays "x" [n, ...], float32 and normalised as in training, and "y" [n].
 
     Raises:
         DataError: it cannot be read.
@@ -68,11 +68,10 @@ def read_samples(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
 
     present = present_in(path, "--samples")
     x, y = (read_member(path, name) if name in present else None for name in ("x", "y"))
-    if x is None or x.dtype != np.float32 or x.ndim != 4 or not np.isfinite(x).all():
+    if x is None or x.dtype != np.float32 or x.ndim < 2 or not np.isfinite(x).all():
         found = "nothing" if x is None else f"{x.dtype} {list(x.shape)}"
         raise RunError(
-            f"{path}: expected x as finite float32 [n, h, w, c], normalised as in training; got "
-            f"{found}"
+            f"{path}: expected x as finite float32 [n, ...], normalised as in training; got {found}"
         )
     if y is not None and (y.shape != (len(x),) or not np.issubdtype(y.dtype, np.integer)):
         raise RunError(f"{path}: expected y as integers [{len(x)}], got {y.dtype} {list(y.shape)}")

@@ -50,20 +50,24 @@ def stage(context: Context) -> Stage:
 
 
 def _work(context: Context, name: str, folder: Path) -> None:
-    files = {path.name: path.read_bytes() for path in _files(context)}
-    files[README] = TEXT.format(name=name).encode()
     with context.terminal.task("zip for a device") as bar:
-        content = to_zip(name, files)
+        content = zip_of(name, context.folder.path / bundle.DEVICE)
         (folder / f"{name}.zip").write_bytes(content)
         bar.note = f"{len(content):,} bytes; copy it and see {README} in it"
 
 
-def _files(context: Context) -> list[Path]:
-    """The bundle's own files, as its manifest names them."""
+def zip_of(name: str, place: Path) -> bytes:
+    """A bundle's own files, as its manifest names them, and how to use them.
+
+    Args:
+        name: of the folder in the zip.
+        place: of the bundle.
+    """
     from hintlite.deploy.bundle.manifest import MANIFEST, read_manifest
 
-    place = context.folder.path / bundle.DEVICE
-    return [place / name for name in (MANIFEST, *read_manifest(place)["files"])]
+    names = (MANIFEST, *read_manifest(place)["files"])
+    files = {each: (place / each).read_bytes() for each in names}
+    return to_zip(name, files | {README: TEXT.format(name=name).encode()})
 
 
 def to_zip(name: str, files: dict[str, bytes]) -> bytes:

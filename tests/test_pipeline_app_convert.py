@@ -1,0 +1,308 @@
+"""`hintlite convert`: models of every format, fed their own way, to checked files in a bundle."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from hintlite.child import RefusedError
+from hintlite.deploy.bundle.manifest import read_manifest
+from hintlite.deploy.tflite.inspect import inspect
+from hintlite.errors import HintliteError
+from hintlite.pipeline.app.cli.main import main
+from hintlite.pipeline.app.convert import apart, process
+
+CLASSES, SIDE = 3, 12
+
+
+class InThisProcess:
+    """Stands for `Child`: TensorFlow is loaded here already."""
+
+    def __init__(self, work, **_):
+        self.work = work
+        process._HELD = process._Held()
+
+    def ask(self, request):
+        try:
+            return process.work(json.loads(json.dumps(request)), print)
+        except HintliteError as error:
+            raise RefusedError(str(error)) from error
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def here(monkeypatch):
+    monkeypatch.setattr(apart, "Child", InThisProcess)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Bright bars in one of three places, bytes, in an .npz file."""
+    rng = np.random.default_rng(9)
+    y = rng.integers(0, CLASSES, 240)
+    x = rng.normal(110, 25, (240, SIDE, SIDE, 3))
+    for row, label in enumerate(y):
+        x[row, 4 * label : 4 * label + 4] += 60
+    x = x.clip(0, 255).astype(np.uint8)
+    path = tmp_path_factory.mktemp("data") / "pictures.npz"
+    np.savez(path, x=x, y=y)
+    return path
+
+
+def _classifier(pictures, front, fed=lambda x: x, end="softmax", sizes=(SIDE, SIDE, 3)):
+    """A trained network of few weights; what it is fed is `fed(x)`."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input(sizes)
+    h = layers.Conv2D(6, 3, strides=2, activation="relu")(front(image))
+    h = layers.Conv2D(8, 3, activation="relu")(h)
+    h = layers.GlobalMaxPooling2D()(h) if None in sizes else layers.Flatten()(h)
+    model = keras.Model(image, layers.Dense(CLASSES, activation=end)(h))
+    model.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
+    with np.load(pictures) as data:
+        model.fit(fed(data["x"].astype(np.float32)), data["y"], epochs=8, verbose=0)
+    return model
+
+
+@pytest.fixture(scope="module")
+def unit(pictures):
+    """Trained on 0 to 1, without a layer that says so."""
+    return _classifier(pictures, lambda x: x, lambda x: x / 255)
+
+
+def _convert(model, data, out, *more):
+    code = main(["convert", str(model), "--data", str(data), "--out", str(out), *map(str, more)])
+    record = out / "model" / "convert.json"
+    return code, json.loads(record.read_text()) if record.exists() else None
+
+
+def _saved(model, path):
+    model.save(path)
+    return path
+
+
+FRONTS = {
+    "rescaling": layers.Rescaling(1 / 255),
+    "augmented": lambda x: layers.Rescaling(1 / 255)(
+        layers.RandomRotation(0.05)(layers.RandomFlip("horizontal")(x))
+    ),
+    "operators": lambda x: x / 127.5 - 1.0,
+    "ops": lambda x: ops.subtract(ops.divide(x, 127.5), 1.0),
+}
+
+
+@pytest.mark.parametrize("name", FRONTS)
+def test_what_a_model_does_to_its_pixels_becomes_part_of_the_inputs_scale(
+    name, pictures, tmp_path, here, capsys
+):
+    model = _saved(_classifier(pictures, FRONTS[name]), tmp_path / "mine.keras")
+    code, record = _convert(model, pictures, tmp_path / "out")
+    assert code == 0, capsys.readouterr().err
+    assert record["verdict"]["accuracy"]["file"] >= 0.98
+    content = (tmp_path / "out" / "model" / "mine_int8.tflite").read_bytes()
+    info = inspect(content)
+    assert info.is_full_int8
+    assert not {"MUL", "ADD", "SUB", "DIV"} & set(info.operator_counts)
+    # The device subtracts 128 from a byte, and nothing else.
+    manifest = read_manifest(tmp_path / "out" / "bundle" / "device")
+    mean, std = (np.array(manifest["normalization"][key]) for key in ("mean", "std"))
+    scale, zero = info.inputs[0].scales[0], info.inputs[0].zero_points[0]
+    raw = np.arange(256)[:, None]
+    np.testing.assert_array_equal(
+        np.round((raw - mean) / std / scale) + zero, np.broadcast_to(raw - 128, (256, 3))
+    )
+    assert (name == "augmented") == bool(record["left_out"])
+
+
+def test_a_range_that_does_not_fit_is_refused_with_the_one_that_does(
+    pictures, tmp_path, here, capsys
+):
+    model = _saved(_classifier(pictures, FRONTS["operators"]), tmp_path / "mine.keras")
+    assert _convert(model, pictures, tmp_path / "out", "--normalization", "unit")[0] == 1
+    said = capsys.readouterr().err
+    assert "set --normalization raw" in said
+    assert not (tmp_path / "out" / "model").exists()
+
+
+def test_bytes_without_labels_ask_for_their_range(pictures, unit, tmp_path, here, capsys):
+    with np.load(pictures) as data:
+        np.save(tmp_path / "x.npy", data["x"])
+    model = _saved(unit, tmp_path / "mine.keras")
+    assert _convert(model, tmp_path / "x.npy", tmp_path / "out")[0] == 1
+    assert "state --normalization unit" in capsys.readouterr().err
+    code, record = _convert(model, tmp_path / "x.npy", tmp_path / "out", "--normalization", "unit")
+    assert code == 0
+    assert record["verdict"]["accuracy"] is None
+    assert record["verdict"]["agreement"] >= 0.95
+    manifest = read_manifest(tmp_path / "out" / "bundle" / "device")
+    assert manifest["provenance"]["labels"] == "what the float model chooses"
+
+
+@pytest.mark.parametrize("form", ["h5", "saved", "tflite"])
+def test_other_formats_give_the_same_answers(form, pictures, unit, tmp_path, here, capsys):
+    place = tmp_path / ("mine" if form == "saved" else f"mine.{form}")
+    if form == "saved":
+        unit.export(place, verbose=False)
+    elif form == "h5":
+        unit.save(place)
+    else:
+        _convert(_saved(unit, tmp_path / "mine.keras"), pictures, tmp_path / "before")
+        (tmp_path / "before/model/mine_float32.tflite").rename(place)
+    code, record = _convert(place, pictures, tmp_path / "out")
+    assert code == 0, capsys.readouterr().err
+    assert record["verdict"]["accuracy"]["model"] >= 0.98
+    assert record["verdict"]["accuracy"]["file"] >= 0.98
+
+
+@pytest.mark.parametrize(
+    ("options", "precision", "end"),
+    [
+        (["--io", "uint8"], "int8", "UINT8"),
+        (["--io", "float32"], "int8", "FLOAT32"),
+        (["--precision", "int16x8"], "int16x8", "INT16"),
+        (["--precision", "float16"], "float16", "FLOAT32"),
+        (["--precision", "int4"], "int8", "INT8"),
+    ],
+)
+def test_every_form_is_made_and_judged(
+    options, precision, end, pictures, unit, tmp_path, here, capsys
+):
+    model = _saved(unit, tmp_path / "mine.keras")
+    code, record = _convert(model, pictures, tmp_path / "out", *options)
+    assert code == 0, capsys.readouterr().err
+    name = record["files"][record["form"]["precision"]]
+    info = inspect(tmp_path / "out" / "model" / name)
+    assert (info.precision, info.inputs[0].dtype) == (precision, end)
+    assert record["verdict"]["accuracy"]["file"] >= 0.95
+
+
+def test_mixed_precision_and_open_sizes(pictures, tmp_path, here, capsys):
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = _classifier(pictures, FRONTS["rescaling"], sizes=(None, None, 3))
+        path = _saved(model, tmp_path / "mine.keras")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    code, record = _convert(path, pictures, tmp_path / "out", "--accept_chance")
+    assert code == 0, capsys.readouterr().err
+    assert record["feeding"][0]["std"] == [255.0] * 3
+    assert record["verdict"]["agreement"] >= 0.95
+
+
+def test_a_table_with_adapted_columns_and_one_sigmoid(tmp_path, here, capsys):
+    rng = np.random.default_rng(6)
+    scales = 10.0 ** rng.uniform(-2, 3, 5)
+    x = (rng.normal(1, 1, (300, 5)) * scales).astype(np.float32)
+    y = (x[:, 0] / scales[0] + x[:, 1] / scales[1] > 2).astype(np.int64)
+    np.savez(tmp_path / "table.npz", x=x, y=y)
+    norm = layers.Normalization()
+    norm.adapt(x)
+    keras.utils.set_random_seed(0)
+    row = keras.Input((5,))
+    hidden = layers.Dense(8, activation="relu")(norm(row))
+    model = keras.Model(row, layers.Dense(1, activation="sigmoid")(hidden))
+    model.compile(keras.optimizers.Adam(1e-2), "binary_crossentropy")
+    model.fit(x, y, epochs=25, verbose=0)
+    code, record = _convert(
+        _saved(model, tmp_path / "table.keras"), tmp_path / "table.npz", tmp_path / "out"
+    )
+    assert code == 0, capsys.readouterr().err
+    assert record["task"]["kind"] == "binary"
+    assert record["verdict"]["accuracy"]["file"] >= record["verdict"]["accuracy"]["model"] - 0.02
+    np.testing.assert_allclose(record["feeding"][0]["std"], x.std(0), rtol=1e-4)
+
+
+def test_several_inputs_and_outputs_keep_their_names_and_order(tmp_path, here, capsys):
+    keras.utils.set_random_seed(0)
+    picture, row = keras.Input((8, 8, 1), name="picture"), keras.Input((4,), name="row")
+    h = layers.Flatten()(layers.Conv2D(4, 3, activation="relu")(picture))
+    both = layers.Concatenate()([h, layers.Dense(4, activation="relu")(row)])
+    outputs = {"where": layers.Dense(2)(both), "what": layers.Dense(5)(both)}
+    model = keras.Model({"picture": picture, "row": row}, outputs)
+    rng = np.random.default_rng(0)
+    arrays = {"picture": rng.normal(0, 1, (80, 8, 8, 1)), "row": rng.normal(0, 3, (80, 4))}
+    np.savez(tmp_path / "both.npz", **arrays)
+    code, record = _convert(
+        _saved(model, tmp_path / "both.keras"), tmp_path / "both.npz", tmp_path / "out"
+    )
+    assert code == 0, capsys.readouterr().err
+    shapes = {each["name"]: each["shape"] for each in record["outputs"]}
+    assert shapes == {"where": [2], "what": [5]}
+    assert all(each["error"] < 0.1 for each in record["verdict"]["outputs"])
+
+
+@keras.saving.register_keras_serializable("tests")
+class Gate(layers.Layer):
+    def call(self, x):
+        return ops.erfinv(ops.tanh(x))
+
+
+def test_what_cannot_be_converted_is_named_with_its_place(pictures, tmp_path, here, capsys):
+    image = keras.Input((SIDE, SIDE, 3))
+    h = Gate(name="gate")(layers.Conv2D(4, 3)(image))
+    model = keras.Model(image, layers.Dense(CLASSES)(layers.Flatten()(h)))
+    code, _ = _convert(
+        _saved(model, tmp_path / "mine.keras"), pictures, tmp_path / "out", "--accept_chance"
+    )
+    said = capsys.readouterr().err
+    assert code == 1
+    assert "Erfinv" in said
+    assert "gate" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "out" / "bundle").exists()
+
+
+def test_the_folder_is_taken_like_a_runs(pictures, unit, tmp_path, here, capsys):
+    out = tmp_path / "out"
+    assert _convert(_saved(unit, tmp_path / "mine.keras"), pictures, out)[0] == 0
+    with np.load(pictures) as data:
+        np.save(tmp_path / "one.npy", data["x"][0])
+    assert main(["predict", str(out), str(tmp_path / "one.npy")]) == 0
+    assert main(["bundle", str(out), "--mcu", "c", "--out", str(tmp_path / "c")]) == 0
+    assert "uint8_t" in "".join(each.read_text() for each in (tmp_path / "c").glob("network*.h"))
+    assert main(["bundle", str(out), "--for_device"]) == 0
+    assert (out / "hintlite-out.zip").is_file()
+    assert main(["quantize", str(out), "--explain"]) == 0
+    assert list((out / "explain").glob("*.explain.json"))
+    assert main(["inspect", str(out)]) == 0
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nothing.keras", "--data", "digits"], "there is no such file"),
+        (["HERE", "--data", "nowhere.npz"], "there is no such file or folder"),
+        (["HERE", "--data", "digits", "--io", "uint8", "--precision", "float16"], "does not go"),
+        (["HERE", "--data", "digits", "--precision", "int5"], "int8"),
+    ],
+)
+def test_wrong_use_is_told_before_anything_is_loaded(words, said, tmp_path, capsys):
+    place = tmp_path / "mine.keras"
+    place.write_bytes(b"")
+    assert main(["convert", *(str(place) if word == "HERE" else word for word in words)]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_keras_2_is_read_in_a_process_of_its_own(pictures, tmp_path):
+    pytest.importorskip("tf_keras")
+    make = (
+        "import sys, numpy, tf_keras as k; L = k.layers; "
+        "m = k.Sequential([L.Conv2D(4, 3, strides=4, input_shape=(12, 12, 3)), L.Flatten(), "
+        "L.Dense(3)]); m.save(sys.argv[1])"
+    )
+    environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1"}
+    path = tmp_path / "old.h5"
+    subprocess.run([sys.executable, "-c", make, str(path)], env=environment, check=True)
+    more = ("--normalization", "unit", "--accept_chance")
+    code, record = _convert(path, pictures, tmp_path / "out", *more)
+    assert code == 0
+    assert record["verdict"]["agreement"] >= 0.95
+    assert Path(tmp_path / "out" / "bundle" / "device" / "manifest.json").is_file()
