@@ -13,7 +13,7 @@ def other_format(path: Path) -> str | None:
     """Why a path is no .keras file, and the way to one; None where its name says that it is.
 
     Args:
-        path: it exists.
+        path: of a model; of one that does not exist the name is all there is to tell by.
     """
     if path.is_dir():
         return _about_folder(path)

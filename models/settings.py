@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Literal
 
 from hintlite.choices import check_choices
 from hintlite.errors import SettingsError
+from hintlite.models.keras_formats import other_format
 from hintlite.models.presets import PRESETS, Preset
 
 _STAGED = (
@@ -246,11 +248,8 @@ def _check_fitnet(config: NetworkConfig) -> None:
 def _check_keras_file(config: NetworkConfig) -> None:
     if not config.path:
         raise SettingsError("a network of the family 'keras_file' needs path, a .keras file.")
-    if not config.path.endswith(".keras"):
-        raise SettingsError(
-            f"path {config.path!r} is not a .keras file; save the model again with "
-            "model.save('name.keras')."
-        )
+    if why := other_format(Path(config.path)):
+        raise SettingsError(why)
     for name, layer in config.taps.items():
         if name == "logits" or not name or not layer:
             raise SettingsError(

@@ -144,6 +144,8 @@ def test_a_module_that_imports_names_has_the_code(stripes, tmp_path, monkeypatch
         (["quantize", "saved"], "works on the folder of a run"),
         (["qat", "mine.h5", "--data", "digits"], ".save('mine.keras')"),
         (["qat", "saved", "--data", "digits"], "holds operations and no layers"),
+        (["run", "r", "--data", "digits", "--teacher.path", "mine.h5"], ".save('mine.keras')"),
+        (["run", "r", "--data", "digits", "--student.path", "saved"], "operations and no layers"),
     ],
 )
 def test_a_model_in_another_form_or_place_is_told_what_takes_it(
