@@ -102,6 +102,17 @@ def test_a_model_at_chance_goes_on_only_where_it_is_accepted(brightness, tmp_pat
     assert qat(bright(1000.0), tmp_path, brightness, *words, "--accept_chance")[0] == 0
 
 
+def test_a_layer_that_cannot_be_fine_tuned_is_named_with_what_calibrates_it(
+    stripes, tmp_path, capsys
+):
+    front = keras.layers.Activation("gelu", name="bent")
+    assert qat(halves(front), tmp_path, stripes, "--normalization", "signed")[0] == 1
+    said = capsys.readouterr().err
+    assert "layer 'bent' (Activation('gelu')) cannot be fine-tuned" in said
+    words = f"--data {stripes} --normalization signed"
+    assert f"`hintlite convert {tmp_path / 'mine.keras'} {words}` calibrates it" in said
+
+
 def test_a_layer_whose_code_is_not_in_the_file_is_named(stripes, tmp_path, capsys):
     assert qat(halves(Ahead(name="gate")), tmp_path, stripes, "--epochs", "0")[0] == 1
     assert "'gate' of the class Ahead" in capsys.readouterr().err

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ from hintlite.pipeline.app.run.qat.acceptance import Before
 from hintlite.pipeline.app.run.qat.outcome import Task, fine_tune
 from hintlite.pipeline.app.run.stages.post_training import bounds
 from hintlite.pipeline.methods.outside import imported
+from hintlite.pipeline.qat.blueprint import CarryError
 from hintlite.pipeline.qat.job import VERSION
 from hintlite.pipeline.runs.layout import FLOAT, INT8, INT8_PTQ
 
@@ -56,13 +59,29 @@ def qat(options: Mapping[str, Any]) -> int:
         with terminal.task("loading TensorFlow"):
             _prepare(options)
         with fresh_session(options["seed"]):
-            job = _Work(options, terminal, data)
-            job.check()
+            with _or_convert(options):
+                job = _Work(options, terminal, data)
+                job.check()
             if not folder.complete(job.stage()):
                 terminal.say(f"{out / NAME}: up to date")
             job.bundle(out)
     show(out / NAME / RECORD, options["json"])
     return 0
+
+
+@contextmanager
+def _or_convert(options: Mapping[str, Any]) -> Iterator[None]:
+    """A network that cannot be fine-tuned can often be calibrated as it is: says how."""
+    try:
+        yield
+    except CarryError as error:
+        words = ["hintlite", "convert", options["model"], "--data", options["data"]]
+        if options[_HASHED]:
+            words += ["--imports", ",".join(options[_HASHED])]
+        if options["normalization"] != "unit":
+            words += ["--normalization", options["normalization"]]
+        said = f"`{shlex.join(words)}` calibrates it without fine-tuning"
+        raise CarryError(f"{error}\n{said}") from error
 
 
 def _prepare(options: Mapping[str, Any]) -> None:

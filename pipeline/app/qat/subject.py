@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hintlite.errors import NetworkError
 from hintlite.pipeline.app.qat.options import data_config
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.folder import RunError
@@ -125,8 +126,12 @@ def _with_single_output(model: keras.Model) -> keras.Model:
     """The logits alone of a model that has several outputs and calls one of them so."""
     from hintlite.models.graph import check_functional, named_outputs
     from hintlite.models.taps import LOGITS, logits_only
+    from hintlite.pipeline.qat.blueprint import CarryError
 
-    check_functional(model)
+    try:
+        check_functional(model)
+    except NetworkError as error:
+        raise CarryError(str(error)) from error
     return logits_only(model) if LOGITS in named_outputs(model) else model
 
 
