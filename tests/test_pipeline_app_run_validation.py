@@ -1,6 +1,7 @@
 """What is said of a network before anything is built upon it."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -80,6 +81,19 @@ def test_a_network_that_answers_one_class_or_no_number_has_collapsed(data):
     json.dumps(broken, allow_nan=False)
 
 
+def test_of_uneven_classes_the_balance_is_the_first_cure(data):
+    """Right on all samples of the commonest class, and on no other."""
+    names = data.labels[data.validation]
+    rare = replace(data, labels=np.where(data.labels == 3, 3, 0))
+    found = measured(lambda images: np.tile([5.0, 0.0, 0.0, 0.0], (len(names), 1)), rare)
+    assert found["constant"] == "a"
+    balanced = r"collapsed, .*: the classes are uneven: set class_weights balanced .*, or lower"
+    assert re.search(balanced, sentence("student, kd", found))
+    assert "likely causes: uneven classes (teacher_training.class_weights" in doubt(found)
+    even = measured(lambda images: np.tile([5.0, 0.0, 0.0, 0.0], (len(names), 1)), data)
+    assert "uneven" not in sentence("student, kd", even) + doubt(even)
+
+
 def test_a_teacher_that_is_fed_rightly_is_not_doubted(data):
     found = measured(rows(), data) | {"asked": asked(rows(), data, "raw")}
     assert found["accuracy"] == 1.0
@@ -146,6 +160,7 @@ def scored(made, **figures):
         folder = made.folder.path / "quantize" / arm
         folder.mkdir(parents=True)
         plain = {"constant": None, "finite": True, "samples": 9, "accuracy": 0.5}
+        plain |= {"support": [3, 3, 3], "guessing": {"commonest": 1 / 3}}
         (folder / "scores.json").write_text(json.dumps(plain | found))
     return made
 

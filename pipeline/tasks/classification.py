@@ -5,6 +5,7 @@ Numpy alone, so that stages, training and report may all use it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +87,19 @@ def _shares(counts: NDArray[Any], totals: NDArray[Any]) -> tuple[float | None, .
 
 def _mean(shares: tuple[float | None, ...]) -> float:
     return float(np.mean([share for share in shares if share is not None]))
+
+
+UNEVEN = 2  # times as many samples in the largest class as in the smallest
+
+
+def is_uneven(support: Sequence[int]) -> bool:
+    """Whether samples are so unevenly divided that plain accuracy misleads.
+
+    Args:
+        support: by class, its samples; classes without any are passed over.
+    """
+    some = [count for count in support if count]
+    return bool(some) and max(some) >= UNEVEN * min(some)
 
 
 LEVEL = 0.05  # of the tests against guessing

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 _BATCH = 512
 _REORDERED = 0.3  # accuracy that another order of the labels or channels has to gain
+_BALANCE = (
+    "the classes are uneven: set class_weights balanced for its training, which also keeps the "
+    "epoch of the best balanced accuracy"
+)
+_UNEVEN_TEACHER = "uneven classes (teacher_training.class_weights balanced)"
 # What CHOOSE_BY names -> the figure, larger is better.
 _WORTH: dict[str, Callable[[Mapping[str, Any]], float]] = {
     "accuracy": lambda figures: float(figures["accuracy"]),
@@ -100,7 +105,7 @@ def sentence(name: str, figures: Mapping[str, Any]) -> str:
         cure = "; lower the learning rate" if trained else ""
         return f"{name}: its outputs are not finite numbers{cure}"
     if figures["constant"] is not None:
-        cure = ": lower the learning rate, or train longer or in smaller batches" if trained else ""
+        cure = f": {_collapse_cure(figures)}" if trained else ""
         return (
             f"{name}: collapsed, it answers {figures['constant']!r} for all {figures['samples']} "
             f"validation samples{cure}"
@@ -109,6 +114,19 @@ def sentence(name: str, figures: Mapping[str, Any]) -> str:
         f"{name}: {100 * figures['accuracy']:.2f} % of {figures['samples']} validation samples, "
         f"balanced {100 * figures['balanced_accuracy']:.2f} %"
     )
+
+
+def _collapse_cure(figures: Mapping[str, Any]) -> str:
+    steps = "lower the learning rate, or train longer or in smaller batches"
+    return f"{_BALANCE}, or {steps}" if _hides_in_commonest(figures) else steps
+
+
+def _hides_in_commonest(figures: Mapping[str, Any]) -> bool:
+    """Whether a network is as accurate as the commonest of uneven classes is common."""
+    from hintlite.pipeline.tasks.classification import is_uneven
+
+    commonest = figures["guessing"]["commonest"]
+    return is_uneven(figures["support"]) and bool(figures["accuracy"] >= commonest)
 
 
 def asked(predict: Predict, data: TrainingData, kind: str) -> dict[str, Any]:
@@ -194,14 +212,16 @@ def doubt(figures: Mapping[str, Any]) -> str | None:
         f"{figures['samples']} validation samples, where always answering the commonest class "
         f"gives {against['commonest']:.2%} (one-sided binomial test against "
         f"{against['accuracy_bound']:.2%}: p = {against['accuracy_p']:.2g}; balanced accuracy "
-        f"{figures['balanced_accuracy']:.2%}: p = {against['balanced_p']:.2g})\n{_causes(given)}"
+        f"{figures['balanced_accuracy']:.2%}: p = {against['balanced_p']:.2g})\n"
+        + _causes(given, figures)
     )
 
 
-def _causes(given: Mapping[str, Any] | None) -> str:
+def _causes(given: Mapping[str, Any] | None, figures: Mapping[str, Any]) -> str:
     if given is None:
+        uneven = f"{_UNEVEN_TEACHER}, " if _hides_in_commonest(figures) else ""
         return (
-            "likely causes: too few steps (teacher_training.epochs, or a smaller "
+            f"likely causes: {uneven}too few steps (teacher_training.epochs, or a smaller "
             "teacher_training.batch_size), a learning rate that is too high, labels that do not "
             "belong to the samples"
         )

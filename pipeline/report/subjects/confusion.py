@@ -26,11 +26,10 @@ from hintlite.pipeline.report.section import Report, Section
 from hintlite.pipeline.report.series import per_run
 from hintlite.pipeline.runs.layout import FLOAT, QUANTIZED, TEACHER
 from hintlite.pipeline.runs.reading import RunFiles
-from hintlite.pipeline.tasks.classification import confusion, guessing, scores_of
+from hintlite.pipeline.tasks.classification import confusion, guessing, is_uneven, scores_of
 
 MOST = 12  # of the confusions that are listed
 UNFOLDED = 20  # more classes than this are folded away
-UNEVEN = 2  # times as many samples in the largest class as in the smallest
 FREQUENT = (*words("true class", "predicted as"), *numbers(formats.count, "count"))
 FREQUENT += numbers(formats.percent, "share of the class")
 
@@ -71,9 +70,7 @@ def _counts(predictions: Mapping[str, np.ndarray], name: str) -> np.ndarray:
 
 def are_uneven(facts: Mapping[str, Any]) -> bool:
     """Whether the classes of the test part are so uneven that plain accuracy misleads."""
-    support = next((each["support"] for each in facts["scores"].values()), ())
-    some = [count for count in support if count]
-    return bool(some) and max(some) >= UNEVEN * min(some)
+    return is_uneven(next((each["support"] for each in facts["scores"].values()), ()))
 
 
 def render(reports: Sequence[Report]) -> Section | None:
