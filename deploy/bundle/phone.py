@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hintlite.deploy.bundle.contents import check_ends, check_names
 from hintlite.deploy.bundle.manifest import LABELS, BundleError, normalization_entry
 from hintlite.deploy.convert.verify import wilson_interval
-from hintlite.deploy.interpret.runtime import Progress, Runner
+from hintlite.deploy.interpret.runtime import Progress, Runner, Samples
 from hintlite.deploy.tflite.flatbuffer import read_model
 from hintlite.deploy.tflite.graph import Array, ModelError, Tensor
 from hintlite.deploy.tflite.inspect import inspect
@@ -89,7 +89,7 @@ def fit_of(logits: Array, float_logits: Array, labels: NDArray[Any], kernels: st
 def fits(
     models: Mapping[str, bytes],
     float_model: bytes,
-    samples: NDArray[np.float32],
+    samples: Samples,
     labels: NDArray[Any],
     *,
     kernels: str = "xnnpack",

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hintlite.deploy.interpret.runtime import Samples
+
 BATCH = 32  # samples at once, as of Keras' predict
 
 
-def keras_logits(
-    network: Any, samples: NDArray[np.float32], batch: int = BATCH
-) -> NDArray[np.float32]:
+def keras_logits(network: Any, samples: Samples, batch: int = BATCH) -> NDArray[np.float32]:
     """The outputs of a network in inference mode.
 
     Keras' `predict` makes a new function for each model, and TensorFlow, which counts those of all

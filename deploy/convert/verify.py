@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hintlite.deploy.convert.keras_logits import keras_logits
-from hintlite.deploy.interpret.runtime import Progress, Runner
+from hintlite.deploy.interpret.runtime import Progress, Runner, Samples
 from hintlite.deploy.tflite.flatbuffer import read_model
 from hintlite.deploy.tflite.full_integer import full_integer_faults
 from hintlite.deploy.tflite.graph import Array
@@ -96,7 +96,7 @@ class Verification:
 def verify(  # noqa: PLR0913 - keyword arguments, one for each thing that may differ
     student: Any,
     files: tuple[bytes, bytes],
-    samples: NDArray[np.float32],
+    samples: Samples,
     labels: NDArray[Any],
     *,
     forbidden: Mapping[str, Array | Sequence[Array]] | None = None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,24 @@ from hintlite.errors import SettingsError
 KERNELS = ("xnnpack", "builtin", "reference")
 Progress = Callable[[int, int], None]
 _PROGRESS_EVERY = 100
+
+
+class Samples(Protocol):
+    """Samples, float32 [n, ...]: an array, or what reads some of them when they are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """[n, ...]."""
+
+    @property
+    def dtype(self) -> Any:
+        """Of the values."""
+
+    def __len__(self) -> int:
+        """How many."""
+
+    def __getitem__(self, key: Any, /) -> Any:
+        """The samples of a slice, or of an array of row numbers."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +120,7 @@ class Runner:
         # The interpreter numbers the tensors of the main graph as the file does.
         self._input_index, self._output_index = graph.inputs[0], graph.outputs[0]
 
-    def predict(
-        self, samples: NDArray[np.float32], progress: Progress | None = None
-    ) -> NDArray[np.float32]:
+    def predict(self, samples: Samples, progress: Progress | None = None) -> NDArray[np.float32]:
         """Real outputs for real inputs; quantizes and dequantizes as the file says.
 
         Args:
@@ -118,8 +134,13 @@ class Runner:
             ModelError: the samples have another shape than the model's input.
             DataError: the samples hold NaN or infinity.
         """
-        samples = np.asarray(samples, np.float32)
-        return self.output.to_real(self.predict_raw(self.input.to_stored(samples), progress))
+        answers = []
+        for start in range(0, max(len(samples), 1), _PROGRESS_EVERY):
+            part = np.asarray(samples[start : start + _PROGRESS_EVERY], np.float32)
+            answers.append(self.predict_raw(self.input.to_stored(part)))
+            if progress and len(part):
+                progress(start + len(part), len(samples))
+        return self.output.to_real(np.concatenate(answers))
 
     def predict_raw(self, samples: Array, progress: Progress | None = None) -> Array:
         """Outputs in the output's own type for inputs in the input's own type.

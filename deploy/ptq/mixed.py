@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hintlite.deploy.convert.checks import ConversionError
-from hintlite.deploy.interpret.runtime import Progress
+from hintlite.deploy.interpret.runtime import Progress, Samples
 from hintlite.deploy.ptq.precision import FLOAT, INT16, Precision
 from hintlite.deploy.ptq.trials import Bench, Outcome, accuracy
 
@@ -52,7 +52,7 @@ class Bound:
         scan_samples: on how many of them, evenly taken, operators are tried alone.
     """
 
-    samples: NDArray[np.float32]
+    samples: Samples
     labels: NDArray[np.int64]
     max_drop: float
     scan_samples: int

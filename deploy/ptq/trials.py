@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hintlite.deploy.convert.checks import ConversionError
-from hintlite.deploy.interpret.runtime import Runner
+from hintlite.deploy.interpret.runtime import Runner, Samples
 from hintlite.deploy.ptq.edge_quantizer import quantize_file, supports
 from hintlite.deploy.ptq.histogram import Histogram
 from hintlite.deploy.ptq.plan import following
@@ -78,7 +78,7 @@ class Bench:
     def outcome(
         self,
         chosen: Mapping[int, Precision],
-        samples: NDArray[np.float32],
+        samples: Samples,
         labels: NDArray[np.int64],
     ) -> Outcome:
         """What the file with these precisions is worth on some samples.
@@ -97,7 +97,7 @@ class Bench:
         noise = float(np.sum((logits - exact) ** 2) / max(float(np.sum(exact**2)), 1e-30))
         return Outcome(made, accuracy(logits, labels), noise)
 
-    def float_logits(self, samples: NDArray[np.float32]) -> Array:
+    def float_logits(self, samples: Samples) -> Array:
         """Of the float file; kept for each number of samples."""
         if len(samples) not in self._float:
             self._float[len(samples)] = Runner(self.content).predict(samples)

@@ -17,6 +17,7 @@ import tensorflow as tf
 from hintlite.errors import DataError
 from hintlite.pipeline.data.augment import GENERATOR, PLAIN, augment, drawn_views
 from hintlite.pipeline.data.normalization import Normalization
+from hintlite.pipeline.data.rows import SampleArray, is_mapped
 from hintlite.pipeline.data.training_data import TrainingData
 from hintlite.pipeline.settings.data import AugmentConfig
 
@@ -96,7 +97,7 @@ def training_batches(  # noqa: PLR0913 - the settings of one training, each by i
 
 
 def evaluation_batches(
-    images: np.ndarray,
+    images: SampleArray,
     labels: np.ndarray,
     indices: np.ndarray,
     batch_size: int,
@@ -158,9 +159,10 @@ def _finished(dataset: tf.data.Dataset, length: int) -> tf.data.Dataset:
 
 @dataclass(frozen=True, eq=False)
 class _Store:
-    """All samples as tensors in main memory, and the way from rows to an element."""
+    """All samples, and the way from rows to an element."""
 
-    images: Any
+    images: Lookup
+    shape: tuple[int, ...]
     labels: Any
     normalization: Normalization
     extras: dict[str, Lookup]
@@ -169,7 +171,7 @@ class _Store:
     @classmethod
     def of(
         cls,
-        images: np.ndarray,
+        images: SampleArray,
         labels: np.ndarray,
         normalization: Normalization,
         extras: Extras | None,
@@ -189,7 +191,8 @@ class _Store:
         # On the main memory's side, whatever accelerator there is: batches are made there.
         with tf.device("CPU:0"):
             return cls(
-                images=tf.constant(images),
+                images=_OnDisk(images) if is_mapped(images) else _InMemory(tf.constant(images)),
+                shape=images.shape[1:],
                 labels=tf.constant(labels, tf.int64),
                 normalization=normalization,
                 extras={name: _lookup(extra) for name, extra in extras.items()},
@@ -198,8 +201,8 @@ class _Store:
 
     def element(self, rows: Any, views: Any, change: Any) -> Any:
         """Gathers the rows, changes the raw images and normalises them."""
-        raw = change(tf.gather(self.images, rows))
-        raw = tf.ensure_shape(raw, [None, *self.images.shape[1:]])
+        raw = change(self.images.gather(rows, views))
+        raw = tf.ensure_shape(raw, [None, *self.shape])
         x = {"image": self.normalization.apply_tensor(raw), "index": rows}
         x |= {name: extra.gather(rows, views) for name, extra in self.extras.items()}
         labels = tf.gather(self.labels, rows)
@@ -224,3 +227,20 @@ class _InMemory:
     def gather(self, rows: Any, views: Any) -> Any:
         del views
         return tf.gather(self.tensor, rows)
+
+
+@dataclass(frozen=True, eq=False)
+class _OnDisk:
+    """SampleArray in a file that is mapped into memory, the same in every view."""
+
+    samples: SampleArray
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def gather(self, rows: Any, views: Any) -> Any:
+        del views
+        found = tf.numpy_function(
+            self.samples.__getitem__, [rows], self.samples.dtype, stateful=False
+        )
+        return tf.ensure_shape(found, [None, *self.samples.shape[1:]])

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from hintlite.errors import DataError
+from hintlite.pipeline.data.rows import SampleArray
 
 
-def refuse_objects(array: np.ndarray, place: str) -> None:
+def refuse_objects(array: SampleArray, place: str) -> None:
     """Refuses arrays of Python objects, such as lists of different lengths."""
     if array.dtype.hasobject:
         raise DataError(

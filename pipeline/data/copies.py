@@ -1,4 +1,4 @@
-"""Samples that are copies of others: in two parts they make a figure better than it is."""
+"""SampleArray that are copies of others: in two parts they make a figure better than it is."""
 
 from __future__ import annotations
 
@@ -7,26 +7,35 @@ from pathlib import Path
 
 import numpy as np
 
+from hintlite.pipeline.data.rows import SampleArray, chunks
+
 SIZE = 16  # bytes of a hash
 
 
-def digests(images: np.ndarray) -> list[bytes]:
+def digests(images: SampleArray) -> np.ndarray:
     """A hash of each image: equal where type and values are.
 
     Args:
         images: [n, ...].
+
+    Returns:
+        [n], SIZE bytes each.
     """
-    whole = np.ascontiguousarray(images)
-    return [hashlib.blake2b(image.data, digest_size=SIZE).digest() for image in whole]
+    marks = np.empty(len(images), f"V{SIZE}")
+    places = iter(range(len(images)))
+    for chunk in chunks(images):
+        for image in np.ascontiguousarray(chunk):
+            marks[next(places)] = hashlib.blake2b(image.data, digest_size=SIZE).digest()
+    return marks
 
 
-def write_digests(images: np.ndarray, path: Path) -> None:
+def write_digests(images: SampleArray, path: Path) -> None:
     """Keeps the hashes of images, 16 bytes each, so that copies are found where they are not."""
-    marks = np.frombuffer(b"".join(digests(images)), np.uint8).reshape(-1, SIZE)
+    marks = digests(images).view(np.uint8).reshape(-1, SIZE)
     np.save(path, marks, allow_pickle=False)
 
 
-def are_copies(images: np.ndarray, path: Path) -> np.ndarray:
+def are_copies(images: SampleArray, path: Path) -> np.ndarray:
     """Which of the images are among those whose hashes were kept.
 
     Args:
@@ -36,26 +45,27 @@ def are_copies(images: np.ndarray, path: Path) -> np.ndarray:
     Returns:
         bool [n].
     """
-    known = {mark.tobytes() for mark in np.load(path, allow_pickle=False)}
-    return np.array([digest in known for digest in digests(images)], np.bool_)
+    known = np.load(path, allow_pickle=False).view(f"V{SIZE}")[:, 0]
+    return np.isin(digests(images), known)
 
 
 def remarks(
-    images: np.ndarray, labels: np.ndarray, train: np.ndarray, validation: np.ndarray
+    images: SampleArray, labels: np.ndarray, train: np.ndarray, validation: np.ndarray
 ) -> tuple[str, ...]:
     """What is to be said of copies among the samples to train on and to validate on.
 
     Args:
-        images: [n, h, w, c].
+        images: [n, ...].
         labels: int64 [n].
         train: rows.
         validation: rows.
     """
     marks = digests(images)
-    if len(set(marks)) == len(marks):
+    _, different = np.unique(marks, return_inverse=True)
+    images_seen = int(different.max()) + 1
+    if images_seen == len(marks):
         return ()
-    trained = {marks[row] for row in train}
-    shared = sum(marks[row] in trained for row in validation)
+    shared = int(np.isin(different[validation], different[train]).sum())
     said = []
     if shared:
         said.append(
@@ -63,10 +73,8 @@ def remarks(
             "part too (equal in every value): what is chosen on them favours networks that learn "
             "by heart"
         )
-    classes: dict[bytes, set[int]] = {}
-    for mark, label in zip(marks, labels.tolist(), strict=True):
-        classes.setdefault(mark, set()).add(label)
-    torn = sum(len(found) > 1 for found in classes.values())
+    labelled = np.unique(np.stack([different, labels], axis=1), axis=0)[:, 0]
+    torn = int((np.bincount(labelled, minlength=images_seen) > 1).sum())
     if torn:
         said.append(f"copies: {torn} images come with several labels: at most one can be right")
     return tuple(said)

@@ -7,18 +7,18 @@ and as it would be under every other normalization, before anything is made of i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from hintlite.errors import DataError
 from hintlite.pipeline.data.normalization import Normalization, fit_normalization
+from hintlite.pipeline.data.rows import Predict, lazy, predicted
 from hintlite.pipeline.data.training_data import TrainingData
 from hintlite.pipeline.settings.data import NORMALIZATIONS
 from hintlite.pipeline.tasks.classification import scores
 
-Predict = Callable[[np.ndarray], np.ndarray]
 MOST_SAMPLES = 2000  # of the validation part
 FAR = 0.1  # a better range is the right one where it gains this share of balanced accuracy
 WORDS = {
@@ -82,10 +82,10 @@ def feeding(predict: Predict, data: TrainingData, kind: str) -> Feeding:
     rows = data.validation
     if len(rows) > MOST_SAMPLES:
         rows = rows[np.linspace(0, len(rows) - 1, MOST_SAMPLES).astype(int)]
-    labels, raw = data.labels[rows], data.images[rows]
+    labels = data.labels[rows]
 
     def reached(fed: Normalization) -> float:
-        chosen = np.argmax(predict(fed.apply(raw)), axis=1)
+        chosen = np.argmax(predicted(predict, lazy(data.images, rows, fed.apply)), axis=1)
         return scores(labels, chosen, len(data.class_names)).balanced_accuracy
 
     taken = None if data.values is None else data.values.taken
@@ -94,7 +94,7 @@ def feeding(predict: Predict, data: TrainingData, kind: str) -> Feeding:
         if other == kind:
             continue
         try:
-            fed = fit_normalization(other, data.images[data.train], taken, "the data")
+            fed = fit_normalization(other, lazy(data.images, data.train), taken, "the data")
         except DataError:  # values without a known range have no "signed"
             continue
         accuracy[other] = reached(fed)

@@ -6,6 +6,7 @@ import numpy as np
 
 from hintlite.errors import DataError
 from hintlite.pipeline.data.checks import refuse_objects
+from hintlite.pipeline.data.rows import SampleArray, cast, chunks, extremes, with_channels
 
 SMALLEST_GRAY = 8  # rows and columns of [n, h, w]; a shorter axis is rather one of channels
 EXACT = 2**24  # float32 holds every whole number up to here
@@ -13,8 +14,8 @@ TAKEN = "hintlite takes pictures, [n, h, w, c], or grey ones [n, h, w]"
 
 
 def check_images(
-    images: np.ndarray, place: str, like: np.dtype | None = None
-) -> tuple[np.ndarray, str | None]:
+    images: SampleArray, place: str, like: np.dtype | None = None
+) -> tuple[SampleArray, str | None]:
     """Brings raw images into the one form that the rest of the package knows.
 
     No value is changed. [n, h, w] are grey pictures where both sides have 8 pixels or more: a
@@ -35,15 +36,14 @@ def check_images(
     refuse_objects(images, place)
     check_shape(images.shape, place)
     if images.ndim == 3:
-        images = images[..., np.newaxis]
+        images = with_channels(images)
     if images.dtype == np.uint8:
         return images, _axes(images.shape)
     if images.dtype.kind in "iub":
         return _from_integers(images, place, like)
     if images.dtype.kind != "f":
         raise DataError(f"{place}: images are {images.dtype}, expected numbers")
-    with np.errstate(over="ignore"):
-        images = images.astype(np.float32, copy=False)
+    images = cast(images, np.float32)
     _check_finite(images, place)
     return images, _axes(images.shape)
 
@@ -90,10 +90,10 @@ def check_shape(shape: tuple[int, ...], place: str) -> None:
 
 
 def _from_integers(
-    images: np.ndarray, place: str, like: np.dtype | None
-) -> tuple[np.ndarray, str | None]:
+    images: SampleArray, place: str, like: np.dtype | None
+) -> tuple[SampleArray, str | None]:
     """Bytes where no value is lost, float32 otherwise."""
-    low, high = int(images.min()), int(images.max())
+    low, high = (int(value) for value in extremes(images))
     if like is None:
         like = np.dtype(np.uint8 if low >= 0 and high <= 255 else np.float32)
     if like == np.uint8:
@@ -102,17 +102,18 @@ def _from_integers(
                 f"{place}: {images.dtype} values from {low} to {high}, but the training images are "
                 "bytes, 0 to 255; bring both parts to one range"
             )
-        return images.astype(np.uint8), f"{images.dtype} from {low} to {high}: taken as bytes"
+        return cast(images, np.uint8), f"{images.dtype} from {low} to {high}: taken as bytes"
     if max(-low, high) > EXACT:
         raise DataError(
             f"{place}: {images.dtype} values up to {max(-low, high)}, more than float32 holds "
             "exactly (16,777,216); divide them before saving"
         )
-    return images.astype(np.float32), f"{images.dtype} from {low} to {high}: kept, as float32"
+    return cast(images, np.float32), f"{images.dtype} from {low} to {high}: kept, as float32"
 
 
-def _check_finite(images: np.ndarray, place: str) -> None:
-    bad = ~np.isfinite(images).all(axis=(1, 2, 3))
+def _check_finite(images: SampleArray, place: str) -> None:
+    parts = [np.isfinite(part).reshape(len(part), -1).all(axis=1) for part in chunks(images)]
+    bad = ~np.concatenate(parts)
     if bad.any():
         raise DataError(
             f"{place}: row {int(bad.argmax())} of the images holds NaN or a value beyond float32 "

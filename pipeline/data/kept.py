@@ -17,6 +17,7 @@ import numpy as np
 
 from hintlite.files import write_whole
 from hintlite.pipeline.data.normalization import Normalization
+from hintlite.pipeline.data.rows import lazy, write_npy
 from hintlite.pipeline.data.splits import Splits
 from hintlite.pipeline.data.training_data import KeptData, TrainingData
 from hintlite.pipeline.data.value_range import ValueRange
@@ -46,7 +47,8 @@ def keep(data: TrainingData, folder: Path, whole: bool) -> int:
     room = max(MOST_BYTES // max(one, 1) - len(data.calibration), 1)
     validation = data.validation if whole else spread(data.validation, room)
     rows = np.arange(len(data.images)) if whole else np.union1d(validation, data.calibration)
-    np.save(folder / IMAGES, data.images if whole else data.images[rows], allow_pickle=False)
+    with (folder / IMAGES).open("wb") as file:
+        write_npy(file, data.images if whole else lazy(data.images, rows))
     arrays = {
         "labels": data.labels[rows],
         "source_rows": data.source_rows[rows],

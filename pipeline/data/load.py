@@ -8,6 +8,7 @@ from hintlite.errors import DataError
 from hintlite.pipeline.data.checks import check_enough
 from hintlite.pipeline.data.copies import remarks
 from hintlite.pipeline.data.normalization import fit_normalization
+from hintlite.pipeline.data.rows import lazy
 from hintlite.pipeline.data.sources.dispatch import open_source
 from hintlite.pipeline.data.sources.source import Pool, Shape, Source
 from hintlite.pipeline.data.splits import balanced, random, stratified
@@ -57,7 +58,7 @@ def load_training(config: DataConfig, source: Source | None = None) -> TrainingD
         validation=validation,
         calibration=calibration,
         normalization=fit_normalization(
-            config.normalization, images[train], values.taken, pool.place
+            config.normalization, lazy(images, train), values.taken, pool.place
         ),
         raw_max=values.full if images.dtype == np.uint8 else None,
         source_rows=rows,

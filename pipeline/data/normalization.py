@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from hintlite.errors import DataError
+from hintlite.pipeline.data.rows import SampleArray, at_once, chunks, extremes
 from hintlite.pipeline.settings.data import NormalizationKind
 
-CHUNK = 1024  # images that are turned to float64 at a time
+# SampleArray that are turned to float64 at a time: so many, but no more than so many bytes.
+CHUNK, CHUNK_BYTES = 1024, 2**26
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Normalization:
 
 
 def fit_normalization(
-    kind: NormalizationKind, images: np.ndarray, taken: tuple[float, float] | None, place: str
+    kind: NormalizationKind, images: SampleArray, taken: tuple[float, float] | None, place: str
 ) -> Normalization:
     """Chooses the normalization of a data set from its training part.
 
@@ -96,7 +98,7 @@ def fit_normalization(
     Raises:
         DataError: all values of the training part are the same, or "signed" without a known range.
     """
-    low, high = float(images.min()), float(images.max())
+    low, high = extremes(images)
     if low == high:
         raise DataError(
             f"{place}: every value of the training images is {low:g}, so there is nothing to "
@@ -119,15 +121,15 @@ def fit_normalization(
     return _affine((low + high) / 2, (high - low) / 2, images)
 
 
-def _affine(mean: float, std: float, images: np.ndarray) -> Normalization:
+def _affine(mean: float, std: float, images: SampleArray) -> Normalization:
     """The same numbers for every channel."""
     channels = images.shape[-1]
     return Normalization((mean,) * channels, (std,) * channels)
 
 
-def _standard(images: np.ndarray) -> Normalization:
+def _standard(images: SampleArray) -> Normalization:
     """Mean and deviation of each channel, in two passes: exact for large offsets too."""
-    count = images.size // images.shape[-1]
+    count = int(np.prod(images.shape[:-1], dtype=np.int64))
     mean = np.sum([chunk.sum(axis=(0, 1, 2)) for chunk in _chunks(images)], axis=0) / count
     squares = [np.square(chunk - mean).sum(axis=(0, 1, 2)) for chunk in _chunks(images)]
     std = np.sqrt(np.sum(squares, axis=0) / count)
@@ -137,6 +139,8 @@ def _standard(images: np.ndarray) -> Normalization:
     )
 
 
-def _chunks(images: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(images), CHUNK):
-        yield images[start : start + CHUNK].astype(np.float64)
+def _chunks(images: SampleArray) -> Iterator[np.ndarray]:
+    wide = np.dtype(np.float64)
+    fit = at_once(images, CHUNK_BYTES * images.dtype.itemsize // wide.itemsize)
+    for chunk in chunks(images, min(CHUNK, fit)):
+        yield chunk.astype(wide)

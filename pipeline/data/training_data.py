@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hintlite.pipeline.data.normalization import Normalization
+from hintlite.pipeline.data.rows import LazyRows, SampleArray, chunks, lazy
 from hintlite.pipeline.data.sources.source import Shape
 from hintlite.pipeline.data.splits import Splits
 from hintlite.pipeline.data.value_range import ValueRange
@@ -32,7 +33,7 @@ class KeptData:
         fingerprint: sha256 of the images and labels of both parts, and of the class names.
     """
 
-    images: np.ndarray
+    images: SampleArray
     labels: np.ndarray
     class_names: tuple[str, ...]
     validation: np.ndarray
@@ -57,6 +58,10 @@ class KeptData:
     def normalized(self, indices: np.ndarray) -> np.ndarray:
         """The samples of these rows as a network is fed them: float32 [len(indices), h, w, c]."""
         return self.normalization.apply(self.images[indices])
+
+    def fed(self, indices: np.ndarray) -> LazyRows:
+        """The same for many samples: normalized when some of them are asked for."""
+        return lazy(self.images, indices, self.normalization.apply)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,11 +94,12 @@ class TrainingData(KeptData):
         )
 
 
-def fingerprint(images: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> str:
+def fingerprint(images: SampleArray, labels: np.ndarray, class_names: Sequence[str]) -> str:
     """Sha256 of the content: values, types, shapes and class names."""
     digest = hashlib.sha256()
     for array in (images, labels):
         digest.update(f"{array.dtype.str} {array.shape}\n".encode())
-        digest.update(np.ascontiguousarray(array).data)
+        for chunk in chunks(array):
+            digest.update(np.ascontiguousarray(chunk).data)
     digest.update("\n".join(class_names).encode())
     return digest.hexdigest()

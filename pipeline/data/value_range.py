@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hintlite.errors import DataError
+from hintlite.pipeline.data.rows import SampleArray, chunks, extremes
 
 BYTES = (0.0, 255.0)
 PICTURES = ((0.0, 1.0), (-1.0, 1.0), BYTES)  # ranges in which floating-point pictures come
@@ -51,7 +52,7 @@ class ValueRange:
 
 
 def value_range(
-    images: np.ndarray, raw_max: float | None, stated: tuple[float, float] | None, place: str
+    images: SampleArray, raw_max: float | None, stated: tuple[float, float] | None, place: str
 ) -> ValueRange:
     """Tells the range of raw values.
 
@@ -64,16 +65,16 @@ def value_range(
     Raises:
         DataError: values outside of the range, or samples of two ranges in one array.
     """
-    low, high = float(images.min()), float(images.max())
+    low, high = extremes(images)
     if stated is not None:
-        _check_inside(images, stated, place)
+        _check_inside(images, (low, high), stated, place)
         return ValueRange(low, high, stated, certain=True)
     if raw_max is not None:
-        _check_inside(images, (0.0, raw_max), place)
+        _check_inside(images, (low, high), (0.0, raw_max), place)
         return ValueRange(low, high, (0.0, raw_max), certain=True)
     taken = _told(low, high)
     if taken == BYTES:
-        _refuse_mixture(images, place)
+        _refuse_mixture(images, high, place)
     return ValueRange(low, high, taken, certain=False)
 
 
@@ -86,29 +87,41 @@ def _told(low: float, high: float) -> tuple[float, float] | None:
     return None
 
 
-def _check_inside(images: np.ndarray, taken: tuple[float, float], place: str) -> None:
-    if taken[0] <= images.min() and images.max() <= taken[1]:
+def _check_inside(
+    images: SampleArray, seen: tuple[float, float], taken: tuple[float, float], place: str
+) -> None:
+    if taken[0] <= seen[0] and seen[1] <= taken[1]:
         return
-    outside = ((images < taken[0]) | (images > taken[1])).reshape(len(images), -1).any(axis=1)
+    outside = np.concatenate(
+        [
+            ((chunk < taken[0]) | (chunk > taken[1])).reshape(len(chunk), -1).any(axis=1)
+            for chunk in chunks(images)
+        ]
+    )
     if outside.any():
-        row = int(outside.argmax())
+        row = images[int(outside.argmax())]
         raise DataError(
-            f"{place}: an image holds {images[row].min():g} to {images[row].max():g}, outside of "
+            f"{place}: an image holds {row.min():g} to {row.max():g}, outside of "
             f"the range {taken[0]:g} to {taken[1]:g} of the others ({int(outside.sum())} such "
             f"images); correct them, or data.value_range"
         )
 
 
-def _refuse_mixture(images: np.ndarray, place: str) -> None:
+def _refuse_mixture(images: SampleArray, highest: float, place: str) -> None:
     """Refuses images of 0..1 among images of 0..255."""
-    tops = images.reshape(len(images), -1).max(axis=1)
-    small = np.flatnonzero((tops > 0) & (tops <= 1))
-    scaled = [row for row in small if (images[row] % 1 != 0).any()]
+    scaled = sum(_of_unit_range(chunk) for chunk in chunks(images))
     if scaled:
         raise DataError(
-            f"{place}: {len(scaled)} images hold values from 0 to 1, the others up to "
-            f"{images.max():g}; bring all of them to one range"
+            f"{place}: {scaled} images hold values from 0 to 1, the others up to "
+            f"{highest:g}; bring all of them to one range"
         )
+
+
+def _of_unit_range(images: np.ndarray) -> int:
+    """How many images hold fractions up to 1 and nothing above."""
+    tops = images.reshape(len(images), -1).max(axis=1)
+    small = np.flatnonzero((tops > 0) & (tops <= 1))
+    return sum(bool((images[row] % 1 != 0).any()) for row in small)
 
 
 def refuse_nonsense(values: ValueRange, dtype: np.dtype, place: str) -> None:

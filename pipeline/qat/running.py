@@ -15,6 +15,7 @@ import tf_keras
 
 from hintlite.files import write_whole, writing
 from hintlite.pipeline.data.batches import steps_per_epoch, training_batches
+from hintlite.pipeline.data.rows import SampleArray
 from hintlite.pipeline.data.training_data import TrainingData
 from hintlite.pipeline.qat import blueprint as plans
 from hintlite.pipeline.qat.blueprint import Array, Blueprint
@@ -45,7 +46,7 @@ class Tools:
 
     to_int8: Callable[[Any], bytes]
     to_float: Callable[[Any], bytes]
-    predict: Callable[[bytes, Array], Array]
+    predict: Callable[[bytes, SampleArray], Array]
     output_step: Callable[[bytes], float | None]
     tell: Callable[[dict[str, Any]], None]
 
@@ -94,7 +95,7 @@ class Running:
         self.data, self.soft = data, soft
         self.batch_size = min(job.batch_size, len(data.train))
         self.steps = steps_per_epoch(len(data.train), self.batch_size)
-        self.inputs = data.normalized(data.validation)
+        self.inputs = data.fed(data.validation)
         self.labels = data.labels[data.validation]
         self.state = _State()
 

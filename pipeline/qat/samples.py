@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from hintlite.pipeline.data.normalization import Normalization
+from hintlite.pipeline.data.rows import write_npy
 from hintlite.pipeline.data.training_data import TrainingData
 from hintlite.pipeline.qat.blueprint import Array
 
@@ -45,7 +46,8 @@ def save_samples(data: TrainingData, teacher_logits: Array | None, folder: Path)
         folder: the job's.
     """
     for name in _ARRAYS:
-        np.save(folder / f"{name}.npy", getattr(data, name), allow_pickle=False)
+        with (folder / f"{name}.npy").open("wb") as file:
+            write_npy(file, getattr(data, name))
     if teacher_logits is not None:
         np.save(folder / _LOGITS, teacher_logits, allow_pickle=False)
     about = {"normalization": data.normalization.to_dict(), "class_names": data.class_names}
@@ -54,7 +56,7 @@ def save_samples(data: TrainingData, teacher_logits: Array | None, folder: Path)
 
 def load_samples(folder: Path) -> tuple[TrainingData, LogitsByView | None]:
     """Reads what `save_samples` wrote."""
-    arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in _ARRAYS}
+    arrays: dict[str, Any] = {name: _load(folder / f"{name}.npy") for name in _ARRAYS}
     about = json.loads((folder / _ABOUT).read_text())
     data = TrainingData(
         **arrays,
@@ -67,3 +69,9 @@ def load_samples(folder: Path) -> tuple[TrainingData, LogitsByView | None]:
     path = folder / _LOGITS
     logits = LogitsByView(np.load(path, allow_pickle=False)) if path.exists() else None
     return data, logits
+
+
+def _load(path: Path) -> Array:
+    """An array; those of pictures and series stay on the disk until they are used."""
+    array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array if array.ndim > 1 else np.array(array)

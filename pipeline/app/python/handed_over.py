@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hintlite.pipeline.app.python.arguments import ArgumentError
+from hintlite.pipeline.data.rows import SampleArray, taken, write_npy
 from hintlite.pipeline.data.sources.source import Labelled, Pool, Shape, Source
 from hintlite.pipeline.data.training_data import TrainingData
 
@@ -59,7 +60,7 @@ def taken_over(folder: Path) -> Source | None:
         notes=tuple(facts["notes"]),
         labels=labels,
         class_names=tuple(facts["class_names"]),
-        read=lambda rows, _shape: (images[rows], ()),
+        read=lambda rows, _shape: (taken(images, rows), ()),
         raw_max=facts["raw_max"],
         read_test=test if facts["test"] else None,
         validation=None if facts["validation"] is None else np.asarray(facts["validation"]),
@@ -88,7 +89,7 @@ def kept_source(data: TrainingData, test: Path) -> Source:
         place=data.name,
         labels=data.labels,
         class_names=data.class_names,
-        read=lambda rows, _shape: (data.images[rows], ()),
+        read=lambda rows, _shape: (taken(data.images, rows), ()),
         raw_max=data.raw_max,
         read_test=held_out,
         validation=data.validation,
@@ -101,8 +102,9 @@ def _source(**facts: Any) -> Source:
     return Source(pool.name, lambda _config: pool)
 
 
-def _save(folder: Path, part: str, images: np.ndarray, labels: np.ndarray) -> None:
-    np.save(folder / f"{part}_images.npy", images, allow_pickle=False)
+def _save(folder: Path, part: str, images: SampleArray, labels: np.ndarray) -> None:
+    with (folder / f"{part}_images.npy").open("wb") as file:
+        write_npy(file, images)
     np.save(folder / f"{part}_labels.npy", labels, allow_pickle=False)
 
 

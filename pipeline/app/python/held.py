@@ -10,6 +10,7 @@ import numpy as np
 from hintlite.pipeline.app.python.arguments import ArgumentError
 from hintlite.pipeline.app.python.samples import Samples
 from hintlite.pipeline.data.normalization import Normalization
+from hintlite.pipeline.data.rows import SampleArray
 from hintlite.pipeline.data.splits import random, stratified
 from hintlite.pipeline.data.training_data import TrainingData
 
@@ -90,7 +91,7 @@ def _share(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
 
 
 def teacher_outputs(
-    teacher: keras.Model, taps: Iterable[str], inputs: np.ndarray
+    teacher: keras.Model, taps: Iterable[str], inputs: SampleArray
 ) -> Mapping[str, np.ndarray]:
     """The teacher's outputs for all samples, float32, computed once.
 

@@ -209,7 +209,7 @@ class _Work:
             calibrated = verify(
                 network,
                 (files[FLOAT], files[INT8]),
-                data.normalized(data.validation),
+                data.fed(data.validation),
                 data.labels[data.validation],
                 bounds=bounds(self.bounds),
             )

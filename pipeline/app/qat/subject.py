@@ -14,7 +14,6 @@ from hintlite.pipeline.app.run.folder import RunError
 
 if TYPE_CHECKING:
     import keras
-    import numpy as np
 
     from hintlite.pipeline.data.training_data import TrainingData
 
@@ -96,6 +95,7 @@ def check_feeding(subject: Subject, options: Mapping[str, Any], terminal: Termin
         RunError: a network is no better than guessing, or far better fed another range, and
             --accept_chance is not given.
     """
+    from hintlite.pipeline.app.run.validation import predictor
     from hintlite.pipeline.data.feeding import feeding, problem
 
     networks = {str(subject.path): subject.network}
@@ -103,7 +103,7 @@ def check_feeding(subject: Subject, options: Mapping[str, Any], terminal: Termin
         networks[options["teacher"]] = subject.teacher
     kind = options["normalization"]
     for name, network in networks.items():
-        found = feeding(_predictor(network), subject.data, kind)
+        found = feeding(predictor(network), subject.data, kind)
         terminal.say(
             f"{name}: {found.accuracy[kind]:.2%} balanced accuracy in float on {found.samples} "
             f"validation samples, fed {kind}"
@@ -111,15 +111,6 @@ def check_feeding(subject: Subject, options: Mapping[str, Any], terminal: Termin
         why = problem(found, name, "--normalization")
         if why is not None and not options["accept_chance"]:
             raise RunError(f"{why}; --accept_chance goes on all the same")
-
-
-def _predictor(network: keras.Model) -> Any:
-    def predict(samples: np.ndarray) -> np.ndarray:
-        found = network.predict(samples, verbose=0)
-        scores: np.ndarray = found["logits"] if isinstance(found, dict) else found
-        return scores
-
-    return predict
 
 
 def _with_single_output(model: keras.Model) -> keras.Model:

@@ -11,11 +11,9 @@ from hintlite.pipeline.app.run.context import Context, StageError
 
 if TYPE_CHECKING:
     import keras
-    import numpy as np
 
+    from hintlite.pipeline.data.rows import Predict
     from hintlite.pipeline.data.training_data import KeptData, TrainingData
-
-    Predict = Callable[[np.ndarray], np.ndarray]
 
 _BATCH = 512
 _REORDERED = 0.3  # accuracy that another order of the labels or channels has to gain
@@ -64,9 +62,10 @@ def measured(predict: Predict, data: KeptData) -> dict[str, Any]:
     import numpy as np
     from scipy.special import log_softmax
 
+    from hintlite.pipeline.data.rows import predicted
     from hintlite.pipeline.tasks.classification import guessing, scores
 
-    logits = predict(data.normalized(data.validation)).astype(np.float64)
+    logits = predicted(predict, data.fed(data.validation)).astype(np.float64)
     labels, chosen = data.labels[data.validation], logits.argmax(axis=1)
     found = scores(labels, chosen, len(data.class_names))
     against = guessing(found)
@@ -157,10 +156,12 @@ def _reordered(predict: Predict, data: TrainingData) -> list[str]:
     import numpy as np
     from scipy.optimize import linear_sum_assignment
 
+    from hintlite.pipeline.data.rows import predicted
     from hintlite.pipeline.tasks.classification import confusion
 
-    images, labels = data.normalized(data.validation), data.labels[data.validation]
-    matrix = confusion(labels, predict(images).argmax(axis=1), len(data.class_names))
+    images, labels = data.fed(data.validation), data.labels[data.validation]
+    chosen = predicted(predict, images).argmax(axis=1)
+    matrix = confusion(labels, chosen, len(data.class_names))
     right, found = float(np.trace(matrix) / len(labels)), []
     rows, columns = linear_sum_assignment(matrix, maximize=True)
     best = float(matrix[rows, columns].sum() / len(labels))
@@ -172,7 +173,8 @@ def _reordered(predict: Predict, data: TrainingData) -> list[str]:
             "class names of the data in the order that it was trained on"
         )
     if images.shape[-1] == 3:
-        swapped = float(np.mean(predict(images[..., ::-1]).argmax(axis=1) == labels))
+        turned = predicted(lambda part: predict(part[..., ::-1]), images)
+        swapped = float(np.mean(turned.argmax(axis=1) == labels))
         if swapped - right >= _REORDERED:
             found.append(f"with blue first, as OpenCV reads images, it would reach {swapped:.2%}")
     return found

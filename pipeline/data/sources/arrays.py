@@ -1,4 +1,4 @@
-"""Samples that are arrays in memory: the form in which most sources end."""
+"""SampleArray that are arrays in memory: the form in which most sources end."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from hintlite.errors import DataError
 from hintlite.pipeline.data.checks import check_class_names, check_range
 from hintlite.pipeline.data.images import check_images, check_shape
 from hintlite.pipeline.data.labels import numbered, read_labels
+from hintlite.pipeline.data.rows import SampleArray, as_array, taken
 from hintlite.pipeline.data.sources.source import Labelled, Pool, Shape, Source
 from hintlite.pipeline.settings.data import DataConfig
 
-TestReader = Callable[[], tuple[np.ndarray, np.ndarray]]
+TestReader = Callable[[], tuple[SampleArray, np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +35,7 @@ class TestOutline:
 
 
 def pool_of_arrays(  # noqa: PLR0913 - what a source knows of its samples, each by its name
-    images: np.ndarray,
+    images: SampleArray,
     labels: np.ndarray,
     place: str,
     class_names: Sequence[str] | None = None,
@@ -77,7 +78,7 @@ def pool_of_arrays(  # noqa: PLR0913 - what a source knows of its samples, each 
         place=place,
         labels=read.values,
         class_names=names,
-        read=lambda rows, _shape: (images[rows], ()),
+        read=lambda rows, _shape: (taken(images, rows), ()),
         raw_max=raw_max,
         read_test=None if read_test is None else form.reader(read_test),
         notes=tuple(note for note in said if note),
@@ -131,7 +132,7 @@ def from_arrays(
     """Makes a source of arrays, for `load_training(config, source)`.
 
     Args:
-        images: [n, h, w] or [n, h, w, c], numbers.
+        images: [n, h, w] or [n, h, w, c], numbers; those of a memory-mapped file stay there.
         labels: [n], whole numbers from 0 or text, or one-hot [n, classes].
         test: (images, labels) kept for the one evaluation; split off where it is left out.
         class_names: one a label value; by default the labels' own names, or the numbers.
@@ -143,9 +144,9 @@ def from_arrays(
     Raises:
         DataError: samples that cannot be used.
     """
-    own = None if test is None else (np.asarray(test[0]), np.asarray(test[1]))
+    own = None if test is None else (as_array(test[0]), np.asarray(test[1]))
     pool = pool_of_arrays(
-        np.asarray(images),
+        as_array(images),
         np.asarray(labels),
         "the arrays given",
         class_names,

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from hintlite.pipeline.data.rows import SampleArray
 from hintlite.pipeline.settings.data import DataConfig
 
 Shape: TypeAlias = tuple[int, int, int]
@@ -24,7 +25,7 @@ class Labelled:
         rows: int64 [n], their places in the source.
     """
 
-    images: np.ndarray
+    images: SampleArray
     labels: np.ndarray
     rows: np.ndarray
 
@@ -52,7 +53,7 @@ class Pool:
     place: str
     labels: np.ndarray
     class_names: tuple[str, ...]
-    read: Callable[[np.ndarray, Shape | None], tuple[np.ndarray, Notes]]
+    read: Callable[[np.ndarray, Shape | None], tuple[SampleArray, Notes]]
     raw_max: float | None
     read_test: Callable[[Shape], Labelled] | None = None
     notes: Notes = ()
@@ -64,7 +65,7 @@ Opener: TypeAlias = Callable[[DataConfig], Pool]
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Samples that a Python program hands in, from `from_arrays` or `from_tf_dataset`.
+    """SampleArray that a Python program hands in, from `from_arrays` or `from_tf_dataset`.
 
     Args:
         name: what the user calls them.

@@ -57,5 +57,5 @@ def _validated(context: Context, path: Path) -> float:
     from hintlite.deploy.interpret.runtime import Runner
 
     data = context.kept
-    logits = Runner(path, threads=2).predict(data.normalized(data.validation))
+    logits = Runner(path, threads=2).predict(data.fed(data.validation))
     return float((logits.argmax(axis=1) == data.labels[data.validation]).mean())

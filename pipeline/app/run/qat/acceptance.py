@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from hintlite.deploy.convert.verify import Figures, Verification
+    from hintlite.deploy.interpret.runtime import Samples
     from hintlite.pipeline.data.training_data import TrainingData
 
 TITLES = {
@@ -60,7 +61,7 @@ def acceptance_report(
         Plain data. "figures" compares with the network before the fine-tuning; "failures" has a
         sentence for each thing that is wrong, and "ok" says that there is none.
     """
-    samples, labels = data.normalized(data.validation), data.labels[data.validation]
+    samples, labels = data.fed(data.validation), data.labels[data.validation]
     checked = _verify(before, tuned, samples, labels, bounds)
     figures = _against(before, tuned.content, samples, labels)
     failures = [
@@ -91,7 +92,7 @@ def sentence(report: Mapping[str, Any]) -> str:
 
 
 def _verify(
-    before: Before, tuned: Tuned, samples: np.ndarray, labels: np.ndarray, bounds: QuantizeConfig
+    before: Before, tuned: Tuned, samples: Samples, labels: np.ndarray, bounds: QuantizeConfig
 ) -> Verification:
     from hintlite.deploy.convert.convert import to_float32
     from hintlite.deploy.convert.verify import Bounds, verify
@@ -108,7 +109,7 @@ def _verify(
     )
 
 
-def _against(before: Before, content: bytes, samples: np.ndarray, labels: np.ndarray) -> Figures:
+def _against(before: Before, content: bytes, samples: Samples, labels: np.ndarray) -> Figures:
     from hintlite.deploy.convert.keras_logits import keras_logits
     from hintlite.deploy.convert.verify import compare_logits
     from hintlite.deploy.interpret.runtime import Runner

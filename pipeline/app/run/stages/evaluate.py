@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,7 @@ from hintlite.pipeline.settings.data import FROM_PYTHON
 if TYPE_CHECKING:
     import numpy as np
 
+    from hintlite.pipeline.data.rows import LazyRows
     from hintlite.pipeline.data.sources.source import Labelled
 
 NAME = "evaluate"
@@ -69,7 +71,13 @@ def _open_test(context: Context) -> Labelled:
 
 
 def _fingerprint(test: Labelled) -> str:
-    digest = hashlib.sha256(test.images.tobytes())
+    import numpy as np
+
+    from hintlite.pipeline.data.rows import chunks
+
+    digest = hashlib.sha256()
+    for chunk in chunks(test.images):
+        digest.update(np.ascontiguousarray(chunk).data)
     digest.update(test.labels.tobytes())
     return digest.hexdigest()
 
@@ -80,7 +88,7 @@ def _work(context: Context, test: Labelled, folder: Path) -> None:
     from hintlite.deploy.interpret.runtime import Runner
     from hintlite.pipeline.data.kept import MOST_BYTES
 
-    images = context.kept.normalization.apply(test.images)
+    images = _fed(context, test)
     arrays = {"labels": test.labels, "rows": test.rows, **_copied(context, test)}
     pairs = [(model, each) for model in context.models for each in precisions(context, model)]
     with context.terminal.task("evaluation on the test part") as bar:
@@ -92,11 +100,29 @@ def _work(context: Context, test: Labelled, folder: Path) -> None:
         bar.note = f"{len(test.labels)} samples, {len(pairs)} files"
     np.savez_compressed(str(folder / "predictions.npz"), allow_pickle=False, **arrays)
     if context.config.data.source == FROM_PYTHON and test.images.nbytes <= MOST_BYTES:
-        samples = {"images": test.images, "labels": test.labels, "rows": test.rows}
-        np.savez(folder / TEST, allow_pickle=False, **samples)
+        _keep(test, folder / TEST)
     write_whole(folder / "metrics.json", json.dumps(metrics(arrays), indent=1))
     names = [f"{model}:{precision}" for model, precision in pairs]
     note_evaluation(context.folder.path, _fingerprint(test), names)
+
+
+def _fed(context: Context, test: Labelled) -> LazyRows:
+    """The test samples as networks are fed them."""
+    import numpy as np
+
+    from hintlite.pipeline.data.rows import lazy
+
+    return lazy(test.images, np.arange(len(test.labels)), context.kept.normalization.apply)
+
+
+def _keep(test: Labelled, path: Path) -> None:
+    """Writes what `np.savez` would, samples larger than memory too."""
+    from hintlite.pipeline.data.rows import write_npy
+
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in vars(test).items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                write_npy(file, array)
 
 
 def _copied(context: Context, test: Labelled) -> dict[str, np.ndarray]:
@@ -129,7 +155,7 @@ def alone(context: Context, file: Path) -> tuple[dict[str, Any], str]:
     from hintlite.deploy.interpret.runtime import Runner
 
     test = _open_test(context)
-    logits = Runner(file, threads=2).predict(context.kept.normalization.apply(test.images))
+    logits = Runner(file, threads=2).predict(_fed(context, test))
     note_evaluation(context.folder.path, _fingerprint(test), [file.name])
     return figures(test.labels, logits), _fingerprint(test)
 

@@ -45,7 +45,7 @@ def _work(context: Context, arm: str, folder: Path) -> None:
         found = fits(
             models,
             context.file(f"quantize/{arm}", file_name(arm, FLOAT)).read_bytes(),
-            data.normalized(data.validation),
+            data.fed(data.validation),
             data.labels[data.validation],
             progress=lambda done, total: bar.update(1 + done, 1 + total, "verifying"),
         )

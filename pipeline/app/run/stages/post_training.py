@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from hintlite.deploy.convert.verify import Bounds
+    from hintlite.deploy.interpret.runtime import Samples
     from hintlite.deploy.ptq.static import Choices
     from hintlite.models.equalize import Pair
     from hintlite.pipeline.app.run.console import Bar
@@ -145,7 +146,7 @@ def convert_mixed(context: Context, model: str, network: keras.Model, bar: Bar) 
     content = to_float32(prepared.network)
     bench = Bench(content, observe(content, _calibration(context)), choices(config))
     bound = Bound(
-        data.normalized(data.validation),
+        data.fed(data.validation),
         data.labels[data.validation],
         config.max_drop / 100,
         config.scan_samples,
@@ -214,7 +215,7 @@ def _equalized(context: Context, network: keras.Model) -> Prepared:
 
     config, data = context.config.quantize, context.kept
     changed, pairs = equalized(network, config.relu6)
-    samples = data.normalized(data.validation)
+    samples = data.fed(data.validation)
     before, after = (_logits(each, samples) for each in (network, changed))
     difference = require_unchanged(before, after, pairs)
     done = [pair for pair in pairs if not pair.skipped]
@@ -268,14 +269,14 @@ def require_unchanged(before: np.ndarray, after: np.ndarray, pairs: tuple[Pair, 
     )
 
 
-def _logits(network: keras.Model, samples: np.ndarray) -> np.ndarray:
+def _logits(network: keras.Model, samples: Samples) -> np.ndarray:
     from hintlite.deploy.convert.keras_logits import keras_logits
 
     return keras_logits(network, samples)
 
 
 def _int8(
-    context: Context, network: keras.Model, samples: np.ndarray, exact: np.ndarray
+    context: Context, network: keras.Model, samples: Samples, exact: np.ndarray
 ) -> dict[str, float]:
     """Accuracy, agreement and noise of the converter's INT8 file of a network.
 

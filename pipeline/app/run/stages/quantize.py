@@ -223,7 +223,7 @@ def _verify(context: Context, model: str, made: Converted) -> Verification:
     return verify(
         made.network,
         (made.files[FLOAT], made.files[made.quantized]),
-        data.normalized(data.validation),
+        data.fed(data.validation),
         data.labels[data.validation],
         bounds=bounds(context.config.quantize),
         forbidden=_forbidden(context, model),

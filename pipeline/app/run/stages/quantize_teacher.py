@@ -107,7 +107,7 @@ def _verified(context: Context, network: Any, files: dict[str, bytes]) -> Verifi
     return verify(
         network,
         (files[FLOAT], files[INT8]),
-        data.normalized(data.validation),
+        data.fed(data.validation),
         data.labels[data.validation],
         bounds=bounds(context.config.quantize),
     )
