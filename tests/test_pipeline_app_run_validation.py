@@ -192,7 +192,8 @@ def test_a_collapsed_student_is_never_the_best(tmp_path):
         hint={"finite": False, "accuracy": 0.9},
     )
     with pytest.raises(
-        StageError, match=r"no best student.*kd: collapsed.*'a'.*\n.*--accept_chance"
+        StageError,
+        match=r"no best student.*kd: collapsed.*'a'.*\n`hintlite report .*--accept_chance",
     ):
         chosen_arm(made)
     made.config = replace(made.config, accept_chance=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,11 +56,13 @@ def chosen_arm(context: Context) -> str:
     }
     usable = {arm: found for arm, found in scores.items() if not is_collapsed(found)}
     if not usable and not config.accept_chance:
+        report = shlex.join(["hintlite", "report", str(context.folder.path)])
         raise StageError(
             "there is no best student to bundle: each answers one class whatever it sees, or no "
             "finite number ("
             + "; ".join(sentence(arm, found) for arm, found in scores.items())
-            + ")\nor bundle one all the same with --accept_chance true"
+            + f")\n`{report}` shows what they reach of each class; "
+            "--accept_chance true bundles one all the same"
         )
     finite = {arm: found for arm, found in (usable or scores).items() if found["finite"]}
     by = config.training.chosen_by
