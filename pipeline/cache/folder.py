@@ -22,36 +22,15 @@ from typing import BinaryIO
 
 import numpy as np
 
-from hintlite.errors import HintliteError
+from hintlite.pipeline.cache.entry import CacheError, Entry
+from hintlite.pipeline.cache.write import SPARE, is_begun, write_all, write_on
+
+__all__ = ["CacheError", "CacheFolder", "Entry", "Held", "gigabytes"]
 
 SUFFIX, PARTIAL = ".npy", ".partial"
 # Ours alone are counted and removed, whatever else is in a folder that somebody names.
 OURS = re.compile(r".-[0-9a-f]{32}(\.npy|\.partial)$")
 GB = 1e9
-DTYPE = np.dtype(np.float16)
-
-
-class CacheError(HintliteError):
-    """A cache that cannot be filled."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One array, made or to be made.
-
-    Attributes:
-        name: of the file, without suffix; it ends in "-" and 32 hexadecimal digits, a hash of
-            whatever decides the content.
-        shape: of the array, float16.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-
-    @property
-    def size_bytes(self) -> int:
-        """What its values take."""
-        return DTYPE.itemsize * int(np.prod(self.shape, dtype=np.int64))
 
 
 @dataclass(frozen=True)
@@ -93,7 +72,7 @@ class CacheFolder:
         except (ValueError, EOFError) as error:
             self._remove_damaged(place, str(error))
             return None
-        if array.shape != entry.shape or array.dtype != DTYPE:
+        if array.shape != entry.shape or array.dtype != entry.dtype:
             self._remove_damaged(place, f"it holds {array.dtype} {array.shape}")
             return None
         with contextlib.suppress(OSError):  # another user's file is read all the same
@@ -107,22 +86,45 @@ class CacheFolder:
 
         Args:
             entry: the array.
-            chunks: is called if there is something to do; its float16 arrays follow one another
-                along the first axis.
+            chunks: is called if there is something to do; its arrays follow one another along the
+                first axis.
             todo: arrays that will be asked for next, for which there must be room too.
 
         Raises:
             CacheError: the budget or the disk is too small; nothing was written then.
         """
+        self._make(entry, lambda file: write_all(file, entry, chunks()), todo)
+
+    def make_on(self, entry: Entry, chunks: Callable[[int], Iterable[np.ndarray]]) -> None:
+        """The same, going on with what an interrupted process has written.
+
+        Args:
+            entry: the array.
+            chunks: row to begin with -> arrays that follow one another along the first axis.
+
+        Raises:
+            CacheError: the budget or the disk is too small.
+        """
+        self._make(entry, lambda file: write_on(file, entry, chunks), resumes=True)
+
+    def _make(
+        self,
+        entry: Entry,
+        write: Callable[[BinaryIO], None],
+        todo: Sequence[Entry] = (),
+        resumes: bool = False,
+    ) -> None:
         self._make_folder()
         with self._claimed(entry) as file:
             if file is None:
                 return
             try:
-                self._reserve(entry, file, todo)
-                _write(file, entry, chunks())
-            except BaseException:
-                self._partial(entry).unlink(missing_ok=True)
+                if not (resumes and is_begun(file, entry)):
+                    self._reserve(entry, file, todo, SPARE if resumes else 0)
+                write(file)
+            except BaseException as error:
+                if isinstance(error, Exception) or not resumes:
+                    self._partial(entry).unlink(missing_ok=True)
                 raise
             os.replace(self._partial(entry), self._place(entry))
             _sync_folder(self.path)
@@ -197,7 +199,7 @@ class CacheFolder:
                     return
             # It was renamed or removed while we waited for it.
 
-    def _reserve(self, entry: Entry, file: BinaryIO, todo: Sequence[Entry]) -> None:
+    def _reserve(self, entry: Entry, file: BinaryIO, todo: Sequence[Entry], spare: int) -> None:
         """Takes the room for an array; refuses if what is to come would not fit with it."""
         with self._locked():
             file.truncate(0)
@@ -208,26 +210,24 @@ class CacheFolder:
                 for other in todo
                 if not self._place(other).exists() and not self._partial(other).exists()
             )
-            self._require_room(needed, held)
-            os.posix_fallocate(file.fileno(), 0, entry.size_bytes)
+            self._require_room(entry, needed, held)
+            os.posix_fallocate(file.fileno(), 0, entry.size_bytes + spare)
 
-    def _require_room(self, needed: int, held: int) -> None:
+    def _require_room(self, entry: Entry, needed: int, held: int) -> None:
         if needed + held > self.budget_gb * GB:
             least = (needed + held) / GB
             raise CacheError(
-                f"the teacher's outputs take {gigabytes(needed)}, {self.path} holds "
+                f"{entry.what} take {gigabytes(needed)}, {self.path} holds "
                 f"{gigabytes(held)} already, and cache.budget_gb allows {self.budget_gb:g} GB: "
                 f"raise it (--cache.budget_gb {least + 0.1:.1f}; of a study, in its base), empty "
-                f"the folder (`hintlite cache {self.path} --clear`), or have the teacher evaluated "
-                "in every step (--cache.enabled false)"
+                f"the folder (`hintlite cache {self.path} --clear`), or {entry.otherwise}"
             )
         free = shutil.disk_usage(self.path).free
         if needed > free:
             raise CacheError(
-                f"the teacher's outputs take {gigabytes(needed)} and the disk of {self.path} has "
+                f"{entry.what} take {gigabytes(needed)} and the disk of {self.path} has "
                 f"{gigabytes(free)} left: free some space, name a folder on another disk "
-                "(--cache.folder), or have the teacher evaluated in every step "
-                "(--cache.enabled false)"
+                f"(--cache.folder), or {entry.otherwise}"
             )
 
     def _sweep(self, but: Path | None = None) -> None:
@@ -255,22 +255,6 @@ def _is_at(file: BinaryIO, path: Path) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
         return False
-
-
-def _write(file: BinaryIO, entry: Entry, chunks: Iterable[np.ndarray]) -> None:
-    """Header and values, all on the disk when this returns."""
-    np.lib.format.write_array_header_1_0(
-        file, {"descr": DTYPE.str, "fortran_order": False, "shape": entry.shape}
-    )
-    start = file.tell()
-    for chunk in chunks:
-        file.write(np.ascontiguousarray(chunk, DTYPE).data)
-    if file.tell() - start != entry.size_bytes:
-        raise CacheError(
-            f"{entry.name}: {file.tell() - start} bytes were computed, expected {entry.size_bytes}"
-        )
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def _sync_folder(path: Path) -> None:

@@ -28,7 +28,8 @@ import tensorflow as tf
 from hintlite.errors import HintliteError
 from hintlite.models.fold import folded
 from hintlite.models.taps import subnetwork
-from hintlite.pipeline.cache.folder import DTYPE, CacheFolder, Entry
+from hintlite.pipeline.cache.entry import DTYPE, Entry
+from hintlite.pipeline.cache.folder import CacheFolder
 from hintlite.pipeline.data.augment import VIEW_NAMES, view_of
 from hintlite.pipeline.data.training_data import TrainingData
 

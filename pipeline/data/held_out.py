@@ -6,6 +6,7 @@ import numpy as np
 
 from hintlite.errors import DataError
 from hintlite.pipeline.data.checks import check_range
+from hintlite.pipeline.data.disk import Disk
 from hintlite.pipeline.data.load import test_part
 from hintlite.pipeline.data.sources.dispatch import open_source
 from hintlite.pipeline.data.sources.source import Labelled, Pool, Source
@@ -13,13 +14,19 @@ from hintlite.pipeline.data.training_data import KeptData
 from hintlite.pipeline.settings.data import DataConfig
 
 
-def load_test(config: DataConfig, training: KeptData, source: Source | None = None) -> Labelled:
+def load_test(
+    config: DataConfig,
+    training: KeptData,
+    source: Source | None = None,
+    disk: Disk | None = None,
+) -> Labelled:
     """Reads the test part that belongs to a training part.
 
     Args:
         config: the settings that `training` was loaded with.
         training: for the shape, the type and the classes, and for the rows that were set aside.
         source: the caller's own data, where `training` was loaded from it.
+        disk: where samples are kept that are too many for memory; None reads all into memory.
 
     Returns:
         Raw test samples; their rows are those of the source's test set, or of the source where
@@ -28,7 +35,7 @@ def load_test(config: DataConfig, training: KeptData, source: Source | None = No
     Raises:
         DataError: no readable test data, or samples unlike those of training.
     """
-    pool = open_source(config, source)
+    pool = open_source(config, source, disk)
     if pool.read_test is None:
         test = _set_aside(pool, config, training)
     else:

@@ -7,6 +7,7 @@ import numpy as np
 from hintlite.errors import DataError
 from hintlite.pipeline.data.checks import check_enough
 from hintlite.pipeline.data.copies import remarks
+from hintlite.pipeline.data.disk import Disk
 from hintlite.pipeline.data.normalization import fit_normalization
 from hintlite.pipeline.data.rows import lazy
 from hintlite.pipeline.data.sources.dispatch import open_source
@@ -17,7 +18,9 @@ from hintlite.pipeline.data.value_range import explain, refuse_nonsense, value_r
 from hintlite.pipeline.settings.data import AugmentConfig, DataConfig
 
 
-def load_training(config: DataConfig, source: Source | None = None) -> TrainingData:
+def load_training(
+    config: DataConfig, source: Source | None = None, disk: Disk | None = None
+) -> TrainingData:
     """Reads and divides everything but the test part.
 
     A source with a test set of its own keeps it closed. Of any other, a stratified part is set
@@ -28,6 +31,7 @@ def load_training(config: DataConfig, source: Source | None = None) -> TrainingD
         config: the settings.
         source: the caller's own data, from `from_arrays` or `from_tf_dataset`; by default the
             source that the settings name.
+        disk: where samples are kept that are too many for memory; None reads all into memory.
 
     Returns:
         The samples that are trained on or chosen by.
@@ -35,7 +39,7 @@ def load_training(config: DataConfig, source: Source | None = None) -> TrainingD
     Raises:
         DataError: samples that cannot be used, or too few of them.
     """
-    pool = open_source(config, source)
+    pool = open_source(config, source, disk)
     test_rows = test_part(pool, config)
     rows = _limited(pool, np.setdiff1d(_undivided(pool), test_rows), config)
     if pool.validation is not None:

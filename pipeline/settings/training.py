@@ -135,8 +135,8 @@ class CacheConfig:
 
     Args:
         enabled: off, the teacher is evaluated in every step.
-        folder: where the files are; by default .teacher_cache beside the run's folder, which the
-            runs of one parent folder share.
+        folder: where the files are, and those of samples that are too many for memory; by default
+            .teacher_cache beside the run's folder, which the runs of one parent folder share.
         budget_gb: the most that the folder may hold, in GB of 10^9 bytes.
     """
 

@@ -12,7 +12,8 @@ import numpy as np
 from hintlite.errors import DataError
 from hintlite.pipeline.app.convert.foreign import Input
 from hintlite.pipeline.app.settings.named_data import SETS
-from hintlite.pipeline.data.sources.npz import NAMES, VALIDATION, present_in, read_member
+from hintlite.pipeline.data.npz_file import present_in, read_member
+from hintlite.pipeline.data.sources.npz import NAMES, VALIDATION
 
 _KINDS = "iufb"
 
@@ -119,7 +120,7 @@ def _labelled(word: str, inputs: Sequence[Input], counts: Counts) -> Samples:
         )
     data = load_training(config)
     return Samples(
-        inputs=(data.images,),
+        inputs=(np.asarray(data.images),),
         labels=data.labels,
         class_names=tuple(data.class_names),
         calibration=data.calibration,

@@ -1,4 +1,4 @@
-"""`hintlite cache`: what the teacher's outputs take on the disk, and how to get it back."""
+"""`hintlite cache`: what teacher's outputs and samples take on the disk, and how to get it back."""
 
 from __future__ import annotations
 

@@ -99,6 +99,7 @@ def complete(request: Mapping[str, str], tell: Callable[[Any], None]) -> None:
     from hintlite.pipeline.app.run.samples import RunSamples
     from hintlite.pipeline.app.run.session import prepare_tensorflow
     from hintlite.pipeline.app.run.table import print_table
+    from hintlite.pipeline.app.run.teacher_taps import disk
 
     del tell
     given = Path(request["given"])
@@ -110,6 +111,7 @@ def complete(request: Mapping[str, str], tell: Callable[[Any], None]) -> None:
     with place.lock(), logged(place.path / LOG, verbose=False):
         prepare_tensorflow(config)
         write_whole(place.path / layout.SETTINGS, settings_text(config))
-        context = Context(config, place, terminal, RunSamples(config.data, place, source))
+        samples = RunSamples(config.data, place, source, disk=disk(config, place.path))
+        context = Context(config, place, terminal, samples)
         run_all(context)
         print_table(context, conclude(context))

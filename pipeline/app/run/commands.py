@@ -54,9 +54,12 @@ def _data_name(config: DataConfig) -> str:
 
 def _run_locked(command: Command, config: RunConfig, folder: RunFolder, terminal: Terminal) -> None:
     from hintlite.pipeline.app.run.order import require_inputs, run_all, run_one
+    from hintlite.pipeline.app.run.teacher_taps import disk
 
     path = folder.path
-    samples = RunSamples(config.data, folder, rereads=command.name in REREAD)
+    samples = RunSamples(
+        config.data, folder, rereads=command.name in REREAD, disk=disk(config, path)
+    )
     context = Context(config, folder, terminal, samples, _tensorboard(command, path))
     if command.name in REREAD:
         _check_samples(samples, config, terminal)

@@ -54,11 +54,13 @@ class Context:
         models: tuple[str, ...] | None = None,
         at_epoch: Callable[[Row], None] | None = None,
     ) -> None:
+        from hintlite.pipeline.app.run.teacher_taps import disk
+
         self.config, self.folder, self.terminal = config, folder, terminal
         self.logs = logs
         self.models = models or (TEACHER, *config.arms)
         self.at_epoch = at_epoch
-        self.samples = samples or RunSamples(config.data, folder)
+        self.samples = samples or RunSamples(config.data, folder, disk=disk(config, folder.path))
 
     @property
     def data(self) -> TrainingData:

@@ -12,6 +12,7 @@ from hintlite.pipeline.app.run.folder import RunError, RunFolder
 from hintlite.pipeline.settings.data import FROM_PYTHON, DataConfig
 
 if TYPE_CHECKING:
+    from hintlite.pipeline.data.disk import Disk
     from hintlite.pipeline.data.sources.source import Source
     from hintlite.pipeline.data.training_data import KeptData, TrainingData
 
@@ -32,6 +33,7 @@ class RunSamples:
         rereads: whether samples of the user's own that are still there are read again, to see
             whether they have changed; otherwise what the run keeps of them counts.
         loaded: the samples, where the caller has read them already.
+        disk: where samples are kept that are too many for memory.
     """
 
     def __init__(
@@ -41,9 +43,10 @@ class RunSamples:
         source: Source | None = None,
         rereads: bool = True,
         loaded: TrainingData | None = None,
+        disk: Disk | None = None,
     ) -> None:
         self.config, self.folder = config, folder
-        self.source, self.rereads, self.loaded = source, rereads, loaded
+        self.source, self.rereads, self.loaded, self.disk = source, rereads, loaded, disk
 
     @cached_property
     def data(self) -> TrainingData:
@@ -62,7 +65,7 @@ class RunSamples:
             if self.kept_fingerprint is not None and isinstance(self.kept, TrainingData):
                 return self.kept
             raise RunError(self.gone("a training, --method qat or a changed setting of the data"))
-        data = load_training(self.config, self.source)
+        data = load_training(self.config, self.source, self.disk)
         if self.kept_fingerprint not in (None, data.fingerprint):
             raise RunError(
                 f"{self.folder.path}: the samples have changed since it was made: `hintlite run "

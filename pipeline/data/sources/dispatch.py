@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from hintlite.errors import DataError
+from hintlite.pipeline.data.disk import Disk
 from hintlite.pipeline.data.sources.cifar import CIFAR10, CIFAR100, open_cifar
 from hintlite.pipeline.data.sources.digits import open_digits
 from hintlite.pipeline.data.sources.fashion_mnist import open_fashion_mnist
@@ -34,10 +36,26 @@ SOURCES: dict[str, Opener] = {
 }
 
 
-def open_source(config: DataConfig, source: Source | None = None) -> Pool:
+# Sources that may hold more than fits into memory.
+STREAMED: dict[str, Callable[[DataConfig, Disk | None], Pool]] = {
+    "folder": open_folder,
+    "npz": open_npz,
+}
+
+
+def open_source(config: DataConfig, source: Source | None = None, disk: Disk | None = None) -> Pool:
     """Opens the caller's own source, or else the one that the settings name.
+
+    Args:
+        config: the settings.
+        source: the caller's own.
+        disk: where samples are kept that are too many for memory; None reads all into memory.
 
     Raises:
         DataError: whatever keeps the samples from being used.
     """
-    return SOURCES[config.source](config) if source is None else source.open(config)
+    if source is not None:
+        return source.open(config)
+    if config.source in STREAMED:
+        return STREAMED[config.source](config, disk)
+    return SOURCES[config.source](config)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,9 @@ import numpy as np
 
 from hintlite.errors import DataError
 from hintlite.pipeline.data.checks import check_class_names
+from hintlite.pipeline.data.disk import Chunks, Disk, states
 from hintlite.pipeline.data.picture import PICTURE_MAX, Header, check_whole, read_image
+from hintlite.pipeline.data.rows import SampleArray, extremes, lazy
 from hintlite.pipeline.data.sources.arrays import short_name
 from hintlite.pipeline.data.sources.source import Labelled, Notes, Pool, Shape
 from hintlite.pipeline.settings.data import COLORS, Color, DataConfig
@@ -24,6 +26,7 @@ R = TypeVar("R")
 TRAIN, TEST = "train", "test"
 VALIDATION = ("val", "valid", "validation")
 SHOWN = 20  # broken files that are named
+AT_ONCE = 256  # pictures that are decoded at a time
 # 16 bits become 8: values below 2^12 (a camera's 12 bits) would keep 16 levels or fewer.
 FEWEST_LEVELS = 16
 
@@ -45,7 +48,7 @@ class Pictures:
     notes: Notes
 
 
-def open_folder(config: DataConfig) -> Pool:
+def open_folder(config: DataConfig, disk: Disk | None = None) -> Pool:
     """Lists a folder and checks that its files are whole; pictures are decoded when they are read.
 
     Raises:
@@ -63,9 +66,9 @@ def open_folder(config: DataConfig) -> Pool:
         place=str(root),
         labels=pictures.labels,
         class_names=names,
-        read=partial(_read, config, pictures),
+        read=partial(_read, config, disk, pictures),
         raw_max=PICTURE_MAX,
-        read_test=None if test is None else partial(_read_test, config, parts[-1]),
+        read_test=None if test is None else partial(_read_test, config, disk, parts[-1]),
         validation=None if validation is None else np.arange(*_ends(parts)),
         notes=tuple(note for part in parts for note in part.notes),
     )
@@ -218,19 +221,45 @@ def _kept(part: Pictures, checked: Sequence[Header | DataError]) -> Pictures:
 
 
 def _read(
-    config: DataConfig, pictures: Pictures, rows: np.ndarray, shape: Shape | None
-) -> tuple[np.ndarray, Notes]:
+    config: DataConfig,
+    disk: Disk | None,
+    pictures: Pictures,
+    rows: np.ndarray,
+    shape: Shape | None,
+) -> tuple[SampleArray, Notes]:
     """Decodes some of the pictures: uint8 [len(rows), h, w, c]."""
     headers = [pictures.headers[row] for row in rows]
-    height, width, channels = shape or _common_shape(config, headers)
-    images = np.empty((len(rows), height, width, channels), np.uint8)
+    size = shape or _common_shape(config, headers)
+    paths = [pictures.paths[row] for row in rows]
+    images = _images(partial(_decoded, paths, size, Path(config.path or "")), paths, size, disk)
+    return images, (*_sizes(headers, size), *_depths(headers, images))
 
-    def fill(place: int) -> None:
-        path = pictures.paths[rows[place]]
-        images[place] = read_image(path, height, width, channels)
 
-    _refuse_broken(_tried(fill, range(len(rows))), Path(config.path or ""))
-    return images, (*_sizes(headers, images.shape[1:]), *_depths(headers, images))
+def _images(chunks: Chunks, paths: Sequence[Path], size: Shape, disk: Disk | None) -> SampleArray:
+    """The decoded pictures in memory, or in a file where they are too many for it."""
+    form, dtype = (len(paths), *size), np.dtype(np.uint8)
+    if disk is not None and disk.takes(form, dtype):
+        return disk.kept({"pictures": states(paths)}, form, dtype, chunks)
+    images, done = np.empty(form, dtype), 0
+    for chunk in chunks(0):
+        images[done : done + len(chunk)] = chunk
+        done += len(chunk)
+    return images
+
+
+def _decoded(paths: Sequence[Path], size: Shape, root: Path, first: int) -> Iterator[np.ndarray]:
+    """Pictures from one on, some at a time; at the end all that are broken in one error."""
+    tried: list[object] = []
+    for start in range(first, len(paths), AT_ONCE):
+        chunk = np.zeros((len(paths[start : start + AT_ONCE]), *size), np.uint8)
+
+        def fill(place: int, start: int = start, chunk: np.ndarray = chunk) -> None:
+            chunk[place] = read_image(paths[start + place], *size)
+
+        tried += _tried(fill, range(len(chunk)))
+        if not any(isinstance(each, DataError) for each in tried):
+            yield chunk
+    _refuse_broken(tried, root)
 
 
 def _common_shape(config: DataConfig, headers: Sequence[Header]) -> Shape:
@@ -251,12 +280,12 @@ def _sizes(headers: Sequence[Header], shape: Shape) -> Notes:
     )
 
 
-def _depths(headers: Sequence[Header], images: np.ndarray) -> Notes:
+def _depths(headers: Sequence[Header], images: SampleArray) -> Notes:
     """Says that 16 bits become 8, and refuses it where next to nothing would be left."""
     deep = [row for row, header in enumerate(headers) if header.deep]
     if not deep:
         return ()
-    if images[deep].max() < FEWEST_LEVELS:
+    if extremes(lazy(images, np.array(deep)))[1] < FEWEST_LEVELS:
         raise DataError(
             f"{len(deep)} pictures have 16 bits, but no value above {FEWEST_LEVELS << 8}: of the "
             "upper 8 bits, which are read, almost nothing is left; give the samples as an .npz of "
@@ -272,7 +301,7 @@ def _auto_color(headers: Sequence[Header]) -> Color:
     return "rgba" if all(header.alpha for header in headers) else "rgb"
 
 
-def _read_test(config: DataConfig, pictures: Pictures, shape: Shape) -> Labelled:
+def _read_test(config: DataConfig, disk: Disk | None, pictures: Pictures, shape: Shape) -> Labelled:
     rows = np.arange(len(pictures.paths))
-    images, _ = _read(config, pictures, rows, shape)
+    images, _ = _read(config, disk, pictures, rows, shape)
     return Labelled(images, pictures.labels, rows)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from hintlite.pipeline.data.npz_file import read_members
 from hintlite.pipeline.data.sources.arrays import pool_of_arrays
 from hintlite.pipeline.data.sources.idx import idx_files, read_pair
 from hintlite.pipeline.data.sources.keras_cache import Download, cache_folder, locate, own_folder
-from hintlite.pipeline.data.sources.npz import read_members
 from hintlite.pipeline.data.sources.source import Pool
 from hintlite.pipeline.settings.data import DataConfig
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from hintlite.errors import DataError
+from hintlite.pipeline.data.disk import Disk
+from hintlite.pipeline.data.npz_file import (
+    head_of,
+    present_in,
+    read_arrays,
+    read_member,
+    require_members,
+)
+from hintlite.pipeline.data.rows import SampleArray
 from hintlite.pipeline.data.sources.arrays import TestOutline, pool_of_arrays, short_name
 from hintlite.pipeline.data.sources.source import Pool
 from hintlite.pipeline.settings.data import DataConfig
@@ -23,7 +29,7 @@ TEST = ("x_test", "y_test")
 NAMES = "class_names"
 
 
-def open_npz(config: DataConfig) -> Pool:
+def open_npz(config: DataConfig, disk: Disk | None = None) -> Pool:
     """Offers the training arrays of the file; the images of x_test stay closed until they are read.
 
     Raises:
@@ -34,7 +40,7 @@ def open_npz(config: DataConfig) -> Pool:
     _refuse_half_a_part(path, present)
     training = _training_members(path, present)
     validation = [pair for pair in VALIDATION if pair[0] in present][:1]
-    images, labels, own = _joined(path, [training, *validation])
+    images, labels, own = _joined(path, [training, *validation], disk)
     tested = TEST[0] in present
     outline = _outline(path) if tested else None
     pool = pool_of_arrays(
@@ -42,7 +48,7 @@ def open_npz(config: DataConfig) -> Pool:
         labels,
         str(path),
         _class_names(path) if NAMES in present else None,
-        read_test=partial(read_members, path, TEST) if tested else None,
+        read_test=partial(_read_test, path, disk) if tested else None,
         outline=outline,
         name=short_name(path),
         notes=_unread(present, (*training, *TEST, NAMES, *sum(validation, ()))),
@@ -51,30 +57,34 @@ def open_npz(config: DataConfig) -> Pool:
 
 
 def _joined(
-    path: Path, members: Sequence[tuple[str, str]]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    path: Path, members: Sequence[tuple[str, str]], disk: Disk | None
+) -> tuple[SampleArray, np.ndarray, np.ndarray]:
     """Images and labels of the training part and of one behind it, whose rows come third."""
-    (images, labels), *others = [read_members(path, pair) for pair in members]
-    first = len(images)
-    for pair, (more, marks) in zip(members[1:], others, strict=True):
-        if _sample(more) != _sample(images) or marks.shape[1:] != labels.shape[1:]:
+    for pair in members:
+        require_members(path, pair)
+    heads = [head_of(path, images) for images, _ in members]
+    marks = [read_member(path, labels) for _, labels in members]
+    for pair, head, labels in zip(members[1:], heads[1:], marks[1:], strict=True):
+        same = head.sample == heads[0].sample
+        if not same or labels.shape[1:] != marks[0].shape[1:]:
             raise DataError(
-                f"{path}: {pair[0]} holds {more.dtype} {list(more.shape)} and {pair[1]} "
-                f"{list(marks.shape)}, {members[0][0]} {images.dtype} {list(images.shape)} and "
-                f"{members[0][1]} {list(labels.shape)}; save both parts with one type and shape"
+                f"{path}: {pair[0]} holds {head.dtype} {list(head.shape)} and {pair[1]} "
+                f"{list(labels.shape)}, {members[0][0]} {heads[0].dtype} {list(heads[0].shape)} "
+                f"and {members[0][1]} {list(marks[0].shape)}; save both parts with one type and "
+                "shape"
             )
-        images, labels = np.concatenate([images, more]), np.concatenate([labels, marks])
-    return images, labels, np.arange(first, len(images))
+    images = read_arrays(path, [images for images, _ in members], disk)
+    labels = np.concatenate(marks) if len(marks) > 1 else marks[0]
+    return images, labels, np.arange(len(marks[0]), len(labels))
 
 
-def _sample(array: np.ndarray) -> tuple[object, tuple[int, ...]]:
-    """What all samples of a file have in common."""
-    return array.dtype, array.shape[1:]
+def _read_test(path: Path, disk: Disk | None) -> tuple[SampleArray, np.ndarray]:
+    return read_arrays(path, [TEST[0]], disk), read_member(path, TEST[1])
 
 
 def _outline(path: Path) -> TestOutline:
     """What can be told of the test part while its images stay closed."""
-    return TestOutline(read_member(path, TEST[1]), shape_of(path, TEST[0]))
+    return TestOutline(read_member(path, TEST[1]), head_of(path, TEST[0]).shape)
 
 
 def _training_members(path: Path, present: Sequence[str]) -> tuple[str, str]:
@@ -109,80 +119,3 @@ def _class_names(path: Path) -> list[str]:
             "save np.array(['first', 'second'])"
         )
     return [str(name) for name in names]
-
-
-def read_members(path: Path, members: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
-    """Reads two arrays of an .npz, and nothing else of it.
-
-    Raises:
-        DataError: a missing array (those present are listed), or an unreadable one.
-    """
-    present = present_in(path)
-    missing = [name for name in members if name not in present]
-    if missing:
-        raise DataError(
-            f"{path}: no array named {' or '.join(missing)}, found {', '.join(present) or 'none'}; "
-            f"save with np.savez(path, {members[0]}=images, {members[1]}=labels)"
-        )
-    return read_member(path, members[0]), read_member(path, members[1])
-
-
-def present_in(path: Path, setting: str = "data.path") -> list[str]:
-    """The names of the arrays in a file.
-
-    Args:
-        path: the file.
-        setting: where it was named.
-
-    Raises:
-        DataError: no such file, or no .npz.
-    """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; set {setting} to an .npz file")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return [name.removesuffix(".npy") for name in archive.namelist()]
-    except (OSError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"{path}: not a readable .npz file ({error}); save it with np.savez(path, x=x, y=y)"
-        ) from error
-
-
-def read_member(path: Path, name: str) -> np.ndarray:
-    """Reads one array of an .npz that has it.
-
-    Raises:
-        DataError: it is damaged, or holds Python objects.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return np.asarray(archive[name])
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise _unreadable(path, name, error) from error
-
-
-def shape_of(path: Path, name: str) -> tuple[int, ...]:
-    """The shape that the header of an array states; its values stay unread.
-
-    Raises:
-        DataError: no array's header.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
-            version = np.lib.format.read_magic(file)
-            read: Any = np.lib.format.read_array_header_1_0
-            if version >= (2, 0):
-                read = np.lib.format.read_array_header_2_0
-            shape, _, dtype = read(file)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise _unreadable(path, name, error) from error
-    if dtype.hasobject:
-        raise _unreadable(path, name, ValueError("it holds Python objects"))
-    return tuple(shape)
-
-
-def _unreadable(path: Path, name: str, error: Exception) -> DataError:
-    return DataError(
-        f"{path}: array {name} cannot be read ({error}); save numbers of one shape a sample, "
-        "np.stack(samples), or text, np.array(labels, str), not Python objects"
-    )

@@ -64,7 +64,7 @@ def read_samples(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     """
     import numpy as np
 
-    from hintlite.pipeline.data.sources.npz import present_in, read_member
+    from hintlite.pipeline.data.npz_file import present_in, read_member
 
     present = present_in(path, "--samples")
     x, y = (read_member(path, name) if name in present else None for name in ("x", "y"))

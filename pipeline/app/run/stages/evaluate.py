@@ -62,7 +62,9 @@ def _open_test(context: Context) -> Labelled:
     from hintlite.pipeline.data.sources.source import Labelled
 
     if not context.samples.is_gone:
-        return load_test(context.config.data, context.kept, context.samples.source)
+        return load_test(
+            context.config.data, context.kept, context.samples.source, context.samples.disk
+        )
     kept = context.folder.place(NAME) / TEST
     if not kept.is_file():
         raise RunError(context.samples.gone("the evaluation"))

@@ -1,0 +1,76 @@
+"""Samples too many for memory: read once from their source, in a stream, into a file beside it.
+
+The file lies in the cache's folder, under a name that carries a hash of what decides its content:
+the source's files by place, size and time of change, and what is made of them. A conversion that
+was killed goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hintlite.pipeline.cache.folder import CacheFolder, Entry
+from hintlite.pipeline.data.rows import LazyRows, everything
+
+FORMAT = 1  # raised whenever the same source gives another file
+IN_MEMORY_BYTES = 2**27  # of raw samples that are not worth a file
+
+Chunks = Callable[[int], Iterable[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Where samples are kept that are too many for memory.
+
+    Args:
+        folder: of the cache, with its budget.
+        least_bytes: samples that take less stay in memory.
+    """
+
+    folder: CacheFolder
+    least_bytes: int = IN_MEMORY_BYTES
+
+    def takes(self, shape: Sequence[int], dtype: np.dtype) -> bool:
+        """Whether samples of this shape [n, ...] and type go into a file."""
+        return int(np.prod(shape, dtype=np.int64)) * dtype.itemsize >= self.least_bytes
+
+    def kept(
+        self, facts: Mapping[str, Any], shape: tuple[int, ...], dtype: np.dtype, chunks: Chunks
+    ) -> LazyRows:
+        """The samples in their file, which is made if it is not there.
+
+        Args:
+            facts: what decides the content, as plain data; `states` of files among it.
+            shape: [n, ...].
+            dtype: their own type.
+            chunks: row to begin with -> arrays that follow one another along the first axis. What
+                it raises ends the conversion, and nothing is kept.
+
+        Raises:
+            CacheError: the budget or the disk is too small.
+        """
+        everything_known = {**facts, "shape": shape, "dtype": dtype.str, "format": FORMAT}
+        digest = hashlib.sha256(json.dumps(everything_known, sort_keys=True).encode()).hexdigest()
+        entry = Entry(
+            f"samples-{digest[:32]}",
+            shape,
+            dtype,
+            what="the samples",
+            otherwise="take fewer of them (--data.limit of a folder of pictures)",
+        )
+        while (array := self.folder.open(entry)) is None:
+            self.folder.make_on(entry, chunks)
+        return everything(array)
+
+
+def states(paths: Iterable[Path]) -> list[tuple[str, int, int]]:
+    """What tells whether files are still the same: place, size in bytes, time of change in ns."""
+    found = ((path.absolute(), path.stat()) for path in paths)
+    return [(str(path), state.st_size, state.st_mtime_ns) for path, state in found]
