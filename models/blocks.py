@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from hintlite.models.axes import convolution, depthwise, spatial_axes
+
 Tensor = Any
 
 # Keras' own 0.99 needs hundreds of steps before inference sees the statistics of training; an
@@ -53,29 +55,34 @@ def conv_bn_relu(
     style: Style,
     name: str,
     *,
-    kernel: tuple[int, int] = (3, 3),
+    kernel: int | tuple[int, ...] = 3,
     stride: int = 1,
+    dilation: int = 1,
     activated: bool = True,
 ) -> Tensor:
     """Convolution, batch normalization, activation; He-normal initialization.
 
     Args:
-        x: feature map [batch, h, w, c].
+        x: feature map [batch, h, w, c] or [batch, time, c], or vectors [batch, c], for which the
+            convolution is a dense layer.
         channels: output channels.
         style: activation, normalization and regularization of the network.
         name: name of the convolution; the layers after it get "_bn" and "_relu" behind it.
-        kernel: height and width of the kernel, in pixels.
-        stride: step in both directions, in pixels.
+        kernel: size of the kernel along each axis, in pixels or time steps.
+        stride: step along each axis, in pixels or time steps.
+        dilation: distance of what the kernel reads, likewise.
         activated: whether the activation follows (it does not just before a sum).
 
     Returns:
-        Feature map [batch, ceil(h / stride), ceil(w / stride), channels].
+        Feature map [batch, ceil(h / stride), ceil(w / stride), channels], or likewise.
     """
-    x = keras.layers.Conv2D(
+    x = convolution(
+        spatial_axes(x),
         channels,
         kernel,
         strides=stride,
         padding="same",
+        dilation_rate=dilation,
         use_bias=not style.batch_norm,
         kernel_initializer="he_normal",
         kernel_regularizer=style.regularizer(),
@@ -90,36 +97,43 @@ def separable(
     style: Style,
     name: str,
     *,
+    kernel: int = 3,
     stride: int = 1,
+    dilation: int = 1,
     activated: bool = True,
 ) -> Tensor:
     """Depthwise 3x3, BN, activation, pointwise 1x1, BN, activation (MobileNet, arXiv 1704.04861).
 
     Args:
-        x: feature map [batch, h, w, c].
+        x: feature map [batch, h, w, c] or [batch, time, c].
         channels: output channels.
         style: activation, normalization and regularization of the network.
         name: the two convolutions are called name + "_depthwise" and name + "_pointwise".
-        stride: step of the depthwise convolution, in pixels.
+        kernel: size of the depthwise kernel along each axis, in pixels or time steps.
+        stride: step of the depthwise convolution, likewise.
+        dilation: distance of what it reads, likewise.
         activated: whether the last activation follows.
 
     Returns:
-        Feature map [batch, ceil(h / stride), ceil(w / stride), channels].
+        Feature map [batch, ceil(h / stride), ceil(w / stride), channels], or likewise.
     """
-    depthwise = f"{name}_depthwise"
-    # Keras takes 9 c for the fan-in of a depthwise kernel, though each filter sees one channel.
+    inner = f"{name}_depthwise"
+    # Keras takes 9 c (of a series 3 c) for the fan-in of a depthwise kernel, though each filter
+    # sees one channel.
     he_normal = keras.initializers.VarianceScaling(2.0 * x.shape[-1])
-    x = keras.layers.DepthwiseConv2D(
-        3,
+    x = depthwise(
+        spatial_axes(x),
+        kernel,
         strides=stride,
         padding="same",
+        dilation_rate=dilation,
         use_bias=not style.batch_norm,
         depthwise_initializer=he_normal,
         depthwise_regularizer=style.regularizer(),
-        name=depthwise,
+        name=inner,
     )(x)
-    x = _finish(x, style, depthwise, activated=True)
-    return conv_bn_relu(x, channels, style, f"{name}_pointwise", kernel=(1, 1), activated=activated)
+    x = _finish(x, style, inner, activated=True)
+    return conv_bn_relu(x, channels, style, f"{name}_pointwise", kernel=1, activated=activated)
 
 
 def residual_pair(
@@ -129,26 +143,31 @@ def residual_pair(
     name: str,
     *,
     block: Block = conv_bn_relu,
+    kernel: int = 3,
     stride: int = 1,
+    dilation: int = 1,
 ) -> Tensor:
     """Two blocks with a shortcut around them (ResNet, arXiv 1512.03385, figure 2).
 
     The shortcut is the identity, or a 1x1 convolution where the shape changes.
 
     Args:
-        x: feature map [batch, h, w, c].
+        x: feature map [batch, h, w, c] or [batch, time, c], or vectors [batch, c].
         channels: output channels.
         style: activation, normalization and regularization of the network.
         name: the blocks are called name + "a" and name + "b".
         block: conv_bn_relu or separable.
-        stride: step of the first block, in pixels.
+        kernel: size of the blocks' kernels along each axis, in pixels or time steps.
+        stride: step of the first block, likewise.
+        dilation: distance of what the kernels read, likewise.
 
     Returns:
-        Feature map [batch, ceil(h / stride), ceil(w / stride), channels], activated.
+        Feature map [batch, ceil(h / stride), ceil(w / stride), channels] or likewise, activated.
     """
     shortcut = x
     if stride > 1 or x.shape[-1] != channels:
-        shortcut = keras.layers.Conv2D(
+        shortcut = convolution(
+            spatial_axes(x),
             channels,
             1,
             strides=stride,
@@ -157,8 +176,9 @@ def residual_pair(
             kernel_regularizer=style.regularizer(),
             name=f"{name}_shortcut",
         )(x)
-    x = block(x, channels, style, f"{name}a", stride=stride)
-    x = block(x, channels, style, f"{name}b", activated=False)
+    reading: dict[str, int] = {"kernel": kernel, "dilation": dilation}
+    x = block(x, channels, style, f"{name}a", stride=stride, **reading)
+    x = block(x, channels, style, f"{name}b", activated=False, **reading)
     x = keras.layers.Add(name=f"{name}_add")([x, shortcut])
     return activate(x, style.activation, f"{name}_relu")
 
@@ -166,7 +186,7 @@ def residual_pair(
 def maxout(
     x: Tensor,
     channels: int,
-    kernel: tuple[int, int],
+    kernel: int | tuple[int, ...],
     pieces: int,
     *,
     name: str,
@@ -177,24 +197,26 @@ def maxout(
     """Maxout (arXiv 1302.4389) as the Maximum of `pieces` convolutions: it converts to int8.
 
     Args:
-        x: feature map [batch, h, w, c].
+        x: feature map [batch, h, w, c] or [batch, time, c], or vectors [batch, c].
         channels: output channels.
-        kernel: height and width of the kernels, in pixels.
+        kernel: size of the kernels along each axis, in pixels or time steps.
         pieces: convolutions that the maximum is taken of; 1 gives the convolution itself.
         name: name of the layer whose output is the result.
-        padding: zeros on each side, in pixels.
+        padding: zeros on each side, in pixels; of pictures alone.
         use_bias: whether the convolutions have biases.
         l2: weight of the squared norm of the kernels.
 
     Returns:
-        Feature map [batch, h + 2 padding - kh + 1, w + 2 padding - kw + 1, channels].
+        Feature map [batch, h + 2 padding - kh + 1, w + 2 padding - kw + 1, channels], or likewise.
     """
-    same = all(2 * padding == side - 1 for side in kernel)
+    sides = (kernel,) if isinstance(kernel, int) else kernel
+    same = all(2 * padding == side - 1 for side in sides)
     if padding and not same:
         x = keras.layers.ZeroPadding2D(padding, name=f"{name}_pad")(x)
 
     def piece(piece_name: str) -> keras.layers.Layer:
-        return keras.layers.Conv2D(
+        return convolution(
+            spatial_axes(x),
             channels,
             kernel,
             padding="same" if same else "valid",

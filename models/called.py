@@ -62,7 +62,8 @@ def _logits(answer: Any) -> Any:
 def _noise(shape: Sequence[int]) -> np.ndarray:
     """Images of several ranges, float32 `[8, h, w, c]`."""
     unit = np.random.default_rng(0).random((8, *shape), np.float32)
-    return unit * np.array([1, 1, 2, 2, 9, 9, 255, 255], np.float32).reshape(8, 1, 1, 1) - 0.5
+    ranges = np.array([1, 1, 2, 2, 9, 9, 255, 255], np.float32)
+    return unit * ranges.reshape(8, *(1 for _ in shape)) - 0.5
 
 
 def _are_shares(answers: np.ndarray) -> bool:

@@ -78,8 +78,9 @@ def cost(model: keras.Model) -> Cost:
     """Count parameters and MACs layer by layer.
 
     Counted are convolutions (1D to 3D, strides, dilation, groups, depthwise, separable,
-    transposed) and Dense, without their biases. Each output pixel of a convolution costs the whole
-    kernel, also where it reaches over the border; each *input* pixel of a transposed one does.
+    transposed), Dense, LSTM and GRU, without their biases. Each output pixel of a convolution costs
+    the whole kernel, also where it reaches over the border; each *input* pixel of a transposed one
+    does.
     Batch normalization, activations, pools and sums cost no MACs.
 
     Args:
@@ -184,6 +185,16 @@ def _separable(layer: Any, inputs: Shape, outputs: Shape) -> int:
     return _depthwise(layer, inputs, outputs) + _pixels(layer, outputs) * between * layer.filters
 
 
+def _recurrent(gates: int) -> Callable[[Any, Shape, Shape], int]:
+    """In each time step every gate reads the input and the state; products of gates are no MACs."""
+
+    def rule(layer: Any, inputs: Shape, outputs: Shape) -> int:
+        units = int(layer.units)
+        return inputs[0] * gates * units * (inputs[1] + units)
+
+    return rule
+
+
 def _dense(layer: Any, inputs: Shape, outputs: Shape) -> int:
     return prod(inputs) * int(layer.units)
 
@@ -194,6 +205,8 @@ _RULES: dict[str, Callable[[Any, Shape, Shape], int]] = {
     **{f"DepthwiseConv{n}D": _depthwise for n in (1, 2)},
     **{f"SeparableConv{n}D": _separable for n in (1, 2)},
     "Dense": _dense,
+    "LSTM": _recurrent(4),
+    "GRU": _recurrent(3),
 }
 # They have weights, but scale and shift alone (or look up): no products are accumulated.
 _FREE = ("BatchNormalization", "LayerNormalization", "GroupNormalization", "Normalization",

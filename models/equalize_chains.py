@@ -16,21 +16,22 @@ from typing import Any
 
 import keras
 
+from hintlite.models.fold import DEPTHWISE, FOLDABLE
 from hintlite.models.graph import Node, model_nodes
 
 # One channel in, the same channel out, and homogeneous; inference alone is meant.
 _THROUGH = (
-    keras.layers.MaxPooling2D,
-    keras.layers.AveragePooling2D,
-    keras.layers.ZeroPadding2D,
-    keras.layers.GlobalAveragePooling2D,
-    keras.layers.GlobalMaxPooling2D,
+    *(keras.layers.MaxPooling1D, keras.layers.MaxPooling2D),
+    *(keras.layers.AveragePooling1D, keras.layers.AveragePooling2D),
+    *(keras.layers.ZeroPadding1D, keras.layers.ZeroPadding2D),
+    *(keras.layers.GlobalAveragePooling1D, keras.layers.GlobalAveragePooling2D),
+    *(keras.layers.GlobalMaxPooling1D, keras.layers.GlobalMaxPooling2D),
     keras.layers.Dropout,
-    keras.layers.SpatialDropout2D,
+    *(keras.layers.SpatialDropout1D, keras.layers.SpatialDropout2D),
     keras.layers.Identity,
     keras.layers.Flatten,
 )
-_WEIGHTED = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
+_WEIGHTED = FOLDABLE
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +83,8 @@ def chains(network: keras.Model, once_clipped: Collection[str] = ()) -> list[Cha
 
 def written_channels(layer: Any) -> int:
     """Channels that a layer with weights writes."""
-    shape = layer.kernel.shape  # of a depthwise one [h, w, channels, multiplier]
-    depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+    shape = layer.kernel.shape  # of a depthwise one [..., channels, multiplier]
+    depthwise = isinstance(layer, DEPTHWISE)
     return int(shape[-1] * shape[-2] if depthwise else shape[-1])
 
 

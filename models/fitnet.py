@@ -12,9 +12,7 @@ from hintlite.models.settings import MaxoutLayer, NetworkConfig
 Tensor = Any
 
 
-def build_fitnet(
-    config: NetworkConfig, input_shape: tuple[int, int, int], classes: int
-) -> keras.Model:
+def build_fitnet(config: NetworkConfig, input_shape: tuple[int, ...], classes: int) -> keras.Model:
     """Build a FitNet or its maxout teacher.
 
     Layer i ends in a Keras layer called "layer<i>", its pool included, as the paper counts: its

@@ -10,7 +10,8 @@ import numpy as np
 
 from hintlite.models.graph import Node, model_nodes
 
-FOLDABLE = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
+DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
+FOLDABLE = (keras.layers.Conv1D, keras.layers.Conv2D, *DEPTHWISE, keras.layers.Dense)
 
 
 def folded(network: keras.Model) -> keras.Model:
@@ -95,8 +96,6 @@ def _weights(layer: Any, norm: Any) -> list[np.ndarray]:
     scale = gamma / np.sqrt(variance + norm.epsilon)
     kernel = np.asarray(layer.kernel, np.float64)
     bias = np.asarray(layer.bias, np.float64) if layer.use_bias else 0.0
-    if isinstance(layer, keras.layers.DepthwiseConv2D):
-        factors = scale.reshape(kernel.shape[2:])  # [h, w, channels, multiplier]
-    else:
-        factors = scale
+    # A depthwise kernel is [..., channels, multiplier].
+    factors = scale.reshape(kernel.shape[-2:]) if isinstance(layer, DEPTHWISE) else scale
     return [kernel * factors, (bias - mean) * scale + beta]

@@ -15,7 +15,7 @@ from hintlite.models.taps import with_taps
 
 
 def load_keras_file(
-    config: NetworkConfig, input_shape: tuple[int, int, int], classes: int
+    config: NetworkConfig, input_shape: tuple[int, ...], classes: int
 ) -> keras.Model:
     """Load a .keras file (in safe mode: no code in it is run) and tap it.
 

@@ -3,7 +3,8 @@
 The builder and the closed-form count of the parameters both read it, so they cannot differ.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from hintlite.models.settings import NetworkConfig
 
@@ -17,7 +18,9 @@ class Step:
         channels: output channels.
         separable: depthwise and pointwise instead of one plain convolution.
         pair: two such blocks with a shortcut around them.
-        stride: step of the (first) block, in pixels.
+        stride: step of the (first) block, in pixels or time steps.
+        kernel: size of its kernels along each axis, likewise.
+        dilation: distance of what they read, likewise.
     """
 
     name: str
@@ -25,12 +28,13 @@ class Step:
     separable: bool = False
     pair: bool = False
     stride: int = 1
+    kernel: int = 3
+    dilation: int = 1
 
 
 def stages(config: NetworkConfig) -> list[list[Step]]:
-    """The blocks of every stage of a resolved config ("thin_deep", "resnet8" or "ds_cnn")."""
-    plans = {"thin_deep": _thin_deep, "resnet8": _resnet8, "ds_cnn": _ds_cnn}
-    plan = plans[config.family]
+    """The blocks of every stage of a resolved config of one of the families PLANS."""
+    plan = PLANS[config.family]
     return [
         plan(config, number, width, depth)
         for number, (width, depth) in enumerate(zip(config.widths, config.depths, strict=True), 1)
@@ -74,16 +78,35 @@ def _ds_cnn(config: NetworkConfig, number: int, width: int, depth: int) -> list[
     ]
 
 
-def stem_kernel(config: NetworkConfig, input_shape: tuple[int, int, int]) -> tuple[int, int] | None:
-    """Height and width of the first kernel before the stages, no larger than the image.
+def _tcn(config: NetworkConfig, number: int, width: int, depth: int) -> list[Step]:
+    """Each block of a stage reads `dilation` times farther apart than the one before."""
+    steps = _thin_deep(config, number, width, depth)
+    steps[0] = replace(steps[0], stride=config.first_stride if number == 1 else config.stage_stride)
+    return [
+        replace(step, kernel=config.kernel, dilation=config.dilation**place)
+        for place, step in enumerate(steps)
+    ]
+
+
+PLANS: dict[str, Callable[[NetworkConfig, int, int, int], list[Step]]] = {
+    "thin_deep": _thin_deep,
+    "resnet8": _resnet8,
+    "ds_cnn": _ds_cnn,
+    "tcn": _tcn,
+    "conv_lstm": _tcn,
+}
+
+
+def stem_kernel(config: NetworkConfig, input_shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Size of the first kernel before the stages along each axis, no larger than the sample.
 
     Returns:
-        Pixels (h, w); None for a family without a stem.
+        Pixels (h, w), time steps (time,), or () for a table; None for a family without a stem.
     """
+    sizes = input_shape[:-1]
     if config.family == "ds_cnn":
-        height, width = config.stem_kernel
-        return min(height, input_shape[0]), min(width, input_shape[1])
-    return (3, 3) if config.family == "resnet8" else None
+        return tuple(min(pair) for pair in zip(config.stem_kernel, sizes, strict=False))
+    return (3,) * len(sizes) if config.family == "resnet8" else None
 
 
 def stem_stride(config: NetworkConfig) -> int:

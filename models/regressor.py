@@ -6,12 +6,13 @@ from typing import Any, get_args
 import keras
 
 from hintlite.errors import NetworkError, SettingsError
+from hintlite.models.axes import convolution, spatial_axes
 from hintlite.models.blocks import activate, maxout
 from hintlite.models.resize import average_to, common_size
 from hintlite.models.settings import RegressorKind
 
 Tensor = Any
-Shape = tuple[int, int, int]
+Shape = tuple[int, ...]
 
 KINDS: tuple[RegressorKind, ...] = get_args(RegressorKind)
 ACTIVATIONS = ("linear", "relu", "relu6", "maxout")
@@ -31,20 +32,27 @@ def build_regressor(
             "pooled": a 1x1 convolution of the guided map, average-pooled to the hint's size; where
             the hint is the larger map, bring it to that size with `average_to` of resize.py.
             "two_layer": the same with 1x1 convolution, batch normalization, ReLU, 1x1 convolution.
-        guided_shape: shape of the guided features, (h, w, c) or (batch, h, w, c).
+            Over series the convolutions have one axis, over the rows of a table none (they are
+            dense layers).
+        guided_shape: shape of the guided features, (h, w, c), (time, c) or (c,).
         hint_shape: shape of the hint features, likewise.
         activation: non-linearity at the end, the hint's own: "linear", "relu", "relu6", "maxout"
             (the maximum of two convolutions). `hintlite.models.taps.tap_activation` finds it out.
 
     Returns:
         Functional model from [batch, *guided_shape] to [batch, *hint_shape]; with the two pooling
-        kinds its height and width are the smaller ones of both.
+        kinds its size along each axis is the smaller one of both.
 
     Raises:
         SettingsError: unknown kind or activation.
-        NetworkError: a hint that is larger than the guided map.
+        NetworkError: a hint that is larger than the guided map, or of another number of axes.
     """
     guided, hint = _sizes(guided_shape, "guided"), _sizes(hint_shape, "hint")
+    if len(guided) != len(hint):
+        raise NetworkError(
+            f"the guided features have the shape {guided}, the hint {hint}: one is a map of a "
+            "picture, a series or a vector and the other is not; compare layers of one kind"
+        )
     for what, given, known in (("kind", kind, KINDS), ("activation", activation, ACTIVATIONS)):
         if given not in known:
             raise SettingsError(
@@ -52,31 +60,30 @@ def build_regressor(
             )
     inputs = keras.Input(guided, name="guided")
     if kind == "paper":
-        outputs = _convolution(inputs, hint[2], _paper_kernel(guided, hint), activation)
+        outputs = _convolution(inputs, hint[-1], _paper_kernel(guided, hint), activation)
     else:
         x = average_to(inputs, common_size(guided, hint))
         if kind == "two_layer":
-            x = _hidden(x, hint[2])
-        outputs = _convolution(x, hint[2], (1, 1), activation)
+            x = _hidden(x, hint[-1])
+        outputs = _convolution(x, hint[-1], 1, activation)
     return keras.Model(inputs, outputs, name=f"{kind}_regressor")
 
 
 def _sizes(shape: Sequence[int | None], what: str) -> Shape:
-    sizes = tuple(shape)[-3:]
-    if len(shape) not in (3, 4) or not all(isinstance(size, int) and size > 0 for size in sizes):
+    sizes = tuple(size for size in shape if isinstance(size, int) and size > 0)
+    if not 1 <= len(shape) <= 3 or len(sizes) != len(shape):
         raise NetworkError(
             f"the {what} features have the shape {tuple(shape)}; expected a feature map of fixed "
-            "size, (height, width, channels)."
+            "size, (height, width, channels), (time, channels) or (channels,)."
         )
-    height, width, channels = (int(size) for size in sizes if size is not None)
-    return height, width, channels
+    return sizes
 
 
-def _paper_kernel(guided: Shape, hint: Shape) -> tuple[int, int]:
-    kernel = guided[0] - hint[0] + 1, guided[1] - hint[1] + 1
-    if min(kernel) < 1:
+def _paper_kernel(guided: Shape, hint: Shape) -> Shape:
+    kernel = tuple(here - there + 1 for here, there in zip(guided[:-1], hint[:-1], strict=True))
+    if min(kernel, default=1) < 1:
         raise NetworkError(
-            f"the hint {hint} is larger than the guided map {guided} (height, width, channels), so "
+            f"the hint {hint} is larger than the guided map {guided} (the channels come last), so "
             "no valid convolution leads to it; choose the regressor kind 'pooled', a later hint, "
             "or an earlier guided tap."
         )
@@ -84,14 +91,15 @@ def _paper_kernel(guided: Shape, hint: Shape) -> tuple[int, int]:
 
 
 def _hidden(x: Tensor, channels: int) -> Tensor:
-    x = keras.layers.Conv2D(
-        channels, 1, use_bias=False, kernel_initializer="he_normal", name="hidden"
-    )(x)
+    layer = convolution(
+        spatial_axes(x), channels, 1, use_bias=False, kernel_initializer="he_normal", name="hidden"
+    )
+    x = layer(x)
     x = keras.layers.BatchNormalization(name="hidden_bn")(x)
     return activate(x, "relu", "hidden_relu")
 
 
-def _convolution(x: Tensor, channels: int, kernel: tuple[int, int], activation: str) -> Tensor:
+def _convolution(x: Tensor, channels: int, kernel: int | Shape, activation: str) -> Tensor:
     pieces = 2 if activation == "maxout" else 1
     x = maxout(x, channels, kernel, pieces, name="regressor")
     return activate(x, activation, "activation") if activation in ("relu", "relu6") else x

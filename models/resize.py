@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 from keras import ops
 
 Tensor = Any
-Size = tuple[int, int]
+Size = tuple[int, ...]
 
 
-def common_size(first: tuple[int, ...], second: tuple[int, ...]) -> Size:
-    """The smaller height and the smaller width of two shapes (h, w, ...)."""
-    return min(first[0], second[0]), min(first[1], second[1])
+def common_size(first: Sequence[int], second: Sequence[int]) -> Size:
+    """The smaller size along each axis of two shapes (h, w, c), (time, c) or (c,)."""
+    return tuple(min(pair) for pair in zip(first[:-1], second[:-1], strict=True))
 
 
 def average_to(x: Tensor, size: Size) -> Tensor:
     """Average-pools a map; windows overlap where the sizes do not divide.
 
-    Two products with constant matrices, rows first: pooling and its gradient take longer.
+    A product with a constant matrix for each axis: pooling and its gradient take longer.
 
     Args:
-        x: `[batch, h, w, c]`.
-        size: height and width wanted, no larger than h and w.
+        x: `[batch, h, w, c]`, `[batch, time, c]` or `[batch, c]`.
+        size: sizes wanted along its places, no larger than those given.
 
     Returns:
         `[batch, *size, c]`: window i covers floor(i h / size) to ceil((i + 1) h / size).
     """
-    height, width, channels = x.shape[1:]
-    if (height, width) == size:
+    *given, channels = x.shape[1:]
+    if tuple(given) == size:
         return x
-    rows = ops.reshape(x, (-1, height, width * channels))
-    rows = ops.matmul(ops.cast(_windows(height, size[0]), x.dtype), rows)
-    places = ops.reshape(rows, (-1, width, channels))
-    places = ops.matmul(ops.cast(_windows(width, size[1]), x.dtype), places)
-    return ops.reshape(places, (-1, *size, channels))
+    for axis, (here, wanted) in enumerate(zip(given, size, strict=True)):
+        x = ops.reshape(x, (-1, here, prod(given[axis + 1 :]) * channels))
+        x = ops.matmul(ops.cast(_windows(here, wanted), x.dtype), x)
+    return ops.reshape(x, (-1, *size, channels))
 
 
 def _windows(given: int, wanted: int) -> np.ndarray:
@@ -48,18 +49,18 @@ def _windows(given: int, wanted: int) -> np.ndarray:
 
 
 def nearest_to(x: Tensor, size: Size) -> Tensor:
-    """Repeats (or leaves out) rows and columns: row i of the result is row floor(i h / size).
+    """Repeats (or leaves out) places along each axis: place i is floor(i h / size) of those given.
 
     Written as a lookup, because XLA knows no gradient of the image resizing operations.
 
     Args:
-        x: `[batch, h, w, c]`.
-        size: height and width wanted, larger or smaller.
+        x: `[batch, h, w, c]`, `[batch, time, c]` or `[batch, c]`.
+        size: sizes wanted along its places, larger or smaller.
 
     Returns:
         `[batch, *size, c]`.
     """
-    for axis, wanted in zip((1, 2), size, strict=True):
+    for axis, wanted in enumerate(size, start=1):
         given = x.shape[axis]
         if given != wanted:
             x = ops.take(x, np.arange(wanted) * given // wanted, axis=axis)

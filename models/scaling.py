@@ -6,12 +6,12 @@ from dataclasses import replace
 from math import prod
 
 from hintlite.errors import NetworkError
-from hintlite.models.plan import Step, stages, stem_kernel
+from hintlite.models.plan import PLANS, Step, stages, stem_kernel
 from hintlite.models.settings import NetworkConfig
 
 NEAR = 0.9  # of the parameters that are left: widths that make use of so many are good enough
-SCALABLE = ("thin_deep", "resnet8", "ds_cnn")
-Shape = tuple[int, int, int]
+SCALABLE = tuple(PLANS)
+Shape = tuple[int, ...]
 
 
 def parameters_of(config: NetworkConfig, input_shape: Shape, classes: int) -> int:
@@ -21,21 +21,29 @@ def parameters_of(config: NetworkConfig, input_shape: Shape, classes: int) -> in
 
     Args:
         config: a resolved config of one of the families SCALABLE.
-        input_shape: (h, w, c) of the images, in pixels and channels.
+        input_shape: (h, w, c), (time, c) or (c,) of the samples.
         classes: number of classes.
 
     Returns:
         Number of scalars.
     """
-    channels, total = input_shape[2], 0
+    axes, channels, total = len(input_shape) - 1, input_shape[-1], 0
     stem = stem_kernel(config, input_shape)
-    if stem:
+    if stem is not None:
         total += _convolution(config, prod(stem), channels, config.widths[0])
         channels = config.widths[0]
     for step in itertools.chain.from_iterable(stages(config)):
-        total += _step(config, step, channels)
+        total += _step(config, step, channels, axes)
         channels = step.channels
+    if config.family == "conv_lstm":
+        total += _recurrent(config, channels)
     return total + (channels + 1) * classes
+
+
+def _recurrent(config: NetworkConfig, units: int) -> int:
+    """Kernels of the input and of the state, and biases: a GRU of Keras has two of these."""
+    gates, biases = (4, 1) if config.recurrent == "lstm" else (3, 2)
+    return gates * (2 * units * units + biases * units)
 
 
 def _convolution(config: NetworkConfig, taps: int, inputs: int, outputs: int) -> int:
@@ -43,16 +51,17 @@ def _convolution(config: NetworkConfig, taps: int, inputs: int, outputs: int) ->
     return taps * inputs * outputs + (4 if config.batch_norm else 1) * outputs
 
 
-def _block(config: NetworkConfig, step: Step, inputs: int) -> int:
+def _block(config: NetworkConfig, step: Step, inputs: int, axes: int) -> int:
+    taps = step.kernel**axes
     if not step.separable:
-        return _convolution(config, 9, inputs, step.channels)
-    return _convolution(config, 9, 1, inputs) + _convolution(config, 1, inputs, step.channels)
+        return _convolution(config, taps, inputs, step.channels)
+    return _convolution(config, taps, 1, inputs) + _convolution(config, 1, inputs, step.channels)
 
 
-def _step(config: NetworkConfig, step: Step, inputs: int) -> int:
+def _step(config: NetworkConfig, step: Step, inputs: int, axes: int) -> int:
     if not step.pair:
-        return _block(config, step, inputs)
-    total = _block(config, step, inputs) + _block(config, step, step.channels)
+        return _block(config, step, inputs, axes)
+    total = _block(config, step, inputs, axes) + _block(config, step, step.channels, axes)
     if step.stride > 1 or inputs != step.channels:
         total += inputs * step.channels + (0 if config.batch_norm else step.channels)
     return total
@@ -70,7 +79,7 @@ def scale_to(
 
     Args:
         config: a resolved config with times_fewer.
-        input_shape: (h, w, c) of the images, in pixels and channels.
+        input_shape: (h, w, c), (time, c) or (c,) of the samples.
         classes: number of classes.
         reference_parameters: parameters of the network to be smaller than (the teacher's).
 

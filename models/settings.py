@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from hintlite.choices import check_choices
-from hintlite.errors import SettingsError
+from hintlite.errors import NetworkError, SettingsError
+from hintlite.keyed import added
 from hintlite.models.keras_formats import other_format
 from hintlite.models.presets import PRESETS, Preset
 
@@ -16,13 +17,20 @@ _STAGED = (
     *("widths", "depths", "activation", "batch_norm", "dropout", "l2"),
     *("times_fewer", "channel_multiple"),
 )
-Family = Literal["thin_deep", "fitnet", "resnet8", "ds_cnn", "keras_file"]
+_TCN = (
+    *(*_STAGED, "residual", "block", "first_stride"),
+    *("kernel", "dilation", "stage_stride"),
+)
+Family = Literal["thin_deep", "fitnet", "resnet8", "ds_cnn", "tcn", "conv_lstm", "keras_file"]
+SERIES: tuple[Family, ...] = ("tcn", "conv_lstm")  # for samples [time, channels] alone
 RegressorKind = Literal["paper", "pooled", "two_layer"]  # see hintlite/models/regressor.py
 FAMILY_FIELDS: dict[Family, tuple[str, ...]] = {
     "thin_deep": (*_STAGED, "residual", "block", "first_stride"),
     "fitnet": ("layers", "fc_units", "fc_pieces", "use_bias", "dropout", "l2"),
     "resnet8": (*_STAGED, "first_stride"),
     "ds_cnn": (*_STAGED, "stem_kernel", "stem_stride"),
+    "tcn": _TCN,
+    "conv_lstm": (*_TCN, "recurrent"),
     "keras_file": ("path", "taps"),
 }
 # Widths and depths that a family has where the settings leave them out.
@@ -30,6 +38,8 @@ FAMILY_SHAPES: dict[Family, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "thin_deep": ((8, 16, 20), (4, 5, 4)),
     "resnet8": ((16, 32, 64), (2, 2, 2)),
     "ds_cnn": ((64, 64), (2, 2)),
+    "tcn": ((16, 16, 16), (2, 2, 2)),
+    "conv_lstm": ((16, 16), (1, 1)),
 }
 
 
@@ -75,7 +85,8 @@ class NetworkConfig:
 
     Attributes:
         family: "thin_deep" (stages of 3x3 convolutions with 2x2 max pools between), "fitnet"
-            (maxout layers as data), "resnet8", "ds_cnn", or "keras_file" (a user's own model).
+            (maxout layers as data), "resnet8", "ds_cnn", "tcn" (convolutions over time),
+            "conv_lstm" (the same with an LSTM on top), or "keras_file" (a user's own model).
         preset: name in PRESETS; stands for all other fields, which are then left alone.
         widths: channels per stage; empty for the family's own.
         depths: convolutions (ds_cnn: blocks) per stage; empty for the family's own.
@@ -99,8 +110,15 @@ class NetworkConfig:
         use_bias: whether the layers of a FitNet have biases.
         stem_kernel: height and width of the first kernel of a DS-CNN, in pixels.
         stem_stride: step of that first convolution, in pixels.
-        first_stride: step of the first convolution of a thin_deep or a resnet8, in pixels; 2 makes
-            every map a quarter of its size.
+        first_stride: step of the first convolution, in pixels or time steps (not of a ds_cnn); 2
+            makes every map of a picture a quarter of its size, and of a series half.
+        kernel: size of the kernels of a tcn or a conv_lstm, in time steps.
+        dilation: each block of a stage of a tcn or a conv_lstm reads so many times farther apart
+            than the one before; 1: none does.
+        stage_stride: step of the first convolution of each later stage of a tcn or a conv_lstm, in
+            time steps.
+        recurrent: the layer on top of a conv_lstm: "lstm", one operator in the file, or "gru",
+            which TFLite has not and which is written out step by step.
     """
 
     family: Family = "thin_deep"
@@ -124,6 +142,10 @@ class NetworkConfig:
     stem_kernel: tuple[int, int] = (10, 4)
     stem_stride: int = 2
     first_stride: int = 1
+    kernel: int = added(5)
+    dilation: int = added(2)
+    stage_stride: int = added(2)
+    recurrent: Literal["lstm", "gru"] = added("lstm")
 
     def __post_init__(self) -> None:
         check_network(self)
@@ -226,6 +248,11 @@ def _check_stages(config: NetworkConfig) -> None:
         raise SettingsError(
             f"resnet8 is built of pairs of convolutions: make depths {depths} even."
         )
+    if min(config.kernel, config.dilation, config.stage_stride) < 1:
+        raise SettingsError(
+            f"kernel {config.kernel}, dilation {config.dilation} and stage_stride "
+            f"{config.stage_stride} must be at least 1."
+        )
     if min(*config.stem_kernel, config.stem_stride, config.first_stride) < 1:
         raise SettingsError(
             f"stem_kernel {config.stem_kernel}, stem_stride {config.stem_stride} and first_stride "
@@ -256,3 +283,25 @@ def _check_keras_file(config: NetworkConfig) -> None:
                 f"tap {name!r} -> {layer!r} cannot be: a tap needs a name other than 'logits', "
                 "and a layer path such as 'base/block_6_project_BN'."
             )
+
+
+def check_kind(config: NetworkConfig, input_shape: tuple[int, ...]) -> None:
+    """Refuse samples of another kind than a family takes.
+
+    Args:
+        config: settings of one network.
+        input_shape: (h, w, c), (time, c) or (c,) of the samples.
+
+    Raises:
+        NetworkError: says what it takes.
+    """
+    if config.family in SERIES and len(input_shape) != 2:
+        raise NetworkError(
+            f"a network of the family {config.family!r} takes series [time, channels], but the "
+            f"samples have the shape {input_shape}; take the family 'thin_deep'"
+        )
+    if len(input_shape) == 1 and (config.block == "separable" or config.family == "ds_cnn"):
+        raise NetworkError(
+            "rows of a table have no neighbours that a depthwise convolution could read; take the "
+            "family 'thin_deep' with block 'plain', whose layers are then dense"
+        )

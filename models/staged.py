@@ -1,20 +1,24 @@
-"""Networks made of stages: thin_deep, and the two of MLPerf Tiny, resnet8 and ds_cnn."""
+"""Networks made of stages: thin_deep, the two of MLPerf Tiny, and two for series."""
 
 from typing import Any
 
 import keras
 
 from hintlite.errors import NetworkError
+from hintlite.models.axes import max_pool, mean_over_places
 from hintlite.models.blocks import Style, conv_bn_relu, residual_pair, separable
 from hintlite.models.plan import Step, stages, stem_kernel, stem_stride
-from hintlite.models.settings import NetworkConfig
+from hintlite.models.settings import NetworkConfig, check_kind
 
 Tensor = Any
-Shape = tuple[int, int, int]
+Shape = tuple[int, ...]
 
 
 def build_staged(config: NetworkConfig, input_shape: Shape, classes: int) -> keras.Model:
-    """Build a network of the families "thin_deep", "resnet8" or "ds_cnn".
+    """Build a network of one of the families PLANS of plan.py.
+
+    Pictures, series and rows of tables are taken alike: the convolutions of a series have one axis
+    (Conv1D), those of a table none, which makes them dense layers without pools between.
 
     *thin_deep*: stages of 3x3 convolutions with 2x2 max pools between them. The very first
     convolution is a plain one even with block="separable": a depthwise filter alone would see one
@@ -31,31 +35,40 @@ def build_staged(config: NetworkConfig, input_shape: Shape, classes: int) -> ker
     (49, 10, 1) and 12 classes it has 24,332 parameters: the reference's 24,908 less 576 idle
     biases.
 
+    *tcn*: a temporal convolutional network (arXiv 1803.01271) that sees both directions: stages
+    of convolutions over time, each later stage at a `stage_stride` of the one before, with
+    dilations that grow within a stage. Its residual pairs have batch normalization where the paper
+    has weight normalization, and no dropout.
+
+    *conv_lstm*: the same stages, then an LSTM, or an unrolled GRU, of as many units as the last
+    stage has channels, whose last state takes the place of the mean.
+
     All end in the mean over the map, dropout and a Dense. The tap "stage<i>" is the last
     activation of stage i, before the pool that follows it.
 
     Args:
         config: a resolved config.
-        input_shape: (h, w, c) of the images, in pixels and channels.
+        input_shape: (h, w, c) of images, (time, c) of series, (c,) of the rows of a table.
         classes: number of classes.
 
     Returns:
         Network with the outputs "logits", "stage1", ...
 
     Raises:
-        NetworkError: the images are too small for the pools.
+        NetworkError: the samples are too small for the pools, or of another kind than the family.
     """
+    check_kind(config, input_shape)
     check_pools(config, input_shape)
     style = Style(config.activation, config.batch_norm, config.l2)
     x = inputs = keras.Input(input_shape, name="image")
     stem = stem_kernel(config, input_shape)
-    if stem:
+    if stem is not None:
         stride = stem_stride(config)
         x = conv_bn_relu(x, config.widths[0], style, "stem", kernel=stem, stride=stride)
     taps: dict[str, Tensor] = {}
     for number, steps in enumerate(stages(config), start=1):
         if number > 1 and config.family == "thin_deep":
-            x = keras.layers.MaxPooling2D(2, name=f"stage{number}_pool")(x)
+            x = max_pool(x, 2, name=f"stage{number}_pool")
         for step in steps:
             x = _block(x, step, style)
         taps[f"stage{number}"] = x
@@ -64,34 +77,54 @@ def build_staged(config: NetworkConfig, input_shape: Shape, classes: int) -> ker
 
 
 def check_pools(config: NetworkConfig, input_shape: Shape) -> None:
-    """Refuse a thin_deep network with more 2x2 pools than the image can be halved.
+    """Refuse a thin_deep network with more pools of 2 than the samples can be halved.
 
     Raises:
         NetworkError: a map would have no pixel left; the sentence lists the sizes.
     """
     if config.family != "thin_deep":
         return  # strides with "same" padding stop at one pixel
-    height, width = (-(-size // config.first_stride) for size in input_shape[:2])
-    sizes = [(height >> i, width >> i) for i in range(len(config.widths))]
-    if min(sizes[-1]) < 1:
-        steps = " -> ".join(f"{height}x{width}" for height, width in sizes)
-        most = min(height, width).bit_length()
+    first = [-(-size // config.first_stride) for size in input_shape[:-1]]
+    sizes = [[size >> i for size in first] for i in range(len(config.widths))]
+    if min(sizes[-1], default=1) < 1:
+        steps = " -> ".join("x".join(map(str, each)) for each in sizes)
+        pool = "x".join("2" for _ in first)
         raise NetworkError(
-            f"{len(sizes)} stages need {len(sizes) - 1} pools of 2x2, but the images shrink as "
-            f"{steps}; use at most {most} stages (widths and depths), or larger images."
+            f"{len(sizes)} stages need {len(sizes) - 1} pools of {pool}, but the samples shrink as "
+            f"{steps}; use at most {min(first).bit_length()} stages (widths and depths), or larger "
+            "samples."
         )
 
 
 def _block(x: Tensor, step: Step, style: Style) -> Tensor:
     block = separable if step.separable else conv_bn_relu
+    moving: dict[str, Any] = {
+        "kernel": step.kernel,
+        "stride": step.stride,
+        "dilation": step.dilation,
+    }
     if step.pair:
-        return residual_pair(x, step.channels, style, step.name, block=block, stride=step.stride)
-    return block(x, step.channels, style, step.name, stride=step.stride)
+        return residual_pair(x, step.channels, style, step.name, block=block, **moving)
+    return block(x, step.channels, style, step.name, **moving)
 
 
 def _head(x: Tensor, config: NetworkConfig, classes: int, style: Style) -> Tensor:
-    """Mean over the map, dropout, Dense: [batch, h, w, c] -> [batch, classes]."""
-    x = keras.layers.GlobalAveragePooling2D(name="mean")(x)
+    """Mean or recurrent layer, dropout, Dense: [batch, ..., c] -> [batch, classes]."""
+    if config.family == "conv_lstm":
+        x = _recurrent(x, config, style)
+    else:
+        x = mean_over_places(x, name="mean")
     if config.dropout:
         x = keras.layers.Dropout(config.dropout, name="dropout")(x)
     return keras.layers.Dense(classes, kernel_regularizer=style.regularizer(), name="logits")(x)
+
+
+def _recurrent(x: Tensor, config: NetworkConfig, style: Style) -> Tensor:
+    """The last state of a recurrent layer: [batch, time, c] -> [batch, c].
+
+    TFLite has one operator for an LSTM and none for a GRU, which is written out step by step.
+    """
+    own = {"kernel_regularizer": style.regularizer(), "name": config.recurrent}
+    if config.recurrent == "gru":
+        return keras.layers.GRU(x.shape[-1], unroll=True, **own)(x)
+    return keras.layers.LSTM(x.shape[-1], **own)(x)

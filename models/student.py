@@ -10,7 +10,7 @@ from hintlite.models.settings import NetworkConfig
 
 def build_student(
     config: NetworkConfig,
-    input_shape: tuple[int, int, int],
+    input_shape: tuple[int, ...],
     classes: int,
     teacher_parameters: int | None = None,
 ) -> keras.Model:
@@ -18,13 +18,13 @@ def build_student(
 
     Args:
         config: family and shape; with times_fewer the widths are scaled.
-        input_shape: (h, w, c) of the images, in pixels and channels.
+        input_shape: (h, w, c) of images, (time, c) of series, (c,) of the rows of a table.
         classes: number of classes.
         teacher_parameters: parameters of the teacher, which times_fewer refers to.
 
     Returns:
         Functional network with the outputs "logits" [batch, classes] (no softmax) and its taps
-        "stage1", ... [batch, h, w, c].
+        "stage1", ... [batch, h, w, c], [batch, time, c] or [batch, c].
 
     Raises:
         NetworkError: the network does not fit the data, or times_fewer cannot be met.

@@ -1,7 +1,8 @@
 """The output contract of a network, and taps at any layer of a functional Keras model.
 
 A network is a functional model with a dict of outputs: "logits" [batch, classes] and feature maps
-[batch, h, w, c] under names of their own ("stage1", ...).
+[batch, h, w, c], of series [batch, time, c] and of tables [batch, c], under names of their own
+("stage1", ...).
 """
 
 import contextlib
@@ -185,7 +186,19 @@ def tap_activation(network: keras.Model, name: str) -> str:
 
 _SHOWN = 16  # layers in a message
 # They do not change which values are possible, as far as a regressor is concerned.
-_KEEP_RANGE = ("MaxPooling2D", "AveragePooling2D", "ZeroPadding2D", "Cropping2D", "Dropout")
+_KEEP_RANGE = (
+    *(f"{kind}{axes}D" for kind in ("MaxPooling", "AveragePooling") for axes in (1, 2)),
+    *(f"{kind}{axes}D" for kind in ("ZeroPadding", "Cropping") for axes in (1, 2)),
+    "Dropout",
+)
+
+
+# Axes of the input -> those that a feature map may have: a series may be convolved as a picture.
+_MAPS = {
+    2: ((2,), "[batch, c], such as that of a dense layer"),
+    3: ((3, 4), "[batch, time, c], such as that of a convolution"),
+    4: ((4,), "[batch, h, w, c], such as that of a convolution"),
+}
 
 
 def _outputs(network: keras.Model) -> dict[str, keras.KerasTensor]:
@@ -215,10 +228,10 @@ def _place(network: keras.Model, name: str) -> Place:
 def _feature_map(model: keras.Model, path: str) -> Place:
     place = find_layer(model, path)
     shape = place.tensor.shape
-    if len(shape) != 4:
+    ranks, form = _MAPS.get(len(model.inputs[0].shape), _MAPS[4])
+    if len(shape) not in ranks:
         raise NetworkError(
-            f"layer {path!r} has the output shape {shape}; a tap needs a feature map "
-            "[batch, h, w, c], such as that of a convolution."
+            f"layer {path!r} has the output shape {shape}; a tap needs a feature map {form}."
         )
     return place
 

@@ -7,19 +7,17 @@ from hintlite.models.network import build_network
 from hintlite.models.settings import NetworkConfig
 
 
-def build_teacher(
-    config: NetworkConfig, input_shape: tuple[int, int, int], classes: int
-) -> keras.Model:
+def build_teacher(config: NetworkConfig, input_shape: tuple[int, ...], classes: int) -> keras.Model:
     """Build the teacher, or load the user's own.
 
     Args:
         config: family and shape.
-        input_shape: (h, w, c) of the images, in pixels and channels.
+        input_shape: (h, w, c) of images, (time, c) of series, (c,) of the rows of a table.
         classes: number of classes.
 
     Returns:
         Functional network with the outputs "logits" [batch, classes] (no softmax) and its taps
-        "stage1", ... [batch, h, w, c].
+        "stage1", ... [batch, h, w, c], [batch, time, c] or [batch, c].
 
     Raises:
         NetworkError: the network does not fit the data, or has times_fewer.

@@ -28,6 +28,8 @@ OPTIONS = {
     "RESHAPE": "ReshapeOptions",
     "TRANSPOSE": "TransposeOptions",
     "QUANTIZE": "QuantizeOptions",
+    "EXPAND_DIMS": "ExpandDimsOptions",
+    "SQUEEZE": "SqueezeOptions",
     "MAXIMUM": "MaximumMinimumOptions",
     "MINIMUM": "MaximumMinimumOptions",
     "HARD_SWISH": "HardSwishOptions",

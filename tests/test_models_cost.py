@@ -45,6 +45,14 @@ def test_macs_of_one_layer(layer, shape, macs):
     assert found.uncounted == ()
 
 
+@pytest.mark.parametrize(("kind", "gates"), [("LSTM", 4), ("GRU", 3)])
+def test_macs_of_a_recurrent_layer_are_those_of_its_steps(kind, gates):
+    inputs = keras.Input((64, 3))
+    network = keras.Model(inputs, getattr(keras.layers, kind)(16)(inputs))
+
+    assert count_macs(network) == 64 * gates * 16 * (3 + 16)
+
+
 def test_macs_of_a_channels_first_convolution():
     symbolic = keras.Input((4, 10, 12))
     layer = layers.Conv2D(8, 3, padding="same", data_format="channels_first")
@@ -53,7 +61,7 @@ def test_macs_of_a_channels_first_convolution():
 
 
 @pytest.mark.parametrize(
-    ("layer", "shape"), [(layers.LSTM(4), (5, 3)), (layers.MultiHeadAttention(2, 3), (5, 3))]
+    ("layer", "shape"), [(layers.SimpleRNN(4), (5, 3)), (layers.MultiHeadAttention(2, 3), (5, 3))]
 )
 def test_a_layer_of_unknown_cost_is_listed(layer, shape):
     inputs = keras.Input(shape)

@@ -29,10 +29,21 @@ def test_the_paper_regressor_has_the_kernel_of_its_rule(guided, hint, kernel):
     assert regressor(features(*guided)).shape == (2, *hint)
 
 
-def test_the_batch_may_stand_before_the_shapes():
-    regressor = build_regressor("paper", (None, 5, 5, 2), (None, 4, 4, 3), "relu")
+@pytest.mark.parametrize(
+    ("guided", "hint", "kernel"),
+    [((20, 3), (16, 5), (5, 3, 5)), ((20, 3), (20, 5), (1, 3, 5)), ((13,), (8,), (13, 8))],
+)
+def test_over_series_it_is_a_convolution_of_one_axis_and_over_a_table_a_dense_layer(
+    guided, hint, kernel
+):
+    regressor = build_regressor("paper", guided, hint, "relu")
 
-    assert regressor.output_shape == (None, 4, 4, 3)
+    assert regressor.output_shape == (None, *hint)
+    assert regressor.get_layer("regressor").kernel.shape == kernel
+
+
+def test_a_longer_hint_is_averaged_over_time():
+    assert build_regressor("two_layer", (10, 3), (20, 5), "relu").output_shape == (None, 10, 5)
 
 
 def test_activations_are_those_of_the_hint():
@@ -101,7 +112,8 @@ def test_two_layers_are_convolution_norm_relu_convolution():
         (("conv", (7, 7, 2), (7, 7, 3), "relu"), "unknown regressor kind 'conv'"),
         (("paper", (7, 7, 2), (7, 7, 3), "gelu"), "unknown regressor activation 'gelu'"),
         (("paper", (None, None, 2), (7, 7, 3), "relu"), "guided features"),
-        (("paper", (7, 7, 2), (10,), "relu"), r"hint features have the shape \(10,\)"),
+        (("paper", (7, 7, 2), (10,), "relu"), r"\(7, 7, 2\), the hint \(10,\): one is a map"),
+        (("paper", (2, 7, 7, 2), (10,), "relu"), r"guided features have the shape \(2, 7, 7, 2\)"),
     ],
 )
 def test_pairs_that_cannot_fit_are_refused(arguments, words):

@@ -1,5 +1,7 @@
 """thin_deep, resnet8 and ds_cnn: sizes, taps, blocks, and what they refuse."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -143,11 +145,43 @@ def test_more_pools_than_the_image_has_halves_are_refused_with_the_sizes():
 
 @pytest.mark.parametrize(
     ("shape", "classes", "words"),
-    [((8, 8), 10, "height, width"), ((8, 0, 1), 10, "at least 1"), ((8, 8, 1), 1, "2 classes")],
+    [
+        ((8, 8, 8, 1), 10, "height, width"),
+        ((8, 0, 1), 10, "at least 1"),
+        ((8, 8, 1), 1, "2 classes"),
+    ],
 )
 def test_impossible_data_is_refused(shape, classes, words):
     with pytest.raises(HintliteError, match=words):
         build_teacher(NetworkConfig(), shape, classes)
+
+
+def test_a_tcn_reads_farther_apart_in_each_block_and_strides_between_stages():
+    config = NetworkConfig(family="tcn", widths=(4, 6), depths=(3, 2), kernel=7, first_stride=2)
+
+    network = build_teacher(config, (64, 3), 5)
+
+    layers = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv1D)]
+    assert [layer.kernel_size for layer in layers] == [(7,)] * 5
+    assert [layer.dilation_rate[0] for layer in layers] == [1, 2, 4, 1, 2]
+    assert [layer.strides[0] for layer in layers] == [2, 1, 1, 2, 1]
+    assert network.output["stage1"].shape == (None, 32, 4)
+    assert network.output["stage2"].shape == (None, 16, 6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "shape", "words"),
+    [
+        ({"family": "tcn"}, (8, 8, 3), "takes series [time, channels]"),
+        ({"family": "conv_lstm"}, (13,), "takes series [time, channels]"),
+        ({"block": "separable"}, (13,), "no neighbours"),
+        ({"family": "ds_cnn"}, (13,), "no neighbours"),
+        ({"widths": (4,) * 6, "depths": (1,) * 6}, (16, 3), "16 -> 8 -> 4 -> 2 -> 1 -> 0"),
+    ],
+)
+def test_samples_of_another_kind_than_the_family_takes_are_refused(settings, shape, words):
+    with pytest.raises(HintliteError, match=re.escape(words)):
+        build_teacher(NetworkConfig(**settings), shape, 5)
 
 
 def test_a_teacher_with_times_fewer_is_refused():

@@ -39,6 +39,43 @@ def test_the_closed_form_equals_the_built_network(settings):
     assert parameters_of(config, SHAPE, 10) == count_parameters(build_student(config, SHAPE, 10))
 
 
+OVER_TIME = {"widths": (4, 6), "depths": (2, 3), "kernel": 5}
+
+
+@pytest.mark.parametrize(
+    ("settings", "shape"),
+    [
+        ({"family": "tcn", **OVER_TIME}, (32, 3)),
+        ({"family": "tcn", **OVER_TIME, "residual": True, "block": "separable"}, (32, 3)),
+        ({"family": "tcn", **OVER_TIME, "stage_stride": 3, "dilation": 1}, (32, 3)),
+        ({"family": "conv_lstm", **OVER_TIME}, (32, 3)),
+        ({"family": "conv_lstm", **OVER_TIME, "recurrent": "gru", "batch_norm": False}, (32, 3)),
+        ({"widths": (4, 4, 6), "depths": (1, 2, 2), "residual": True}, (32, 3)),
+        ({"family": "resnet8", "widths": (3, 5), "depths": (2, 4)}, (32, 3)),
+        ({"family": "ds_cnn", "widths": (5, 7), "depths": (1, 2)}, (32, 3)),
+        ({"widths": (4, 4, 6), "depths": (1, 2, 2), "residual": True}, (13,)),
+        ({"family": "resnet8", "widths": (3, 5), "depths": (2, 4)}, (13,)),
+    ],
+)
+def test_the_closed_form_holds_over_one_axis_and_over_none(settings, shape):
+    config = NetworkConfig(**settings).resolved()
+    network = build_student(config, shape, 10)
+
+    assert parameters_of(config, shape, 10) == count_parameters(network)
+    assert {len(tap.shape) for name, tap in network.output.items() if name != "logits"} == {
+        len(shape) + 1
+    }
+
+
+@pytest.mark.parametrize("family", ["tcn", "conv_lstm"])
+def test_networks_over_time_are_scaled(family):
+    config = NetworkConfig(family=family, times_fewer=10.0, channel_multiple=1).resolved()
+
+    scaled = scale_to(config, (128, 6), 6, 100_000)
+
+    assert 9_000 < parameters_of(scaled, (128, 6), 6) <= 10_000
+
+
 @pytest.mark.parametrize("family", ["thin_deep", "resnet8", "ds_cnn"])
 @pytest.mark.parametrize("times_fewer", [1.0, 3.6, 10.44, 36.0, 100.0])
 def test_scaled_widths_come_near_from_below(family, times_fewer):

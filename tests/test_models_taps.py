@@ -271,13 +271,27 @@ def test_an_unknown_tap_is_refused_with_the_taps():
         subnetwork(small(), [])
 
 
-def test_a_signal_of_one_dimension_is_refused():
+def test_taps_of_a_series_are_maps_over_time():
     inputs = keras.Input((20, 3))
-    x = layers.Conv1D(4, 3, name="conv")(inputs)
-    model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling1D()(x)))
+    x = layers.Conv1D(4, 3, name="conv", activation="relu")(inputs)
+    pooled = layers.GlobalAveragePooling1D(name="mean")(layers.MaxPooling1D(2, name="pool")(x))
+    network = with_taps(keras.Model(inputs, layers.Dense(2)(pooled)), {"a": "conv", "b": "pool"})
 
-    with pytest.raises(HintliteError, match=r"\(None, 18, 4\); a tap needs a feature map"):
-        with_taps(model, {"tap": "conv"})
+    assert network.output["a"].shape == (None, 18, 4)
+    assert [tap_activation(network, name) for name in ("a", "b")] == ["relu", "relu"]
+    with pytest.raises(
+        HintliteError, match=r"\(None, 4\); a tap needs a feature map \[batch, time"
+    ):
+        with_taps(network, {"tap": "mean"})
+
+
+def test_taps_of_a_table_are_dense_layers():
+    inputs = keras.Input((13,))
+    x = layers.Dense(4, name="hidden")(inputs)
+
+    network = with_taps(keras.Model(inputs, layers.Dense(2)(x)), {"a": "hidden"})
+
+    assert network.output["a"].shape == (None, 4)
 
 
 def test_a_layer_called_twice_is_refused():

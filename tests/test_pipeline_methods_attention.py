@@ -60,7 +60,7 @@ def test_equal_attention_costs_nothing_however_strong_it_is():
 
 def test_maps_of_one_place_are_refused():
     method = Attention(AttentionConfig(), {"a": "x"})
-    with pytest.raises(MethodError, match=r"\(a and x\) meets at a map of 1x1"):
+    with pytest.raises(MethodError, match=r"\(a and x\) meets at a map of one place"):
         method.build({"x": (None, 1, 1, 8)}, {"a": (None, 4, 4, 8)}, 4)
 
 

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from hintlite.models.axes import mean_over_places
 from hintlite.models.blocks import Style, conv_bn_relu
 from hintlite.pipeline.cache.teacher_pass import teacher_pass
 from hintlite.pipeline.data.load import load_training
+from hintlite.pipeline.data.normalization import Normalization
 from hintlite.pipeline.methods import METHODS, build_method
 from hintlite.pipeline.methods.base import tap_shapes, with_labels
 from hintlite.pipeline.settings.data import AugmentConfig, DataConfig
@@ -39,6 +41,10 @@ SUMS = [
     f"{OUTSIDE}+kd",
     "hint+kd+attention",
 ]
+# Methods that look into feature maps, and those of them that need no places in a map.
+MAPS = ("hint", "joint_hint", "random_hint", "hint_labels", "attention", "fsp", "crd", "reviewkd")
+VECTORS = tuple(name for name in MAPS if name != "attention")
+TWO_PHASES = ("hint", "fsp", "crd")
 # A regressor and two phases; a memory that each step changes; fusion blocks with resized maps.
 XLA = ("hint", "crd", "reviewkd")
 SLOW = pytest.mark.slow(modules=["hintlite.pipeline.methods", "hintlite.pipeline.training"])
@@ -51,6 +57,24 @@ def data():
     return load_training(DataConfig(limit=40, calibration_samples=10))
 
 
+def without_axes(data, count):
+    """The digits as series of 8 steps and channels, or as rows of 64 values."""
+    images = data.images.reshape(len(data.images), *((8, 8), (64,))[count - 1])
+    channels = images.shape[-1]
+    fed = Normalization(data.normalization.mean * channels, data.normalization.std * channels)
+    return replace(data, images=images, normalization=fed)
+
+
+@pytest.fixture(scope="module")
+def series(data):
+    return without_axes(data, 1)
+
+
+@pytest.fixture(scope="module")
+def table(data):
+    return without_axes(data, 2)
+
+
 @pytest.fixture
 def eager():
     """Runs steps as they are written: tracing a tiny network takes longer than its training."""
@@ -59,12 +83,12 @@ def eager():
     tf.config.run_functions_eagerly(False)
 
 
-def network(widths, strides):
-    inputs, taps = keras.Input((8, 8, 1)), {}
+def network(widths, strides, shape):
+    inputs, taps = keras.Input(shape), {}
     x = inputs
     for i, (width, stride) in enumerate(zip(widths, strides, strict=True), 1):
         x = taps[f"stage{i}"] = conv_bn_relu(x, width, Style(), f"stage{i}", stride=stride)
-    pooled = keras.layers.GlobalAveragePooling2D()(x)
+    pooled = mean_over_places(x)
     return keras.Model(inputs, {**taps, "logits": keras.layers.Dense(10, name="head")(pooled)})
 
 
@@ -77,9 +101,9 @@ class Case:
         self.config = RunConfig(training=replace(TRAINING, **training), hint=HINT, **self.of(arm))
         policy = keras.config.dtype_policy()
         keras.config.set_dtype_policy("float32")
-        self.teacher = network((6, 8), (2, 2))
+        self.teacher = network((6, 8), (2, 2), data.input_shape)
         keras.config.set_dtype_policy(policy)
-        self.student = network((4, 5), (1, 2))
+        self.student = network((4, 5), (1, 2), data.input_shape)
         self.method = build_method(arm, self.config, self.teacher, self.student)
         shapes = tap_shapes(self.teacher), tap_shapes(self.student)
         self.method.build(*shapes, len(data.images))
@@ -145,9 +169,18 @@ def changed(variables, before):
     return {v.path for v, old in pairs if not np.array_equal(v.numpy(), old)}
 
 
-@pytest.mark.parametrize("arm", [*ARMS, *SUMS])
-def test_losses_are_finite_and_their_gradients_reach_student_and_extras(arm, data, eager):
-    case = Case(arm, data)
+def over(*cases):
+    """Arms on pictures, or on the fixture that is named with them."""
+    pairs = [case if isinstance(case, tuple) else (case, "data") for case in cases]
+    ids = [arm if samples == "data" else f"{arm}-{samples}" for arm, samples in pairs]
+    return pytest.mark.parametrize(("arm", "samples"), pairs, ids=ids)
+
+
+@over(*ARMS, *SUMS, *((arm, "series") for arm in MAPS), *((arm, "table") for arm in VECTORS))
+def test_losses_are_finite_and_their_gradients_reach_student_and_extras(
+    arm, samples, eager, request
+):
+    case = Case(arm, request.getfixturevalue(samples))
     phases = case.phases()
     assert "task" in phases
     for phase in phases.values():
@@ -173,8 +206,11 @@ def test_losses_are_finite_and_their_gradients_reach_student_and_extras(arm, dat
             np.testing.assert_array_equal(tap, taught[name])
 
 
-@pytest.mark.parametrize("arm", ARMS)
-def test_a_training_moves_the_student_alone_and_goes_on_after_a_kill(arm, data, eager, tmp_path):
+@over(*ARMS, *((arm, "series") for arm in TWO_PHASES))
+def test_a_training_moves_the_student_alone_and_goes_on_after_a_kill(
+    arm, samples, eager, tmp_path, request
+):
+    data = request.getfixturevalue(samples)
     whole = Case(arm, data)
     taught, untrained = values(whole.teacher.variables), values(whole.student.variables)
     job = whole.job(tmp_path / "whole")
@@ -216,8 +252,11 @@ def test_xla_takes_the_same_step(arm, data):
             np.testing.assert_allclose(plain, compiled, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("arm", ARMS)
-def test_mixed_precision_trains_and_the_file_holds_the_student_alone(arm, data, eager, tmp_path):
+@over(*ARMS, *((arm, "series") for arm in TWO_PHASES))
+def test_mixed_precision_trains_and_the_file_holds_the_student_alone(
+    arm, samples, eager, tmp_path, request
+):
+    data = request.getfixturevalue(samples)
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         case = Case(arm, data)

@@ -50,5 +50,5 @@ def test_only_maps_of_fixed_size_can_be_compared():
         map_shape("student", "x", taps)
     with pytest.raises(MethodError, match=r"the teacher's tap 'open'.*fixed size"):
         map_shape("teacher", "open", taps)
-    with pytest.raises(MethodError, match=r"the teacher's tap 'flat'"):
-        map_shape("teacher", "flat", taps)
+    with pytest.raises(MethodError, match=r"the teacher's tap 'flat'.*height, width"):
+        map_shape("teacher", "flat", taps, like=(4, 5, 6))

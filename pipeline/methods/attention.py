@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import TYPE_CHECKING, Self
 
 from keras import ops
@@ -24,13 +25,13 @@ class Attention(Method):
     """Activation-based attention transfer (Zagoruyko & Komodakis 2017, eq. 2).
 
     For each pair of stages `mean((Q(s) - Q(t))^2)` over the places of the map, where
-    `Q(f) = vec(mean_c f^2) / ||vec(mean_c f^2)||_2` of a map `[batch, h, w, c]`; summed over the
-    pairs, and added to the labels' cross-entropy with the weight beta (1000). The paper writes a
-    norm in place of the mean of squares; the mean is that of the authors' code, to which their
-    beta belongs. Channels may differ: Q averages over them. Where the sizes differ, the larger
-    feature map is average-pooled to the smaller before Q. A bound of 1e-12 keeps Q finite on a map
-    of zeros; it is one of the squared norm here, and of the norm in the authors' code. Nothing is
-    learnable but the student; nothing is left behind.
+    `Q(f) = vec(mean_c f^2) / ||vec(mean_c f^2)||_2` of a map `[batch, h, w, c]` or
+    `[batch, time, c]`; summed over the pairs, and added to the labels' cross-entropy with the
+    weight beta (1000). The paper writes a norm in place of the mean of squares; the mean is that of
+    the authors' code, to which their beta belongs. Channels may differ: Q averages over them. Where
+    the sizes differ, the larger feature map is average-pooled to the smaller before Q. A bound of
+    1e-12 keeps Q finite on a map of zeros; it is one of the squared norm here, and of the norm in
+    the authors' code. Nothing is learnable but the student; nothing is left behind.
 
     Args:
         config: the weight.
@@ -51,16 +52,18 @@ class Attention(Method):
         """Finds the size at which each pair is compared.
 
         Raises:
-            MethodError: all pairs meet at 1x1, where attention is 1 whatever the networks do.
+            MethodError: all pairs meet at one place, where attention is 1 whatever the networks do.
         """
         del n_samples
         for guided, hint in self.pairs.items():
             student = map_shape("student", guided, student_taps)
-            self.sizes[guided] = common_size(student, map_shape("teacher", hint, teacher_taps))
-        if all(size == (1, 1) for size in self.sizes.values()):
+            teacher = map_shape("teacher", hint, teacher_taps, like=student)
+            self.sizes[guided] = common_size(student, teacher)
+        if all(prod(size) == 1 for size in self.sizes.values()):
             raise MethodError(
                 "attention compares where in a map the networks look, but every pair of stages "
-                f"({_listed(self.pairs)}) meets at a map of 1x1: choose earlier taps"
+                f"({_listed(self.pairs)}) meets at a map of one place: choose earlier taps, or, "
+                "for the rows of a table, which have no places, another method"
             )
 
     def attention_loss(self, batch: Batch) -> Tensor:
@@ -86,13 +89,13 @@ def attention_map(features: Tensor) -> Tensor:
     """Q(f): mean over channels of the squares, as a vector of length 1.
 
     Args:
-        features: `[batch, h, w, c]`.
+        features: `[batch, h, w, c]` or `[batch, time, c]`.
 
     Returns:
-        `[batch, h * w]`.
+        `[batch, h * w]` or `[batch, time]`.
     """
     energy = ops.mean(ops.square(features), axis=-1)
-    flat = ops.reshape(energy, (-1, energy.shape[1] * energy.shape[2]))
+    flat = ops.reshape(energy, (-1, prod(energy.shape[1:])))
     norm = ops.sum(ops.square(flat), axis=1, keepdims=True)
     return flat * ops.rsqrt(ops.maximum(norm, EPSILON))
 

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from hintlite.models.axes import all_but_batch
 from hintlite.pipeline.methods.base import Batch, Method, MethodError, Phase, Shapes, Tensor, Term
 from hintlite.pipeline.methods.memory_bank import MemoryBank, Rows
 from hintlite.pipeline.methods.pairing import map_shape, stage_pairs
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
 class CRD(Method):
     """Both networks' embeddings of one sample agree, and differ from other classes' samples.
 
-    The deepest map of each network `[batch, h, w, c]` is averaged over its places, mapped linearly
-    to `dim` numbers and brought to length 1 (Tian et al. 2020, section 3). With the anchor `a` of
-    one network and the other network's remembered embeddings b, `h(b) = exp(a b / T) / Z`, noise
-    probability `1 / n` and m negatives, the loss of a sample is
+    The deepest map of each network (`[batch, h, w, c]`, of a series `[batch, time, c]`) is averaged
+    over its places, mapped linearly to `dim` numbers and brought to length 1 (Tian et al. 2020,
+    section 3). With the anchor `a` of one network and the other network's remembered embeddings b,
+    `h(b) = exp(a b / T) / Z`, noise probability `1 / n` and m negatives, the loss of a sample is
 
         -log(h(own) / (h(own) + m / n)) - sum over negatives of log((m / n) / (h(b) + m / n))
 
@@ -75,8 +76,8 @@ class CRD(Method):
         config = self.config
         student = map_shape("student", self.student_tap, student_taps)
         teacher = map_shape("teacher", self.teacher_tap, teacher_taps)
-        self.embed_student = _linear(student[2], config.dim, "crd_student")
-        self.embed_teacher = _linear(teacher[2], config.dim, "crd_teacher")
+        self.embed_student = _linear(student[-1], config.dim, "crd_student")
+        self.embed_teacher = _linear(teacher[-1], config.dim, "crd_teacher")
         self.bank = MemoryBank(n_samples, config.dim, config.momentum, self.seed, name="crd_bank")
 
     def contrast_loss(self, batch: Batch) -> Tensor:
@@ -155,7 +156,7 @@ def _linear(channels: int, dim: int, name: str) -> keras.layers.Layer:
 
 
 def _embed(linear: keras.layers.Layer, features: Tensor) -> Tensor:
-    embedding = linear(ops.mean(features, axis=(1, 2)))
+    embedding = linear(ops.mean(features, axis=all_but_batch(features)[:-1]))
     return ops.normalize(ops.cast(embedding, "float32"), axis=1)
 
 

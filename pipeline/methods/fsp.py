@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from math import prod
 from typing import TYPE_CHECKING, Self
 
 import keras
 from keras import ops
 
+from hintlite.models.axes import convolution
 from hintlite.models.resize import average_to, common_size
 from hintlite.pipeline.methods.base import Batch, Method, MethodError, Phase, Shapes, Tensor
 from hintlite.pipeline.methods.hint import hint_phases
@@ -23,13 +25,14 @@ class FSP(Method):
     """Gram matrices between consecutive stages, first alone, then the task (Yim et al. 2017).
 
     `G = F1^T F2 / (h w)` of two consecutive maps `[batch, h, w, m]` and `[batch, h, w, n]` is
-    `[batch, m, n]` (eq. 1); the loss is `mean((G_s - G_t)^2)` over its entries, summed over the
-    consecutive pairs (eq. 2 with the mean in place of the sum, so that wide layers weigh no more).
-    Of two maps of unequal size the larger is average-pooled to the smaller first (torchdistill
-    pools by the maximum). A student whose stage has other channels than the teacher's is brought
-    to them by a 1x1 convolution without bias (the paper takes networks of equal channels). The
-    first phase trains the student's stages on this loss alone, the second the whole student on the
-    task (algorithm 1). Learnable: the student and the projections. Left behind: the projections.
+    `[batch, m, n]` (eq. 1), likewise of series `[batch, time, c]`; the loss is
+    `mean((G_s - G_t)^2)` over its entries, summed over the consecutive pairs (eq. 2 with the mean
+    in place of the sum, so that wide layers weigh no more). Of two maps of unequal size the larger
+    is average-pooled to the smaller first (torchdistill pools by the maximum). A student whose
+    stage has other channels than the teacher's is brought to them by a 1x1 convolution without bias
+    (the paper takes networks of equal channels). The first phase trains the student's stages on
+    this loss alone, the second the whole student on the task (algorithm 1). Learnable: the student
+    and the projections. Left behind: the projections.
 
     Args:
         config: epochs and rate of the first phase, and whether its loss stays on in the second.
@@ -60,11 +63,10 @@ class FSP(Method):
             )
         for guided, hint in self.pairs.items():
             student = map_shape("student", guided, student_taps)
-            channels = map_shape("teacher", hint, teacher_taps)[2]
-            if student[2] != channels:
-                projection = keras.layers.Conv2D(
-                    channels, 1, use_bias=False, name=f"fsp_projection_{len(self.projections)}"
-                )
+            channels = map_shape("teacher", hint, teacher_taps, like=student)[-1]
+            if student[-1] != channels:
+                name = f"fsp_projection_{len(self.projections)}"
+                projection = convolution(len(student) - 1, channels, 1, use_bias=False, name=name)
                 projection.build((None, *student))
                 self.projections[guided] = projection
 
@@ -97,14 +99,14 @@ def gram(first: Tensor, second: Tensor) -> Tensor:
     """`F1^T F2 / (h w)` at the smaller size of both maps.
 
     Args:
-        first: `[batch, h1, w1, m]`.
-        second: `[batch, h2, w2, n]`.
+        first: `[batch, h1, w1, m]`, `[batch, time1, m]` or `[batch, m]`.
+        second: `[batch, h2, w2, n]`, likewise.
 
     Returns:
         `[batch, m, n]`.
     """
-    size = common_size(tuple(first.shape[1:3]), tuple(second.shape[1:3]))
-    places = size[0] * size[1]
+    size = common_size(first.shape[1:], second.shape[1:])
+    places = prod(size)
     one, two = (
         ops.reshape(average_to(x, size), (-1, places, x.shape[-1])) for x in (first, second)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from hintlite.models.axes import convolution, spatial_axes
 from hintlite.models.resize import nearest_to
 from hintlite.pipeline.methods.base import Tensor
 from hintlite.pipeline.methods.pairing import MapShape
@@ -25,34 +26,36 @@ def build_fusion_block(
     map from it. As in the authors' code the convolutions before a normalization have no bias.
 
     Args:
-        student: (h, w, c) of the student's stage.
-        teacher: (h, w, c) of the map to predict.
+        student: (h, w, c), (time, c) or (c,) of the student's stage.
+        teacher: the same of the map to predict.
         width: channels of what is passed on.
-        passed_on: (h, w, width) from the next deeper block; None for the deepest.
+        passed_on: the same, of `width` channels, from the next deeper block; None for the deepest.
         name: of the block.
 
     Returns:
         Model from `[stage]` or `[stage, passed on]` to (prediction `[batch, *teacher]`, fused
-        `[batch, h, w, width]` of the teacher's size).
+        of the teacher's size and `width` channels).
     """
     inputs = [layers.Input(student, name=f"{name}_stage")]
     x = _convolution(inputs[0], width, 1, f"{name}_in")
     if passed_on is not None:
         inputs.append(layers.Input(passed_on, name=f"{name}_passed_on"))
-        x = _fused(x, nearest_to(inputs[1], student[:2]), name)
-    fused = nearest_to(x, teacher[:2])
-    prediction = _convolution(fused, teacher[2], 3, f"{name}_out")
+        x = _fused(x, nearest_to(inputs[1], student[:-1]), name)
+    fused = nearest_to(x, teacher[:-1])
+    prediction = _convolution(fused, teacher[-1], 3, f"{name}_out")
     return with_fast_batch_norm(keras.Model(inputs, [prediction, fused], name=name))
 
 
 def _fused(stage: Tensor, deeper: Tensor, name: str) -> Tensor:
     both = layers.Concatenate(name=f"{name}_both")([stage, deeper])
-    weights = layers.Conv2D(2, 1, activation="sigmoid", name=f"{name}_attention")(both)
+    own = {"activation": "sigmoid", "name": f"{name}_attention"}
+    weights = convolution(spatial_axes(both), 2, 1, **own)(both)
     return stage * weights[..., :1] + deeper * weights[..., 1:]
 
 
 def _convolution(x: Tensor, channels: int, kernel: int, name: str) -> Tensor:
-    x = layers.Conv2D(
+    x = convolution(
+        spatial_axes(x),
         channels,
         kernel,
         padding="same",

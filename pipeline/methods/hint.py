@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from hintlite.errors import HintliteError
+from hintlite.models.axes import all_but_batch
 from hintlite.models.regressor import build_regressor
 from hintlite.models.resize import average_to
 from hintlite.models.taps import middle_tap, tap_activation
@@ -23,8 +24,9 @@ class Hint(Method):
     """The student up to its guided layer learns to predict the teacher's hint layer.
 
     `L_HT = 1/2 * || u_h(x) - r(v_g(x)) ||^2` (Romero et al. 2015, eq. 3), summed over
-    `[h, w, c]` and averaged over the batch. `r` is the regressor, a convolution of the guided
-    features `[batch, h_g, w_g, c_g]` to the hint's shape, with the hint's own non-linearity.
+    `[h, w, c]` (of a series `[time, c]`) and averaged over the batch. `r` is the regressor, a
+    convolution of the guided features `[batch, h_g, w_g, c_g]` to the hint's shape, with the hint's
+    own non-linearity; over series it has one axis.
 
     The authors' code differs from their equation, and this follows the equation. Their code
     averages over the map where eq. 3 sums, which a factor of the map's size on the learning rate
@@ -75,11 +77,11 @@ class Hint(Method):
 
     def target(self, guided: str, batch: Batch) -> Tensor:
         """The hint that belongs to a guided tap, at the regressor's output size."""
-        size = self.regressors[guided].output_shape[1:3]
+        size = self.regressors[guided].output_shape[1:-1]
         return average_to(batch.teacher[self.pairs[guided]], size)
 
     def prediction(self, guided: str, batch: Batch) -> Tensor:
-        """What the regressor makes of a guided tap, `[batch, h, w, c]`, float32."""
+        """What the regressor makes of a guided tap, of the target's shape, float32."""
         features = self.regressors[guided](batch.student[guided], training=batch.training)
         return ops.cast(features, "float32")
 
@@ -88,7 +90,7 @@ class Hint(Method):
         total = 0.0
         for guided in self.pairs:
             error = self.prediction(guided, batch) - self.target(guided, batch)
-            total = total + 0.5 * ops.sum(ops.square(error), axis=(1, 2, 3))
+            total = total + 0.5 * ops.sum(ops.square(error), axis=all_but_batch(error))
         return total
 
     def compared_maps(self, batch: Batch) -> dict[str, tuple[Tensor, Tensor]]:
@@ -124,7 +126,7 @@ def hint_pairs(
 
 def _fitting(kind: str, guided: tuple[int, ...], hint: tuple[int, ...]) -> str:
     """The regressor's kind; no valid convolution leads to a larger map, so that is pooled."""
-    larger = any(there > here for there, here in zip(hint[:2], guided[:2], strict=True))
+    larger = any(there > here for there, here in zip(hint[:-1], guided[:-1], strict=False))
     return "pooled" if kind == "paper" and larger else kind
 
 
@@ -166,7 +168,7 @@ def hint_phases(
 
 
 def guided_shape(tap: str, student_taps: Shapes) -> tuple[int, ...]:
-    """The shape `[h, w, c]` of a guided tap.
+    """The shape of a guided tap, without the batch.
 
     Raises:
         MethodError: the student has no such tap.

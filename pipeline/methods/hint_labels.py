@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 import keras
 from keras import ops
 
+from hintlite.models.axes import mean_over_places
 from hintlite.models.taps import middle_tap
 from hintlite.pipeline.methods.base import Batch, Method, Phase, Shapes, Tensor, label_entropy
 from hintlite.pipeline.methods.hint import guided_shape, hint_phases
@@ -58,7 +59,7 @@ class HintLabels(Method):
         del teacher_taps, n_samples
         for guided in self.guided:
             inputs = keras.Input(guided_shape(guided, student_taps), name="guided")
-            pooled = keras.layers.GlobalAveragePooling2D()(inputs)
+            pooled = mean_over_places(inputs)
             logits = keras.layers.Dense(self.classes, name="classifier")(pooled)
             self.classifiers[guided] = keras.Model(inputs, logits, name="hint_classifier")
 

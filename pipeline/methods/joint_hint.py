@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from keras import ops
 
+from hintlite.models.axes import all_but_batch
 from hintlite.pipeline.methods.base import Batch, Phase, Tensor, Term
 from hintlite.pipeline.methods.hint import Hint, hint_pairs
 from hintlite.pipeline.settings.methods import HintConfig, JointHintConfig
@@ -59,7 +60,7 @@ class JointHint(Hint):
         total = 0.0
         for guided in self.pairs:
             error = self.prediction(guided, batch) - self.target(guided, batch)
-            total = total + ops.mean(ops.square(error), axis=(1, 2, 3))
+            total = total + ops.mean(ops.square(error), axis=all_but_batch(error))
         return total
 
     def compared_maps(self, batch: Batch) -> dict[str, tuple[Tensor, Tensor]]:

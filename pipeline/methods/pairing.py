@@ -9,7 +9,8 @@ import keras
 from hintlite.models.taps import stage_taps
 from hintlite.pipeline.methods.base import MethodError, Shapes
 
-MapShape = tuple[int, int, int]
+MapShape = tuple[int, ...]
+FORMS = ("(batch, channels)", "(batch, time, channels)", "(batch, height, width, channels)")
 
 
 def stage_pairs(teacher: keras.Model, student: keras.Model) -> dict[str, str]:
@@ -45,27 +46,30 @@ def pair_stages(student: Sequence[str], teacher: Sequence[str]) -> dict[str, str
     return {_spread(student, i, pairs): _spread(teacher, i, pairs) for i in range(1, pairs + 1)}
 
 
-def map_shape(network: str, tap: str, taps: Shapes) -> MapShape:
-    """(h, w, c) of a tap.
+def map_shape(network: str, tap: str, taps: Shapes, like: MapShape | None = None) -> MapShape:
+    """(h, w, c) of a tap of a picture, (time, c) of a series, (c,) of the rows of a table.
 
     Args:
         network: "student" or "teacher", for the error.
         tap: its name.
         taps: name -> shape `[batch, ...]`.
+        like: of the tap that it is compared with.
 
     Raises:
-        MethodError: the network has no such tap, or it is not a feature map of fixed size.
+        MethodError: the network has no such tap, or it is not a feature map of fixed size, or not
+            of as many axes as the other.
     """
     if tap not in taps:
         raise MethodError(f"the {network} has no tap {tap!r}; it has {', '.join(taps)}")
     sizes = tuple(taps[tap][1:])
-    if len(sizes) != 3 or None in sizes:
+    axes = range(1, 4) if like is None else (len(like),)
+    if len(sizes) not in axes or None in sizes:
+        forms = " or ".join(FORMS[count - 1] for count in axes)
         raise MethodError(
             f"the {network}'s tap {tap!r} has the shape {tuple(taps[tap])}; expected a feature map "
-            "of fixed size, (batch, height, width, channels)"
+            f"of fixed size, {forms}"
         )
-    height, width, channels = (int(size) for size in sizes if size is not None)
-    return height, width, channels
+    return tuple(int(size) for size in sizes if size is not None)
 
 
 def _spread(taps: Sequence[str], i: int, pairs: int) -> str:

@@ -21,7 +21,7 @@ class Moments:
         self.count, self.sum, self.squares = 0, np.zeros(()), np.zeros(())
 
     def add(self, maps: np.ndarray) -> None:
-        """Counts in maps `[batch, h, w, c]`."""
+        """Counts in maps, whose channels come last."""
         values = maps.reshape(-1, maps.shape[-1]).astype(np.float64)
         self.count += len(values)
         self.sum = self.sum + values.sum(axis=0)
@@ -39,7 +39,7 @@ class Moments:
 
 
 class RandomMaps(keras.layers.Layer):
-    """Sample index -> random map `[h, w, c]` with given mean and variance in each channel.
+    """Sample index -> random map with given mean and variance in each channel.
 
     A value is uniform; where a rectified map cannot have that mean and variance without values
     below 0, a share 1 - p of the values is 0 and the others are uniform in 0 .. 2 mean / p, with
@@ -47,7 +47,7 @@ class RandomMaps(keras.layers.Layer):
     them (one with ReLU6: those up to 6).
 
     Args:
-        shape: (h, w, c).
+        shape: (h, w, c), (time, c) or (c,).
         seed: two numbers.
         rectified: whether the values may not be negative.
     """
@@ -65,7 +65,7 @@ class RandomMaps(keras.layers.Layer):
         )
 
     def call(self, index: Tensor) -> Tensor:
-        """The maps of the samples, float32 `[batch, h, w, c]`."""
+        """The maps of the samples, float32 `[batch, *shape]`."""
         mean, variance = ops.convert_to_tensor(self.mean), ops.convert_to_tensor(self.variance)
         spread = ops.sqrt(3.0 * variance)
         dense = mean >= spread if self.rectified else ops.ones_like(mean, dtype="bool")
@@ -75,7 +75,7 @@ class RandomMaps(keras.layers.Layer):
         return low + width * ops.relu(self._uniform(index) - (1.0 - share)) / share
 
     def _uniform(self, index: Tensor) -> Tensor:
-        """In 0 .. 1, `[batch, h, w, c]`: hashes of (seed, index, position), alike on any device."""
+        """In 0 .. 1, `[batch, *shape]`: hashes of (seed, index, position), alike on any device."""
         first, second = self.seed
         key = _mixed(_mixed(_int64(first)) + second)
         sample = _mixed(ops.cast(index, "int64") + key)

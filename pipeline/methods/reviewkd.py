@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 import keras
 from keras import ops
 
+from hintlite.models.axes import all_but_batch
 from hintlite.models.resize import average_to
 from hintlite.pipeline.methods.base import Batch, Method, Phase, Shapes, Tensor, Term, Warmup
 from hintlite.pipeline.methods.fusion_block import MAX_WIDTH, build_fusion_block
@@ -26,7 +27,7 @@ class ReviewKD(Method):
     From the deepest stage to the shallowest, a fusion block (ABF, section 3.3) joins the student's
     map with what the deeper blocks have passed on, and predicts the teacher's map of that stage.
     The loss of a stage (HCL) is the mean squared error of prediction and teacher's map, at full
-    size with weight 1, and of both pooled to 4x4, 2x2 and 1x1 with weights 1/2, 1/4, 1/8, divided
+    size with weight 1, and of both pooled to 4, 2 and 1 a side with weights 1/2, 1/4, 1/8, divided
     by the sum of the weights used: levels that are no smaller than the map are left out. Summed
     over the stages; its weight rises over the first epochs. The authors also compare the
     pooled features before the classifier, which no tap shows, and take the teacher's maps before
@@ -60,11 +61,11 @@ class ReviewKD(Method):
         passed_on = None
         for guided, hint in reversed(self.pairs.items()):
             student = map_shape("student", guided, student_taps)
-            teacher = map_shape("teacher", hint, teacher_taps)
-            width = width or min(MAX_WIDTH, student[2])
+            teacher = map_shape("teacher", hint, teacher_taps, like=student)
+            width = width or min(MAX_WIDTH, student[-1])
             name = f"fusion_{len(self.pairs) - len(self.blocks)}"
             self.blocks[guided] = build_fusion_block(student, teacher, width, passed_on, name)
-            passed_on = (*teacher[:2], width)
+            passed_on = (*teacher[:-1], width)
 
     def predictions(self, batch: Batch) -> dict[str, Tensor]:
         """Student tap -> what its block makes of it, of the teacher's shape, float32."""
@@ -99,16 +100,17 @@ class ReviewKD(Method):
 
 
 def context_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """Hierarchical context loss of two maps of one shape `[batch, h, w, c]`, `[batch]`."""
+    """Hierarchical context loss of two maps of one shape, `[batch]`."""
     weight = total = 1.0
     loss = _squared_error(student, teacher)
-    for side in (level for level in LEVELS if level < min(student.shape[1:3])):
+    sizes = student.shape[1:-1]
+    for side in (level for level in LEVELS if level < min(sizes, default=1)):
         weight /= 2.0
         total += weight
-        pooled = (average_to(x, (side, side)) for x in (student, teacher))
+        pooled = (average_to(x, (side,) * len(sizes)) for x in (student, teacher))
         loss = loss + weight * _squared_error(*pooled)
     return loss / total
 
 
 def _squared_error(one: Tensor, other: Tensor) -> Tensor:
-    return ops.mean(ops.square(one - other), axis=(1, 2, 3))
+    return ops.mean(ops.square(one - other), axis=all_but_batch(one))

@@ -35,7 +35,7 @@ from hintlite.pipeline.runs.layout import (
 from hintlite.pipeline.runs.record import stage_key
 from hintlite.pipeline.settings.run import RunConfig
 
-LATER = added_defaults(RunConfig())
+LATER = json.loads(json.dumps(added_defaults(RunConfig())))  # tuples as lists, as files have them
 
 
 class UnreadableError(HintliteError):
@@ -241,5 +241,6 @@ def _agree(recorded: Any, now: Any, later: Any) -> bool:
     if not (isinstance(recorded, dict) and isinstance(now, dict)):
         return bool(recorded == now)
     later = later if isinstance(later, dict) else {}
-    whole = later | recorded
+    # The data stage leaves the augmentation out of its record, which is a training's.
+    whole = {name: value for name, value in later.items() if name != "augmentation"} | recorded
     return all(_agree(whole[name], now[name], later.get(name)) for name in whole if name in now)

@@ -42,7 +42,7 @@ class FastBatchNorm(keras.layers.Layer):
     where the layer is frozen, it is the layer itself that computes.
 
     Args:
-        norm: built layer over the last axis of a map `[batch, h, w, c]`.
+        norm: built layer over the last axis of a map `[batch, h, w, c]` or `[batch, time, c]`.
     """
 
     def __init__(self, norm: keras.layers.BatchNormalization) -> None:
@@ -51,7 +51,7 @@ class FastBatchNorm(keras.layers.Layer):
         self.built = True
 
     def call(self, x: Any, training: bool = False, mask: Any = None) -> Any:
-        """`[batch, h, w, c]` -> the same shape."""
+        """A map -> the same shape."""
         norm = self.norm
         if not (training and norm.trainable):
             return norm(x, training=False, mask=mask)
@@ -66,10 +66,10 @@ class FastBatchNorm(keras.layers.Layer):
 def _is_supported(layer: Any) -> bool:
     return (
         type(layer) is keras.layers.BatchNormalization
-        and layer.axis in (-1, 3)
         and not (layer.renorm or layer.synchronized)
         and layer.built
         and len(layer.input_spec.axes) == 1
-        and layer.input_spec.ndim == 4
+        and layer.input_spec.ndim in (3, 4)
+        and layer.axis in (-1, layer.input_spec.ndim - 1)
         and layer.compute_dtype in ("float32", "bfloat16", "float16")
     )

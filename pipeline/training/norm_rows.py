@@ -7,6 +7,7 @@ rows that hold several places of the map side by side.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import tensorflow as tf
@@ -21,7 +22,7 @@ def normalize(x: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, Any, 
     """`y = gamma * (x - m) / sqrt(v + epsilon) + beta` (Ioffe & Szegedy 2015, algorithm 1).
 
     Args:
-        x: `[batch, h, w, c]`, of a known h, w, c.
+        x: `[batch, h, w, c]` or `[batch, time, c]`, of known sizes but for the batch.
         gamma: float32 `[c]`.
         beta: float32 `[c]`.
         epsilon: added to the variance.
@@ -40,7 +41,7 @@ def scale_and_shift(x: Any, slope: Any, offset: Any) -> Any:
     """`slope * x + offset`, channel by channel: batch normalization that is frozen.
 
     Args:
-        x: `[batch, h, w, c]`, of a known h, w, c.
+        x: `[batch, h, w, c]` or `[batch, time, c]`, of known sizes but for the batch.
         slope: `[c]`, of x's type.
         offset: `[c]`, of x's type.
     """
@@ -55,7 +56,7 @@ def _by_kernel(x: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, Any,
     """TensorFlow's kernel; it gives the unbiased variance, which is turned into Keras' own."""
     none = tf.zeros([0])
     y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-        x=x,
+        x=x if len(x.shape) == 4 else x[:, tf.newaxis],
         scale=gamma,
         offset=beta,
         mean=none,
@@ -65,6 +66,7 @@ def _by_kernel(x: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, Any,
         is_training=True,
     )
     count = tf.cast(tf.size(x) // tf.size(gamma), tf.float32)
+    y = y if len(x.shape) == 4 else y[:, 0]
     return y, mean, variance * (count - 1.0) / count
 
 
@@ -108,9 +110,9 @@ def _in_rows(x: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, Any, A
 
 def _places_in_a_row(shape: tuple[int, ...]) -> int:
     """The largest divisor of the map's places that keeps a row within ROW numbers."""
-    _, height, width, channels = shape
-    if height is None or width is None:
+    *sizes, channels = shape[1:]
+    if None in sizes:
         return 1
-    places = height * width
+    places = prod(sizes)
     most = max(1, ROW // channels)
     return max(n for n in range(1, most + 1) if places % n == 0)
