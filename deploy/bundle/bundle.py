@@ -60,7 +60,7 @@ def write_bundle(  # noqa: PLR0913 - keyword arguments, one for each part of a b
         folder: to write; new, empty, or an older bundle without files of other origin.
         models: file name -> bytes of a `.tflite` file, [1, h, w, c] -> [1, classes].
         labels: the classes' names, in the order of the outputs.
-        input_shape: (h, w, c).
+        input_shape: (h, w, c), (time, c) or (c,).
         normalization: "mean" and "std" (c numbers each, raw units) and "raw_dtype" ("uint8" or
             "float32"); the model's input is (raw - mean) / std. "raw_max", where it is known, is
             the raw value of full brightness, so that pictures can be brought to raw values.

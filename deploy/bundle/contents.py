@@ -59,9 +59,9 @@ def check_samples(
     """Refuse samples that the device's script would misread.
 
     Args:
-        raw: [k, h, w, c].
+        raw: [k, ...].
         labels: [k] class indices.
-        input_shape: (h, w, c).
+        input_shape: (h, w, c), (time, c) or (c,).
         classes: number of labels.
         normalization: with the key "raw_dtype".
 
@@ -92,7 +92,7 @@ def check_ends(name: str, runner: Runner, input_shape: tuple[int, ...], classes:
     Args:
         name: for the message.
         runner: the loaded model.
-        input_shape: (h, w, c).
+        input_shape: (h, w, c), (time, c) or (c,).
         classes: number of labels.
 
     Raises:

@@ -136,7 +136,7 @@ def phone_files(
         conversions: file name -> how it was converted: "float16", "dynamic_range" or "int8". A
             small network's dynamic-range file may hold float weights alone.
         labels: the classes' names, in the order of the outputs.
-        input_shape: (h, w, c).
+        input_shape: (h, w, c), (time, c) or (c,).
         normalization: "mean", "std" (c numbers each, raw units), "raw_dtype", "raw_max".
         validation: file name -> its figures.
         provenance: anything JSON can hold.

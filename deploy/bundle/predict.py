@@ -34,7 +34,7 @@ def classify(
 
     Args:
         source: a bundle's folder, or the path or the bytes of a `.tflite` file.
-        raw: [n, h, w, c], as the normalization expects it: raw pixels, not normalised.
+        raw: [n, ...] as the normalization expects it: raw values, not normalised.
         normalization: "mean" and "std", c numbers each; needed for a single file, and taken from
             the manifest for a bundle.
         model: file name inside the bundle; default: its INT8 model.

@@ -32,7 +32,7 @@ LOWERINGS: dict[str, Callable[[Graph, Operator], Step]] = {
     "PAD": lower_move.pad,
     "CONCATENATION": lower_move.concatenation,
     "TRANSPOSE": lower_move.transpose,
-    "RESHAPE": lower_move.reshape,
+    **dict.fromkeys(("RESHAPE", "EXPAND_DIMS", "SQUEEZE"), lower_move.reshape),
 }
 
 # What to use instead of operators that people meet most.
@@ -51,8 +51,6 @@ NEAREST = {
     "CONV_3D": "CONV_2D",
     "BATCH_MATMUL": "FULLY_CONNECTED",
     "DEQUANTIZE": "int8 output (inference_output_type=tf.int8)",
-    "SQUEEZE": "RESHAPE",
-    "EXPAND_DIMS": "RESHAPE",
     "LOG_SOFTMAX": "SOFTMAX",
     "SPACE_TO_BATCH_ND": "CONV_2D with a dilation option",
     "BATCH_TO_SPACE_ND": "CONV_2D with a dilation option",

@@ -110,7 +110,7 @@ def transpose(graph: Graph, operator: Operator) -> Step:
 
 
 def reshape(graph: Graph, operator: Operator) -> Step:
-    """RESHAPE: the same bytes; copied only from the caller's input to the caller's output."""
+    """RESHAPE, EXPAND_DIMS, SQUEEZE: the same bytes, copied only from end to end of the network."""
     source, out = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
     if source.elements != out.elements:
         raise ExportError(f"{source.elements} values cannot take the shape {out.shape}")

@@ -17,7 +17,7 @@ NEEDS_OPTIONS = frozenset(
     }
 )
 # Operands that only say a shape: the tensors of the flatbuffer carry the shapes already.
-_SHAPE_OPERANDS = {"RESHAPE": (1,)}
+_SHAPE_OPERANDS = {"RESHAPE": (1,), "EXPAND_DIMS": (1,)}
 
 
 def read_model(model: bytes | str | Path) -> Graph:

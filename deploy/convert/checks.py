@@ -25,10 +25,11 @@ class DeadLayerError(ConversionError):
 
 
 def check_network(model: Any) -> None:
-    """Refuse what is no image classifier with finite weights.
+    """Refuse what is no classifier with finite weights.
 
     Args:
-        model: expected to be a functional `keras.Model`, [batch, h, w, c] -> [batch, classes].
+        model: expected to be a functional `keras.Model` of pictures [batch, h, w, c], series
+            [batch, time, c] or rows [batch, c] to [batch, classes].
 
     Raises:
         ConversionError: another kind, other inputs or outputs, or a weight that is not finite.
@@ -46,10 +47,11 @@ def check_network(model: Any) -> None:
             f"{len(model.outputs)}: convert keras.Model(model.inputs, outputs['logits'])."
         )
     shape, output = model.inputs[0].shape, model.outputs[0].shape
-    if len(shape) != 4 or None in shape[1:] or len(output) != 2 or output[1] is None:
+    known = 2 <= len(shape) <= 4 and None not in shape[1:]
+    if not known or len(output) != 2 or output[1] is None:
         raise ConversionError(
-            f"Expected input [batch, h, w, c] with fixed sizes and output [batch, classes], got "
-            f"{list(shape)} and {list(output)}."
+            "Expected input [batch, h, w, c], [batch, time, c] or [batch, c] with fixed sizes and "
+            f"output [batch, classes], got {list(shape)} and {list(output)}."
         )
     for variable in model.variables:
         if not np.isfinite(np.asarray(variable, np.float32)).all():
@@ -63,8 +65,8 @@ def check_calibration(calibration: NDArray[np.float32], input_shape: tuple[int, 
     """Refuse calibration data that the converter would misread.
 
     Args:
-        calibration: [n, h, w, c].
-        input_shape: (h, w, c) of the network.
+        calibration: [n, ...].
+        input_shape: of the network, without the batch.
 
     Raises:
         ConversionError: not float32, no sample, another shape, or values that are not finite.
@@ -74,7 +76,7 @@ def check_calibration(calibration: NDArray[np.float32], input_shape: tuple[int, 
         raise ConversionError(
             f"Calibration data must be a float32 array, normalised as in training; got {kind}."
         )
-    if calibration.ndim != 4 or calibration.shape[1:] != input_shape:
+    if calibration.shape[1:] != input_shape:
         raise ConversionError(
             f"Calibration data must have the shape [n, {_sizes(input_shape)}] of the network's "
             f"input; got [{_sizes(calibration.shape)}]."
@@ -82,7 +84,7 @@ def check_calibration(calibration: NDArray[np.float32], input_shape: tuple[int, 
     if len(calibration) == 0:
         raise ConversionError("Calibration needs at least 1 sample, got none: give some hundreds.")
     if not np.isfinite(calibration).all():
-        sample = int(np.argmax(~np.isfinite(calibration).all(axis=(1, 2, 3))))
+        sample = int(np.argmax(~np.isfinite(calibration.reshape(len(calibration), -1)).all(1)))
         raise ConversionError(
             f"Calibration sample {sample} holds NaN or infinity: check the data and its "
             "normalization (a standard deviation of 0?)."
