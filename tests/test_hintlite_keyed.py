@@ -1,6 +1,15 @@
 """Settings that come later change no key while they have their default."""
 
-from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass, replace
+import json
+from dataclasses import (
+    asdict,
+    dataclass,
+    field,
+    fields,
+    is_dataclass,
+    make_dataclass,
+    replace,
+)
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -75,6 +84,15 @@ def test_a_setting_added_to_every_part_changes_no_key_at_its_default(arm, way):
 def test_its_other_values_are_part_of_the_keys(part):
     config = config_from({"arms": ["hint+kd"]})
     assert identity(with_later(config, **{part: 1}))[0] != identity(config)[0]
+
+
+def test_a_record_without_the_augmentation_says_nothing_of_it():
+    config = config_from({"data": {"augmentation": {"jitter": 0.1}}})
+    samples = RunSamples(config.data, RunFolder(Path()), loaded=SimpleNamespace(fingerprint="f"))
+    now = json.loads(json.dumps(asdict(config)))
+    assert _differing({"data": samples.settings()}, now) is None
+    now["data"]["columns"] = ["x"]
+    assert _differing({"data": samples.settings()}, now) == "data"
 
 
 def test_a_record_without_an_added_setting_was_made_with_its_default(monkeypatch):

@@ -33,6 +33,18 @@ CASES = {
         ),
         (12, 12, 2),
     ),
+    "series": (NetworkConfig(widths=(4, 6), depths=(2, 2), residual=True), (20, 3)),
+    "resnet8_series": (NetworkConfig(family="resnet8", widths=(4, 6), depths=(2, 2)), (20, 3)),
+    "ds_cnn_series": (NetworkConfig(family="ds_cnn", widths=(6, 8), depths=(1, 2)), (20, 3)),
+    "tcn": (
+        NetworkConfig(family="tcn", widths=(4, 6), depths=(2, 3), kernel=5, first_stride=2),
+        (32, 3),
+    ),
+    "tcn_residual": (
+        NetworkConfig(family="tcn", widths=(4, 6), depths=(2, 3), residual=True, block="separable"),
+        (32, 3),
+    ),
+    "table": (NetworkConfig(widths=(4, 6), depths=(2, 3)), (13,)),
 }
 
 

@@ -100,7 +100,7 @@ def test_samples_of_another_shape_are_refused_by_both_shapes(tmp_path, shape):
     teacher = keras_file(tmp_path / "t.keras", shape)
     pictures = RNG.integers(0, 256, (40, 8, 9), np.uint8)
     data = load_training(DataConfig(), from_arrays(pictures, LABELS))
-    with pytest.raises(DataError, match=r"takes images of shape .*\(8, 9, 1\): give data"):
+    with pytest.raises(DataError, match=r"takes samples of shape .*\(8, 9, 1\): give data"):
         check_given(data, DataConfig(), teacher)
 
 
@@ -146,7 +146,7 @@ def test_wrong_data_are_told_of_before_tensorflow_is_loaded(tmp_path):
         "1 of 12 pictures cannot be read": ["folder", photos],
         "is a quantity, not a class": ["npz", str(tmp_path / "targets.npz")],
         "(test): label 2 in row 1": ["npz", str(tmp_path / "test.npz")],
-        "takes images of shape (6, 6, 3)": ["npz", str(tmp_path / "gray.npz"), *teacher],
+        "takes samples of shape (6, 6, 3)": ["npz", str(tmp_path / "gray.npz"), *teacher],
     }
     commands = [
         ["run", str(tmp_path / "run"), "--data.source", source, "--data.path", path, *more]

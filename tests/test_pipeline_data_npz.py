@@ -1,6 +1,6 @@
 """A user's own .npz file."""
 
-import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_images_without_channels(saved):
 @pytest.mark.parametrize("shape", [(49, 10), (6, 6, 4), (5, 5, 12)])
 def test_features_and_many_channels_of_floating_point(saved, shape):
     x = RNG.normal(size=(60, *shape))
-    training = load_training(saved(x=x, y=Y))
+    training = load_training(replace(saved(x=x, y=Y), kind="images"))
     expected = x.astype(np.float32).reshape(60, *shape[:2], -1)
     assert training.raw_dtype == "float32"
     assert training.raw_max is None
@@ -86,7 +86,7 @@ def test_the_files_own_test_set_is_read(saved):
 @pytest.mark.parametrize(
     ("x_test", "y_test", "said"),
     [
-        (X[:4, :, :8], Y[:4], r"images are \[8, 8, 1\], expected \[8, 9, 1\]"),
+        (X[:4, :, :8], Y[:4], r"samples are \[8, 8, 1\], expected \[8, 9, 1\]"),
         (X[:4], Y[:4] + 1, r"label 3 in row 2"),
         (X[:4], Y[:4] + 0.5, r"label 0\.5 in row 0 is a quantity"),
         (X[:4], np.eye(4)[Y[:4]], r"\[4, 4\], but there are 3 classes"),
@@ -120,7 +120,7 @@ def test_a_validation_part_of_the_files_own(saved):
     assert training.split_indices().validation.tolist() == list(range(45, 60))
     assert len(training.test_rows) == 9  # 20 % of the 45
     assert training.test_rows.max() < 45
-    small = load_training(dataclasses.replace(settings, limit=12))
+    small = load_training(replace(settings, limit=12))
     assert (len(small.train), len(small.validation)) == (12, 15)
     with pytest.raises(DataError, match="y_val without x_val"):
         load_training(saved(x=X, y=Y, y_val=Y))

@@ -126,7 +126,7 @@ def sizes():
         (sizes(), r"cannot be gathered.*tf\.image\.resize"),
         (sizes().batch(1), r"batches of shapes \[4, 5, 3\], \[6, 5, 3\]"),
         ((X, Y), "a tuple, expected a tf.data.Dataset"),
-        (dataset(X * np.where(Y == 1, np.nan, 1.0)[:, None, None, None]), "row 1 of the images"),
+        (dataset(X * np.where(Y == 1, np.nan, 1.0)[:, None, None, None]), "row 1 of the samples"),
     ],
 )
 def test_other_datasets_are_refused(given, said):

@@ -1,4 +1,7 @@
-"""Changes to whole batches of raw training images, by stateless random operations.
+"""Changes to whole batches of training samples, by stateless random operations.
+
+Images are changed raw, series and rows of tables as they are fed: a jitter is one in deviations of
+their channels, and a masked stretch is their mean.
 
 What happens to a batch depends on its seed alone, so a resumed training sees the same images.
 """
@@ -20,7 +23,7 @@ VIEW_NAMES = ("plain", "mirrored")
 
 def views(config: AugmentConfig) -> tuple[int, ...] | None:
     """Everything that `augment` can make of an image, or None where it is too much to list."""
-    if config.shift or config.cutout:
+    if not config.few_views:
         return None
     return (PLAIN, MIRRORED) if config.flip else (PLAIN,)
 
@@ -68,6 +71,53 @@ def augment(images: Any, config: AugmentConfig, seed: Any) -> Any:
     if config.cutout:
         images = cutout(images, config.cutout, seeds[2])
     return images
+
+
+def change_fed(samples: Any, config: AugmentConfig, seed: Any) -> Any:
+    """Moves series in time, scales and jitters values, then masks time.
+
+    Args:
+        samples: as they are fed, float32 [b, time, channels] or rows of a table [b, c].
+        config: which changes, and how large.
+        seed: int64 [2].
+
+    Returns:
+        The changed samples, same shape.
+    """
+    seeds = tf.random.split(seed, 4, alg=GENERATOR)
+    if config.time_shift:
+        samples = time_shift(samples, config.time_shift, seeds[0])
+    if config.scaling:
+        shape = tf.concat([tf.shape(samples)[:1], tf.ones_like(tf.shape(samples)[1:-1])], axis=0)
+        shape = tf.concat([shape, tf.shape(samples)[-1:]], axis=0)
+        samples *= 1.0 + config.scaling * _normal(shape, seeds[1])
+    if config.jitter:
+        samples += config.jitter * _normal(tf.shape(samples), seeds[2])
+    if config.time_mask:
+        samples = time_mask(samples, config.time_mask, seeds[3])
+    return samples
+
+
+def time_shift(samples: Any, most: int, seed: Any) -> Any:
+    """Moves each series by -most to most time steps; its first or last step fills the gap."""
+    count, time = tf.unstack(tf.shape(samples)[:2])
+    moved = tf.range(time) - _integers([count, 1], seed, -most, most)
+    return tf.gather(samples, tf.clip_by_value(moved, 0, time - 1), axis=1, batch_dims=1)
+
+
+def time_mask(samples: Any, most: int, seed: Any) -> Any:
+    """Sets a stretch of 0 to most time steps to 0 (SpecAugment, arXiv 1904.08779, section 2)."""
+    count, time = tf.unstack(tf.shape(samples)[:2])
+    seeds = tf.random.split(seed, 2, alg=GENERATOR)
+    length = _integers([count, 1], seeds[0], 0, most)
+    first = _integers([count, 1], seeds[1], 0, time - 1)
+    place = tf.range(time) - first
+    inside = (place >= 0) & (place < length)
+    return tf.where(inside[..., tf.newaxis], tf.zeros([], samples.dtype), samples)
+
+
+def _normal(shape: Any, seed: Any) -> Any:
+    return tf.random.stateless_normal(shape, seed, alg=GENERATOR)
 
 
 def flip(images: Any, seed: Any) -> Any:

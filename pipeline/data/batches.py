@@ -1,6 +1,6 @@
 """Batches as tf.data: whole batches are gathered, so that the input never holds up the training.
 
-An element is ({"image": float32 [b, h, w, c], "index": int64 [b], ...extras}, labels int64 [b]),
+An element is ({"image": float32 [b, ...], "index": int64 [b], ...extras}, labels int64 [b]),
 with sample weights as a third part where they are given. "index" is a row of the images handed in.
 """
 
@@ -15,7 +15,13 @@ import numpy as np
 import tensorflow as tf
 
 from hintlite.errors import DataError
-from hintlite.pipeline.data.augment import GENERATOR, PLAIN, augment, drawn_views
+from hintlite.pipeline.data.augment import (
+    GENERATOR,
+    PLAIN,
+    augment,
+    change_fed,
+    drawn_views,
+)
 from hintlite.pipeline.data.normalization import Normalization
 from hintlite.pipeline.data.rows import SampleArray, is_mapped
 from hintlite.pipeline.data.training_data import TrainingData
@@ -84,12 +90,16 @@ def training_batches(  # noqa: PLR0913 - the settings of one training, each by i
             f"batches: {len(indices)} samples make no batch of {batch_size}; set batch_size to "
             f"{max(len(indices), 1)} or less"
         )
-    store = _Store.of(data.images, data.labels, data.normalization, extras, sample_weights)
+    store = _Store.of(data.images, data.labels, extras, sample_weights)
+    feed, pictures = data.normalization.apply_tensor, data.images.ndim == 4
 
     def batch(epoch: Any, step: Any, rows: Any) -> Any:
         key = tf.random.fold_in(tf.stack([seed, epoch]), step, alg=GENERATOR)
-        views = drawn_views(tf.shape(rows)[0], augmentation, key)
-        return store.element(rows, views, lambda images: augment(images, augmentation, key))
+        if pictures:
+            views = drawn_views(tf.shape(rows)[0], augmentation, key)
+            return store.element(rows, views, lambda raw: feed(augment(raw, augmentation, key)))
+        views = tf.fill(tf.shape(rows), PLAIN)
+        return store.element(rows, views, lambda raw: change_fed(feed(raw), augmentation, key))
 
     order = _order(indices, batch_size, seed, range(initial_epoch, epochs), steps)
     made = order.map(batch, num_parallel_calls=PARALLEL)
@@ -107,7 +117,7 @@ def evaluation_batches(
     """Each of the rows once, in the order given, unchanged.
 
     Args:
-        images: raw [n, h, w, c].
+        images: raw samples [n, ...].
         labels: int64 [n].
         indices: the rows wanted.
         batch_size: images a batch; the last one may be smaller.
@@ -117,14 +127,15 @@ def evaluation_batches(
     Raises:
         DataError: arrays that are not aligned.
     """
-    store = _Store.of(images, labels, normalization, extras, None)
+    store = _Store.of(images, labels, extras, None)
     steps = steps_per_epoch(len(indices), batch_size)
     with tf.device("CPU:0"):
         rows = tf.constant(indices, tf.int64)
 
     def batch(step: Any) -> Any:
         wanted = rows[step * batch_size : (step + 1) * batch_size]
-        return store.element(wanted, tf.fill(tf.shape(wanted), PLAIN), lambda raw: raw)
+        views = tf.fill(tf.shape(wanted), PLAIN)
+        return store.element(wanted, views, normalization.apply_tensor)
 
     made = tf.data.Dataset.range(steps).map(batch, num_parallel_calls=PARALLEL)
     return _finished(made, steps)
@@ -164,7 +175,6 @@ class _Store:
     images: Lookup
     shape: tuple[int, ...]
     labels: Any
-    normalization: Normalization
     extras: dict[str, Lookup]
     weights: Any | None
 
@@ -173,7 +183,6 @@ class _Store:
         cls,
         images: SampleArray,
         labels: np.ndarray,
-        normalization: Normalization,
         extras: Extras | None,
         weights: np.ndarray | None,
     ) -> _Store:
@@ -194,16 +203,14 @@ class _Store:
                 images=_OnDisk(images) if is_mapped(images) else _InMemory(tf.constant(images)),
                 shape=images.shape[1:],
                 labels=tf.constant(labels, tf.int64),
-                normalization=normalization,
                 extras={name: _lookup(extra) for name, extra in extras.items()},
                 weights=None if weights is None else tf.constant(weights, tf.float32),
             )
 
-    def element(self, rows: Any, views: Any, change: Any) -> Any:
-        """Gathers the rows, changes the raw images and normalises them."""
-        raw = change(self.images.gather(rows, views))
-        raw = tf.ensure_shape(raw, [None, *self.shape])
-        x = {"image": self.normalization.apply_tensor(raw), "index": rows}
+    def element(self, rows: Any, views: Any, fed: Any) -> Any:
+        """Gathers the rows and makes of the raw samples what is fed."""
+        samples = fed(self.images.gather(rows, views))
+        x = {"image": tf.ensure_shape(samples, [None, *self.shape]), "index": rows}
         x |= {name: extra.gather(rows, views) for name, extra in self.extras.items()}
         labels = tf.gather(self.labels, rows)
         if self.weights is None:

@@ -16,7 +16,8 @@ from hintlite.errors import DataError
 from hintlite.pipeline.data.normalization import Normalization, fit_normalization
 from hintlite.pipeline.data.rows import Predict, lazy, predicted
 from hintlite.pipeline.data.training_data import TrainingData
-from hintlite.pipeline.settings.data import NORMALIZATIONS
+from hintlite.pipeline.data.value_range import fed_kind
+from hintlite.pipeline.settings.data import NORMALIZATIONS, NormalizationKind
 from hintlite.pipeline.tasks.classification import scores
 
 MOST_SAMPLES = 2000  # of the validation part
@@ -71,11 +72,11 @@ class Feeding:
         return self.accuracy[self.best] - here >= max(FAR, 3 * self.noise)
 
 
-def feeding(predict: Predict, data: TrainingData, kind: str) -> Feeding:
+def feeding(predict: Predict, data: TrainingData, kind: NormalizationKind) -> Feeding:
     """Asks a network for its answers under each normalization.
 
     Args:
-        predict: float32 [n, h, w, c], normalized -> scores [n, classes].
+        predict: float32 [n, ...], normalized -> scores [n, classes].
         data: its validation part is used, at most MOST_SAMPLES evenly spaced samples of it.
         kind: the normalization of `data`.
     """
@@ -89,7 +90,9 @@ def feeding(predict: Predict, data: TrainingData, kind: str) -> Feeding:
         return scores(labels, chosen, len(data.class_names)).balanced_accuracy
 
     taken = None if data.values is None else data.values.taken
-    accuracy = {kind: reached(data.normalization)}
+    if data.values is not None:
+        kind = fed_kind(kind, data.images, data.values)
+    accuracy: dict[str, float] = {kind: reached(data.normalization)}
     for other in NORMALIZATIONS:
         if other == kind:
             continue

@@ -1,4 +1,4 @@
-"""The forms in which arrays of images are taken, and what is refused."""
+"""The forms in which arrays of samples are taken, and what is refused."""
 
 from __future__ import annotations
 
@@ -6,46 +6,70 @@ import numpy as np
 
 from hintlite.errors import DataError
 from hintlite.pipeline.data.checks import refuse_objects
+from hintlite.pipeline.data.kinds import kind_of, sample_shape
 from hintlite.pipeline.data.rows import SampleArray, cast, chunks, extremes, with_channels
+from hintlite.pipeline.settings.data import SampleKind
 
-SMALLEST_GRAY = 8  # rows and columns of [n, h, w]; a shorter axis is rather one of channels
 EXACT = 2**24  # float32 holds every whole number up to here
-TAKEN = "hintlite takes pictures, [n, h, w, c], or grey ones [n, h, w]"
 
 
-def check_images(
-    images: SampleArray, place: str, like: np.dtype | None = None
-) -> tuple[SampleArray, str | None]:
-    """Brings raw images into the one form that the rest of the package knows.
+def check_samples(
+    samples: SampleArray,
+    place: str,
+    like: np.dtype | None = None,
+    kind: SampleKind | None = None,
+) -> tuple[SampleArray, tuple[str, ...]]:
+    """Brings raw samples into the one form that the rest of the package knows.
 
-    No value is changed. [n, h, w] are grey pictures where both sides have 8 pixels or more: a
-    series [n, time, channels] is not taken for one.
+    No value is changed.
 
     Args:
-        images: [n, h, w] or [n, h, w, c], numbers.
+        samples: pictures [n, h, w] or [n, h, w, c], series [n, time] or [n, time, channels], or a
+            table [n, features]; numbers.
         place: where they come from, for the message.
-        like: the type that the training images have got, where these belong to them.
+        like: the type that the training samples have got, where these belong to them.
+        kind: what they are; None: told by their shape.
 
     Returns:
-        [n, h, w, c], uint8 where they are whole numbers from 0 to 255, otherwise float32; and what
-        was understood, where it needs saying.
+        [n, h, w, c], [n, time, channels] or [n, features]: uint8 where they are whole numbers from
+        0 to 255, otherwise float32; and what was understood, where it needs saying.
 
     Raises:
         DataError: other shapes, no numbers, no samples, NaN or infinite values.
     """
-    refuse_objects(images, place)
-    check_shape(images.shape, place)
-    if images.ndim == 3:
-        images = with_channels(images)
-    if images.dtype == np.uint8:
-        return images, _axes(images.shape)
-    if images.dtype.kind in "iub":
-        return _from_integers(images, place, like)
-    if images.dtype.kind != "f":
-        raise DataError(f"{place}: images are {images.dtype}, expected numbers")
-    images = cast(images, np.float32)
-    _check_finite(images, place)
-    return images, _axes(images.shape)
+    refuse_objects(samples, place)
+    found = kind_of(samples.shape, samples.dtype, kind, place)
+    if found == "images":
+        _refuse_channels_first(samples.shape, place)
+    notes = [_shape_note(samples.shape, found, kind)]
+    if sample_shape(samples.shape, found) != samples.shape[1:]:
+        samples = with_channels(samples)
+    if found == "images":
+        notes.append(_axes(samples.shape))
+    if samples.dtype == np.uint8:
+        return samples, _said(notes)
+    if samples.dtype.kind in "iub":
+        samples, note = _from_integers(samples, place, like)
+        return samples, _said([*notes, note])
+    if samples.dtype.kind != "f":
+        raise DataError(f"{place}: the samples are {samples.dtype}, expected numbers")
+    samples = cast(samples, np.float32)
+    _check_finite(samples, place)
+    return samples, _said(notes)
+
+
+def _said(notes: list[str | None]) -> tuple[str, ...]:
+    return tuple(note for note in notes if note)
+
+
+def _shape_note(shape: tuple[int, ...], found: SampleKind, asked: SampleKind | None) -> str | None:
+    """What the samples were taken for, where nobody said it and it is no picture."""
+    if found == "images" or asked is not None:
+        return None
+    return (
+        f"read as series of {shape[1]} time steps and {shape[2]} channels (data.kind says "
+        "otherwise)"
+    )
 
 
 def _axes(shape: tuple[int, ...]) -> str | None:
@@ -59,33 +83,11 @@ def _axes(shape: tuple[int, ...]) -> str | None:
     return None
 
 
-def check_shape(shape: tuple[int, ...], place: str) -> None:
-    """Refuses what cannot be pictures, by the shape alone.
-
-    Raises:
-        DataError: says what the array looks like, and what is taken.
-    """
-    shown = f"{place}: images have shape {list(shape)}"
-    if len(shape) == 2:
-        raise DataError(
-            f"{shown}, a table [n, features] or flattened pictures; {TAKEN}: tables are not "
-            "offered, and flattened pictures need x.reshape(n, h, w, c)"
-        )
-    if len(shape) not in (3, 4):
-        raise DataError(f"{shown}; {TAKEN}: videos, volumes and others are not offered")
-    if 0 in shape:
-        raise DataError(f"{shown}, so there is not one value; add some")
-    if len(shape) == 3 and min(shape[1:]) < SMALLEST_GRAY:
-        raise DataError(
-            f"{shown}, which may be a series [n, time, channels]; {TAKEN} of {SMALLEST_GRAY} "
-            "pixels or more each way. Series are not offered as such: a network of convolutions "
-            "[k, 1] takes them as [n, time, 1, channels], x[:, :, None, :]; smaller grey pictures "
-            "need their axis of channels, x[..., None]"
-        )
+def _refuse_channels_first(shape: tuple[int, ...], place: str) -> None:
     if len(shape) == 4 and shape[1] in (1, 3) and shape[2] == shape[3] > 4:
         raise DataError(
-            f"{shown}, which looks like channels first; expected [n, h, w, c]: save "
-            "np.moveaxis(x, 1, -1)"
+            f"{place}: images have shape {list(shape)}, which looks like channels first; expected "
+            "[n, h, w, c]: save np.moveaxis(x, 1, -1)"
         )
 
 
@@ -116,6 +118,6 @@ def _check_finite(images: SampleArray, place: str) -> None:
     bad = ~np.concatenate(parts)
     if bad.any():
         raise DataError(
-            f"{place}: row {int(bad.argmax())} of the images holds NaN or a value beyond float32 "
+            f"{place}: row {int(bad.argmax())} of the samples holds NaN or a value beyond float32 "
             f"({int(bad.sum())} such rows); leave these rows out or repair them"
         )

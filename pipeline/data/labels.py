@@ -141,7 +141,7 @@ def _text(labels: np.ndarray, place: str, names: Sequence[str] | None) -> Labels
         label.decode("utf-8", "replace") if isinstance(label, bytes) else str(label)
         for label in labels.tolist()
     ]
-    known = list(names) if names is not None else _in_order(set(text))
+    known = list(names) if names is not None else in_order(set(text))
     places = {name: place for place, name in enumerate(known)}
     unknown = next((row for row, label in enumerate(text) if label not in places), None)
     if unknown is not None:
@@ -157,7 +157,7 @@ def _text(labels: np.ndarray, place: str, names: Sequence[str] | None) -> Labels
     )
 
 
-def _in_order(names: set[str]) -> list[str]:
+def in_order(names: set[str]) -> list[str]:
     """Numbers by their value, everything else by the alphabet."""
     if all(name.isdecimal() for name in names):
         return sorted(names, key=lambda name: (int(name), name))

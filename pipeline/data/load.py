@@ -8,13 +8,15 @@ from hintlite.errors import DataError
 from hintlite.pipeline.data.checks import check_enough
 from hintlite.pipeline.data.copies import remarks
 from hintlite.pipeline.data.disk import Disk
+from hintlite.pipeline.data.groups import check_apart, grouped
+from hintlite.pipeline.data.kinds import BY_RANK
 from hintlite.pipeline.data.normalization import fit_normalization
 from hintlite.pipeline.data.rows import lazy
 from hintlite.pipeline.data.sources.dispatch import open_source
 from hintlite.pipeline.data.sources.source import Pool, Shape, Source
 from hintlite.pipeline.data.splits import balanced, random, stratified
 from hintlite.pipeline.data.training_data import TrainingData, fingerprint
-from hintlite.pipeline.data.value_range import explain, refuse_nonsense, value_range
+from hintlite.pipeline.data.value_range import explain, fed_kind, refuse_nonsense, value_range
 from hintlite.pipeline.settings.data import AugmentConfig, DataConfig
 
 
@@ -45,14 +47,16 @@ def load_training(
     if pool.validation is not None:
         rows = np.union1d(rows, pool.validation)
     labels = pool.labels[rows]
-    train, validation = _divided(labels, config, _named_validation(pool, rows))
+    groups = None if pool.groups is None else pool.groups[rows]
+    train, validation = _divided(labels, config, _named_validation(pool, rows), groups, pool)
     calibration, lowered = _calibration(labels, train, config)
     images, read = pool.read(rows, None)
     _check_augmentation(config.augmentation, images.shape[1:])
     values = value_range(images, pool.raw_max, config.value_range, pool.place)
     if config.normalization in ("unit", "signed"):
         refuse_nonsense(values, images.dtype, pool.place)
-    explained = explain(values, images.dtype, config.normalization)
+    kind = fed_kind(config.normalization, images, values)
+    explained = explain(values, images.dtype, kind)
     copied = remarks(images, labels, train, validation)
     return TrainingData(
         images=images,
@@ -61,9 +65,7 @@ def load_training(
         train=train,
         validation=validation,
         calibration=calibration,
-        normalization=fit_normalization(
-            config.normalization, lazy(images, train), values.taken, pool.place
-        ),
+        normalization=fit_normalization(kind, lazy(images, train), values.taken, pool.place),
         raw_max=values.full if images.dtype == np.uint8 else None,
         source_rows=rows,
         test_rows=test_rows,
@@ -89,6 +91,8 @@ def test_part(pool: Pool, config: DataConfig) -> np.ndarray:
         return np.empty(0, np.int64)
     total = round(config.test_fraction * len(rows))
     rng = random(config.split_seed, "test")
+    if pool.groups is not None:
+        return rows[grouped(pool.labels[rows], pool.groups[rows], total, rng, "test", pool.place)]
     return rows[stratified(pool.labels[rows], total, rng, keep=len(parts) - 1)]
 
 
@@ -121,12 +125,22 @@ def _named_validation(pool: Pool, rows: np.ndarray) -> np.ndarray | None:
 
 
 def _divided(
-    labels: np.ndarray, config: DataConfig, validation: np.ndarray | None
+    labels: np.ndarray,
+    config: DataConfig,
+    validation: np.ndarray | None,
+    groups: np.ndarray | None,
+    pool: Pool,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Train and validation as rows of labels; the validation part is drawn, if it is not named."""
     if validation is None:
         total = round(config.validation_fraction * len(labels))
-        validation = stratified(labels, total, random(config.split_seed, "validation"))
+        rng = random(config.split_seed, "validation")
+        if groups is None:
+            validation = stratified(labels, total, rng)
+        else:
+            validation = grouped(labels, groups, total, rng, "validation", pool.place)
+    elif groups is not None:
+        check_apart(groups, validation, pool.place)
     return np.setdiff1d(np.arange(len(labels)), validation), validation
 
 
@@ -146,9 +160,24 @@ def _calibration(
 
 
 def _check_augmentation(config: AugmentConfig, shape: Shape) -> None:
-    """Refuses changes that would leave nothing of an image."""
+    """Refuses changes of another kind of samples, or that would leave nothing of one."""
+    kind = BY_RANK[len(shape)]
+    other = config.of_time if kind == "images" else config.of_images
+    other += config.of_time if kind == "table" else ()
+    other += config.of_values if kind == "images" else ()
+    if other:
+        raise DataError(
+            f"data.augmentation.{other[0]} does not change {kind}, which the samples are (shape "
+            f"{list(shape)}); leave it out"
+        )
+    for name in config.of_time:
+        if getattr(config, name) >= shape[0]:
+            raise DataError(
+                f"data.augmentation.{name} is {getattr(config, name)} time steps but the series "
+                f"have {shape[0]}; set it below"
+            )
     smaller = min(shape[:2])
-    for name in ("shift", "cutout"):
+    for name in ("shift", "cutout") if kind == "images" else ():
         pixels = getattr(config, name)
         if pixels >= smaller:
             raise DataError(

@@ -45,7 +45,7 @@ class Normalization:
             )
 
     def apply(self, raw: np.ndarray) -> np.ndarray:
-        """Normalises raw values [..., h, w, c] to float32."""
+        """Normalises raw values [..., c] to float32."""
         self._check_channels(raw)
         mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
         return (raw.astype(np.float32) - mean) / std
@@ -61,7 +61,7 @@ class Normalization:
     def _check_channels(self, raw: Any) -> None:
         if raw.shape[-1] != len(self.mean):
             raise DataError(
-                f"normalization: images have {raw.shape[-1]} channels, expected {len(self.mean)}; "
+                f"normalization: samples have {raw.shape[-1]} channels, expected {len(self.mean)}; "
                 "use the normalization of the same data"
             )
 
@@ -88,7 +88,7 @@ def fit_normalization(
             where none is known, "unit" takes the lowest and the highest value of the training part.
             "standard": mean 0 and deviation 1 of each channel of the training part (a constant
             channel is only moved to 0). "raw": as they are.
-        images: the training part, raw [n, h, w, c].
+        images: the training part, raw [n, ..., c].
         taken: the range that the raw values are taken for; None where none is known.
         place: where the images come from, for messages.
 
@@ -130,8 +130,9 @@ def _affine(mean: float, std: float, images: SampleArray) -> Normalization:
 def _standard(images: SampleArray) -> Normalization:
     """Mean and deviation of each channel, in two passes: exact for large offsets too."""
     count = int(np.prod(images.shape[:-1], dtype=np.int64))
-    mean = np.sum([chunk.sum(axis=(0, 1, 2)) for chunk in _chunks(images)], axis=0) / count
-    squares = [np.square(chunk - mean).sum(axis=(0, 1, 2)) for chunk in _chunks(images)]
+    axes = tuple(range(len(images.shape) - 1))
+    mean = np.sum([chunk.sum(axis=axes) for chunk in _chunks(images)], axis=0) / count
+    squares = [np.square(chunk - mean).sum(axis=axes) for chunk in _chunks(images)]
     std = np.sqrt(np.sum(squares, axis=0) / count)
     return Normalization(
         tuple(float(value) for value in mean),

@@ -169,7 +169,7 @@ def _converted(image: Any, mode: str, path: Path) -> Any:
 
 def load_picture(
     path: str | Path,
-    input_shape: tuple[int, int, int],
+    input_shape: tuple[int, ...],
     raw_dtype: str = "uint8",
     raw_max: float | None = PICTURE_MAX,
 ) -> np.ndarray:
@@ -177,7 +177,8 @@ def load_picture(
 
     Args:
         path: an image file, or an .npy array of exactly the raw values.
-        input_shape: (h, w, c) of the model; pictures are resized and converted to it.
+        input_shape: (h, w, c) of the model, to which pictures are resized and converted; or
+            (time, c) or (c,), which arrays hold.
         raw_dtype: "uint8" or "float32", the type of the raw training images.
         raw_max: the raw value of full brightness (TrainingData.raw_max); None for float data.
 
@@ -190,26 +191,27 @@ def load_picture(
     path = Path(path).expanduser()
     if path.suffix.lower() == ".npy":
         return _load_array(path, input_shape, raw_dtype)
-    height, width, channels = input_shape
-    if channels not in MODES or raw_max is None or raw_dtype != "uint8":
+    pictured = len(input_shape) == 3 and input_shape[-1] in MODES
+    if not pictured or raw_max is None or raw_dtype != "uint8":
         raise DataError(
             f"{path}: the model takes {raw_dtype} values {list(input_shape)} that no picture "
             "holds; give an .npy file of that shape, np.save('sample.npy', sample)"
         )
+    height, width, channels = input_shape
     image = read_image(path, height, width, channels)
     if raw_max == PICTURE_MAX:
         return image
     return np.rint(image * (raw_max / PICTURE_MAX)).astype(np.uint8)
 
 
-def _load_array(path: Path, input_shape: tuple[int, int, int], raw_dtype: str) -> np.ndarray:
+def _load_array(path: Path, input_shape: tuple[int, ...], raw_dtype: str) -> np.ndarray:
     if not path.is_file():
         raise DataError(f"{path}: no such file; check the path of the array")
     try:
         array = np.asarray(np.load(path, allow_pickle=False))
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: not a readable .npy array ({error}); use np.save") from error
-    if array.ndim != 3 and array.size == np.prod(input_shape):
+    if array.ndim != len(input_shape) and array.size == np.prod(input_shape):
         array = _with_axes(array, input_shape)
     if array.shape != input_shape:
         raise DataError(
@@ -219,9 +221,9 @@ def _load_array(path: Path, input_shape: tuple[int, int, int], raw_dtype: str) -
     return _as_raw(array, raw_dtype, path)
 
 
-def _with_axes(array: np.ndarray, input_shape: tuple[int, int, int]) -> np.ndarray:
-    """Accepts [1, h, w, c] and, of one channel, [h, w]."""
-    if array.shape in ((1, *input_shape), input_shape[:2]):
+def _with_axes(array: np.ndarray, input_shape: tuple[int, ...]) -> np.ndarray:
+    """Accepts [1, h, w, c] and, of one channel, [h, w]; and of series and rows likewise."""
+    if array.shape == (1, *input_shape) or (*array.shape, 1) == input_shape:
         return array.reshape(input_shape)
     return array
 

@@ -20,7 +20,8 @@ class KeptData:
     """What a run keeps of its raw samples; indices are rows of `images` unless said otherwise.
 
     Args:
-        images: raw [n, h, w, c], uint8 or float32: none of the test part.
+        images: raw samples, uint8 or float32, none of the test part: pictures [n, h, w, c], series
+            [n, time, c] or the rows of a table [n, c].
         labels: int64 [n].
         class_names: one a label value.
         validation: int64, sorted.
@@ -46,9 +47,8 @@ class KeptData:
 
     @property
     def input_shape(self) -> Shape:
-        """(h, w, c)."""
-        height, width, channels = self.images.shape[1:]
-        return height, width, channels
+        """(h, w, c), (time, c) or (c,)."""
+        return tuple(self.images.shape[1:])
 
     @property
     def raw_dtype(self) -> str:
@@ -56,7 +56,7 @@ class KeptData:
         return str(self.images.dtype)
 
     def normalized(self, indices: np.ndarray) -> np.ndarray:
-        """The samples of these rows as a network is fed them: float32 [len(indices), h, w, c]."""
+        """The samples of these rows as a network is fed them: float32 [len(indices), ...]."""
         return self.normalization.apply(self.images[indices])
 
     def fed(self, indices: np.ndarray) -> LazyRows:

@@ -10,6 +10,7 @@ import numpy as np
 
 from hintlite.errors import DataError
 from hintlite.pipeline.data.rows import SampleArray, chunks, extremes
+from hintlite.pipeline.settings.data import NormalizationKind
 
 BYTES = (0.0, 255.0)
 PICTURES = ((0.0, 1.0), (-1.0, 1.0), BYTES)  # ranges in which floating-point pictures come
@@ -54,10 +55,10 @@ class ValueRange:
 def value_range(
     images: SampleArray, raw_max: float | None, stated: tuple[float, float] | None, place: str
 ) -> ValueRange:
-    """Tells the range of raw values.
+    """Tells the range of raw values; series and tables have none unless it is stated.
 
     Args:
-        images: raw [n, h, w, c], uint8 or float32, all but the test part.
+        images: raw samples [n, ...], uint8 or float32, all but the test part.
         raw_max: the raw value of full brightness, where the source tells it.
         stated: data.value_range.
         place: where they come from, for messages.
@@ -72,7 +73,7 @@ def value_range(
     if raw_max is not None:
         _check_inside(images, (low, high), (0.0, raw_max), place)
         return ValueRange(low, high, (0.0, raw_max), certain=True)
-    taken = _told(low, high)
+    taken = _told(low, high) if images.ndim == 4 else None
     if taken == BYTES:
         _refuse_mixture(images, high, place)
     return ValueRange(low, high, taken, certain=False)
@@ -156,6 +157,12 @@ def explain(values: ValueRange, dtype: np.dtype, kind: str) -> str:
     target = "0..1" if kind == "unit" else "-1..1"
     how = "as they are" if target == f"{low:g}..{high:g}" else f"as {target}"
     return f"{seen}, taken for {low:g}..{high:g}, fed {how}{_doubt(values, dtype, kind)}"
+
+
+def fed_kind(kind: NormalizationKind, images: np.ndarray, values: ValueRange) -> NormalizationKind:
+    """How samples are fed: "unit" means "standard" for series and tables, which know no range."""
+    known = images.ndim == 4 or values.taken is not None
+    return "standard" if kind == "unit" and not known else kind
 
 
 def _doubt(values: ValueRange, dtype: np.dtype, kind: str) -> str:

@@ -16,7 +16,7 @@ from hintlite.deploy.tflite.graph import BITS, Graph, Model, Operator, Options, 
 from hintlite.errors import NetworkError
 from hintlite.models.plan import Step, stages, stem_kernel, stem_stride
 from hintlite.models.pooling_sizes import pool_chain
-from hintlite.models.settings import MaxoutLayer, NetworkConfig
+from hintlite.models.settings import MaxoutLayer, NetworkConfig, check_kind
 
 Shape = tuple[int, ...]
 PLAIN = Quantization((1.0,), (0,), 0)
@@ -29,7 +29,14 @@ class _Drawing:
     def __init__(self, image: Shape) -> None:
         self.tensors: list[Tensor] = []
         self.operators: list[Operator] = []
+        self.axes = len(image) - 1
         self.image = self._tensor("image", (1, *image), "INT8", PLAIN)
+
+    def as_map(self) -> int:
+        """The input; of a series reshaped to a map of height 1, as the converter does."""
+        if self.axes != 1:
+            return self.image
+        return self.constant_operand("RESHAPE", self.image, (4,), (1, *self.shape(self.image)))
 
     def _tensor(
         self,
@@ -73,22 +80,40 @@ class _Drawing:
         return self.operator(name, (x, kernel, bias), shape, options)
 
     def convolution(
-        self, x: int, channels: int, kernel: tuple[int, int], stride: int = 1, padding: str = "SAME"
+        self,
+        x: int,
+        channels: int,
+        kernel: Shape,
+        stride: int = 1,
+        padding: str = "SAME",
+        dilation: int = 1,
     ) -> int:
-        batch, height, width, inputs = self.shape(x)
-        taps = kernel if padding == "VALID" else (1, 1)
-        rows, columns = (
-            -(-(n - k + 1) // stride) for n, k in zip((height, width), taps, strict=True)
-        )
-        weights, options = (channels, *kernel, inputs), _moving(stride, padding)
-        shape = (batch, rows, columns, channels)
+        """Over two axes, over one (a map of height 1), or over none (fully connected)."""
+        batch, *sizes, inputs = self.shape(x)
+        if not sizes:
+            dense = (channels, inputs)
+            return self.weighted("FULLY_CONNECTED", x, dense, channels, (batch, channels), {})
+        steps = self._steps(stride)
+        taps: Shape = kernel if padding == "VALID" else (1, 1)
+        places = [-(-(n - k + 1) // step) for n, k, step in zip(sizes, taps, steps, strict=True)]
+        weights, options = (channels, *kernel, inputs), _moving(steps, padding, dilation)
+        shape = (batch, *places, channels)
         return self.weighted("CONV_2D", x, weights, channels, shape, options)
 
-    def depthwise(self, x: int, stride: int) -> int:
+    def depthwise(self, x: int, kernel: int, stride: int, dilation: int) -> int:
         batch, height, width, channels = self.shape(x)
-        shape = (batch, -(-height // stride), -(-width // stride), channels)
-        weights, options = (1, 3, 3, channels), _moving(stride, "SAME")
+        rows, columns = self._steps(stride)
+        shape = (batch, -(-height // rows), -(-width // columns), channels)
+        weights = (1, *self.kernel(kernel), channels)
+        options = _moving((rows, columns), "SAME", dilation)
         return self.weighted("DEPTHWISE_CONV_2D", x, weights, channels, shape, options)
+
+    def kernel(self, size: int) -> Shape:
+        """A kernel of that size along each axis; a series has height 1."""
+        return (size, size) if self.axes == 2 else (1, size)
+
+    def _steps(self, stride: int) -> tuple[int, int]:
+        return (stride, stride) if self.axes == 2 else (1, stride)
 
     def constant_operand(self, name: str, x: int, values: Shape, shape: Shape) -> int:
         """An operator with an INT32 constant: axes, or the rows and columns of a border."""
@@ -97,8 +122,16 @@ class _Drawing:
 
     def head(self, x: int, classes: int) -> Model:
         """Mean over the map and the last, fully connected layer."""
-        batch, _, _, channels = self.shape(x)
-        x = self.constant_operand("MEAN", x, (2,), (batch, channels))
+        batch, *sizes, channels = self.shape(x)
+        if self.axes == 1:
+            x = self.constant_operand("RESHAPE", x, (3,), (batch, sizes[1], channels))
+        if sizes:
+            x = self.constant_operand("MEAN", x, (self.axes,), (batch, channels))
+        return self.classifier(x, classes)
+
+    def classifier(self, x: int, classes: int) -> Model:
+        """The last, fully connected layer."""
+        batch, channels = self.shape(x)
         weights, shape = (classes, channels), (batch, classes)
         return self.model(self.weighted("FULLY_CONNECTED", x, weights, classes, shape, {}))
 
@@ -109,22 +142,23 @@ class _Drawing:
         return Model(b"", "sketch", 3, (graph,), (), {})
 
 
-def _moving(stride: int, padding: str) -> Options:
+def _moving(steps: tuple[int, int], padding: str, dilation: int) -> Options:
     """The options of a convolution, as the file names them."""
-    steps = dict.fromkeys(("stride_h", "stride_w"), stride)
-    return {"padding": padding, **steps, "dilation_h_factor": 1, "dilation_w_factor": 1}
+    moving = dict(zip(("stride_h", "stride_w"), steps, strict=True))
+    apart = {"dilation_h_factor": 1, "dilation_w_factor": dilation}
+    return {"padding": padding, **moving, **apart}
 
 
-def sketch(config: NetworkConfig, input_shape: tuple[int, int, int], classes: int) -> Model:
+def sketch(config: NetworkConfig, input_shape: Shape, classes: int) -> Model:
     """The full-INT8 file that a network would become, drawn.
 
     Args:
         config: settings of one of the families FAMILIES, without times_fewer.
-        input_shape: (h, w, c) of the images, in pixels and channels.
+        input_shape: (h, w, c), (time, c) or (c,) of the samples.
         classes: number of classes.
 
     Raises:
-        NetworkError: another family, or the network does not fit the images.
+        NetworkError: another family, or the network does not fit the samples.
     """
     config = config.resolved()
     if config.family not in FAMILIES:
@@ -136,21 +170,30 @@ def sketch(config: NetworkConfig, input_shape: tuple[int, int, int], classes: in
 
 
 def _staged(config: NetworkConfig, input_shape: Shape, classes: int) -> Model:
+    check_kind(config, input_shape)
     drawing = _Drawing(input_shape)
-    x = drawing.image
-    stem = stem_kernel(config, (input_shape[0], input_shape[1], input_shape[2]))
-    if stem:
-        x = drawing.convolution(x, config.widths[0], stem, stem_stride(config))
+    x = drawing.as_map()
+    stem = stem_kernel(config, input_shape)
+    if stem is not None:
+        kernel = (1, *stem) if len(stem) == 1 else stem
+        x = drawing.convolution(x, config.widths[0], kernel, stem_stride(config))
     for number, steps in enumerate(stages(config), start=1):
         if number > 1 and config.family == "thin_deep":
-            batch, height, width, channels = drawing.shape(x)
-            if min(height, width) < 2:
-                raise NetworkError("more pools of 2x2 than the images can be halved")
-            shape = (batch, height // 2, width // 2, channels)
-            x = drawing.operator("MAX_POOL_2D", (x,), shape, VALID)
+            x = _halved(drawing, x)
         for step in steps:
             x = _step(drawing, x, step)
     return drawing.head(x, classes)
+
+
+def _halved(drawing: _Drawing, x: int) -> int:
+    """The pool between two stages; rows of a table have none."""
+    batch, *sizes, channels = drawing.shape(x)
+    if drawing.axes == 0:
+        return x
+    halves = [size if place < 2 - drawing.axes else size // 2 for place, size in enumerate(sizes)]
+    if min(halves) < 1:
+        raise NetworkError("more pools of 2 than the samples can be halved")
+    return drawing.operator("MAX_POOL_2D", (x,), (batch, *halves, channels), VALID)
 
 
 def _step(drawing: _Drawing, x: int, step: Step) -> int:
@@ -165,9 +208,11 @@ def _step(drawing: _Drawing, x: int, step: Step) -> int:
 
 
 def _block(drawing: _Drawing, x: int, step: Step, stride: int) -> int:
+    kernel, apart = drawing.kernel(step.kernel), step.dilation
     if not step.separable:
-        return drawing.convolution(x, step.channels, (3, 3), stride)
-    return drawing.convolution(drawing.depthwise(x, stride), step.channels, (1, 1))
+        return drawing.convolution(x, step.channels, kernel, stride, dilation=apart)
+    depthwise = drawing.depthwise(x, step.kernel, stride, apart)
+    return drawing.convolution(depthwise, step.channels, (1, 1))
 
 
 def _fitnet(config: NetworkConfig, input_shape: Shape, classes: int) -> Model:
@@ -222,6 +267,7 @@ FAMILIES: dict[str, Callable[[NetworkConfig, Shape, int], Model]] = {
     "thin_deep": _staged,
     "resnet8": _staged,
     "ds_cnn": _staged,
+    "tcn": _staged,
     "fitnet": _fitnet,
 }
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hintlite.pipeline.app.run.context import Context
     from hintlite.pipeline.settings.run import RunConfig
 
-Shape = tuple[int, int, int]
+Shape = tuple[int, ...]
 # What a file has beside its payload, an operator: tables and names. 603 and 692 bytes in the
 # project's own files; a run's own file is used instead where there is one.
 OVERHEAD_BYTES = 700
@@ -56,7 +56,7 @@ class Subject:
     student: NetworkConfig | None = None
     why_no_student: str = ""
     given: NetworkConfig | None = None
-    input_shape: Shape = (0, 0, 0)
+    input_shape: Shape = ()
     classes: int = 0
 
     @property
@@ -141,8 +141,7 @@ def _task(config: RunConfig, run: Path | None) -> tuple[Shape, int]:
     facts = run / "data" / "data.json" if run else None
     if facts and facts.is_file():
         found = json.loads(facts.read_text())
-        height, width, channels = found["input_shape"]
-        return (height, width, channels), len(found["class_names"])
+        return tuple(found["input_shape"]), len(found["class_names"])
     data = _context(config, run).data
     return data.input_shape, len(data.class_names)
 

@@ -22,6 +22,7 @@ EXTRAS = {  # extra of setup.cfg -> what it is for; "dev" is for work on hintlit
     "ptq": "int16, 4-bit and mixed precision, other ranges",
     "mcu": "the targets tflm and ethos-u",
     "tune": "`hintlite tune`",
+    "recordings": "recordings as Parquet files",
     "cluster": "studies on several machines",
     "tensorboard": "`--tensorboard`",
     "docs": "the site of the documents, and docs/tutorial.ipynb",

@@ -34,11 +34,11 @@ def hand_over(pool: Pool, folder: Path) -> None:
         "class_names": list(pool.class_names),
         "raw_max": pool.raw_max,
         "validation": None if pool.validation is None else pool.validation.tolist(),
+        "groups": None if pool.groups is None else pool.groups.tolist(),
         "test": pool.read_test is not None,
     }
     if pool.read_test is not None:
-        height, width, channels = images.shape[1:]
-        test = pool.read_test((height, width, channels))
+        test = pool.read_test(images.shape[1:])
         _save(folder, "test", test.images, test.labels)
     (folder / _FACTS).write_text(json.dumps(facts))
 
@@ -64,6 +64,7 @@ def taken_over(folder: Path) -> Source | None:
         raw_max=facts["raw_max"],
         read_test=test if facts["test"] else None,
         validation=None if facts["validation"] is None else np.asarray(facts["validation"]),
+        groups=None if facts["groups"] is None else np.asarray(facts["groups"]),
     )
 
 

@@ -11,7 +11,7 @@ from hintlite.models.keras_formats import other_format
 from hintlite.pipeline.app.cli.parser import Parser, make_parser
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.look.compare import percent
-from hintlite.pipeline.app.settings.named_data import SETS, named_data
+from hintlite.pipeline.app.settings.named_data import FORMS, SETS, named_data
 from hintlite.pipeline.settings.data import NORMALIZATIONS, DataConfig
 from hintlite.pipeline.settings.quantize import QATConfig, QuantizeConfig
 
@@ -52,8 +52,8 @@ def qat_parser() -> Parser:
         metavar="DATA",
         type=str,
         required=True,
-        help="a folder of class-named folders of images (resized to the model's input), an .npz "
-        f"file with x and y, or {', '.join(SETS)}",
+        help=f"{FORMS} with x and y, or {', '.join(SETS)}; images of a folder are resized to the "
+        "model's input",
     )
     parser.word("--out", "FOLDER", "where it works and writes; by default MODEL's name with _qat")
     parser.word(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from hintlite.pipeline.app.run.console import Bar
 from hintlite.pipeline.cache.folder import CacheFolder, gigabytes
-from hintlite.pipeline.settings.data import AugmentConfig
 from hintlite.pipeline.settings.run import RunConfig
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def mode(config: RunConfig) -> str:
 
     Where the files are and how much they may take changes no outcome.
     """
-    return "cached" if config.cache.enabled and _listable(config.data.augmentation) else "live"
+    return "cached" if config.cache.enabled and config.data.augmentation.few_views else "live"
 
 
 def cache_folder(config: RunConfig, run: Path) -> CacheFolder:
@@ -88,12 +87,7 @@ def _note(bar: Bar, folder: CacheFolder, taps: str, size_bytes: int, computed: b
     bar.note = f"{taps or 'none'} {done} {folder.path} ({gigabytes(size_bytes)})"
 
 
-def _listable(config: AugmentConfig) -> bool:
-    """Whether each image has few views; `hintlite.pipeline.data.augment.views` lists them."""
-    return not (config.shift or config.cutout)
-
-
 def _why_live(config: RunConfig) -> str:
     if not config.cache.enabled:
         return "the cache is off"
-    return "shifted or cut images have too many views to keep"
+    return "shifted, cut, moved or noisy samples have too many views to keep"

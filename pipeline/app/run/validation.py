@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from hintlite.pipeline.data.rows import Predict
     from hintlite.pipeline.data.training_data import KeptData, TrainingData
+    from hintlite.pipeline.settings.data import NormalizationKind
 
 _BATCH = 512
 _REORDERED = 0.3  # accuracy that another order of the labels or channels has to gain
@@ -128,7 +129,7 @@ def _hides_in_commonest(figures: Mapping[str, Any]) -> bool:
     return is_uneven(figures["support"]) and bool(figures["accuracy"] >= commonest)
 
 
-def asked(predict: Predict, data: TrainingData, kind: str) -> dict[str, Any]:
+def asked(predict: Predict, data: TrainingData, kind: NormalizationKind) -> dict[str, Any]:
     """How a teacher that was given does on other ranges, and with labels or channels reordered.
 
     Args:

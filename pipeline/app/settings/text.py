@@ -110,15 +110,15 @@ def config_of(parser: Parser, arguments: Any) -> RunConfig:
 def settled(config: RunConfig) -> RunConfig:
     """With absolute paths, so that the settings mean the same from any working folder.
 
-    Pictures of a folder have the size that a given teacher takes, so that they keep it where its
-    file is gone.
+    Samples are what the networks take, so that they stay it where a network's file is gone.
     """
     teacher = replace(config.teacher, path=_absolute(config.teacher.path))
+    student = replace(config.student, path=_absolute(config.student.path))
     return replace(
         config,
-        data=fitted(replace(config.data, path=_absolute(config.data.path)), teacher),
+        data=fitted(replace(config.data, path=_absolute(config.data.path)), teacher, student),
         teacher=teacher,
-        student=replace(config.student, path=_absolute(config.student.path)),
+        student=student,
         cache=replace(config.cache, folder=_absolute(config.cache.folder)),
     )
 

@@ -11,9 +11,12 @@ from hintlite.pipeline.data.sources.cifar import CIFAR10, CIFAR100, open_cifar
 from hintlite.pipeline.data.sources.digits import open_digits
 from hintlite.pipeline.data.sources.fashion_mnist import open_fashion_mnist
 from hintlite.pipeline.data.sources.folder import open_folder
+from hintlite.pipeline.data.sources.hapt import open_hapt
 from hintlite.pipeline.data.sources.mnist import open_mnist
 from hintlite.pipeline.data.sources.npz import open_npz
+from hintlite.pipeline.data.sources.recordings import open_recordings
 from hintlite.pipeline.data.sources.source import Opener, Pool, Source
+from hintlite.pipeline.data.sources.ucr import open_ucr
 from hintlite.pipeline.settings.data import FROM_PYTHON, DataConfig
 
 
@@ -32,6 +35,9 @@ SOURCES: dict[str, Opener] = {
     "cifar100": partial(open_cifar, CIFAR100),
     "folder": open_folder,
     "npz": open_npz,
+    "recordings": open_recordings,
+    "ucr": open_ucr,
+    "hapt": open_hapt,
     FROM_PYTHON: _only_from_python,
 }
 

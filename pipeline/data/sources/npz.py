@@ -41,6 +41,7 @@ def open_npz(config: DataConfig, disk: Disk | None = None) -> Pool:
     training = _training_members(path, present)
     validation = [pair for pair in VALIDATION if pair[0] in present][:1]
     images, labels, own = _joined(path, [training, *validation], disk)
+    groups = None if config.group is None else _groups(path, present, config.group, len(images))
     tested = TEST[0] in present
     outline = _outline(path) if tested else None
     pool = pool_of_arrays(
@@ -51,9 +52,26 @@ def open_npz(config: DataConfig, disk: Disk | None = None) -> Pool:
         read_test=partial(_read_test, path, disk) if tested else None,
         outline=outline,
         name=short_name(path),
-        notes=_unread(present, (*training, *TEST, NAMES, *sum(validation, ()))),
+        notes=_unread(present, (*training, *TEST, NAMES, *sum(validation, ()), str(config.group))),
+        kind=config.kind,
+        groups=groups,
     )
     return replace(pool, validation=own if validation else None)
+
+
+def _groups(path: Path, present: Sequence[str], name: str, count: int) -> np.ndarray:
+    """The group of each sample, those of a validation part of the file's own behind the others."""
+    if name not in present:
+        raise DataError(
+            f"{path}: data.group names the array {name!r}, found {', '.join(present)}; save one "
+            "number or name a sample, np.savez(path, x=x, y=y, person=person)"
+        )
+    groups = read_member(path, name)
+    if groups.ndim != 1 or len(groups) != count:
+        raise DataError(
+            f"{path}: {name} has shape {list(groups.shape)}, expected [{count}], one group a sample"
+        )
+    return groups
 
 
 def _joined(

@@ -11,7 +11,7 @@ import numpy as np
 from hintlite.pipeline.data.rows import SampleArray
 from hintlite.pipeline.settings.data import DataConfig
 
-Shape: TypeAlias = tuple[int, int, int]
+Shape: TypeAlias = tuple[int, ...]
 Notes: TypeAlias = tuple[str, ...]
 
 
@@ -20,7 +20,7 @@ class Labelled:
     """Raw samples with their labels.
 
     Args:
-        images: [n, h, w, c], uint8 or float32.
+        images: [n, h, w, c], [n, time, c] or [n, c], uint8 or float32.
         labels: int64 [n].
         rows: int64 [n], their places in the source.
     """
@@ -39,7 +39,7 @@ class Pool:
         place: the file, folder or data set, for messages.
         labels: int64 [n], of the training part, or of all samples where there is no test part.
         class_names: one a label value.
-        read: (rows, shape) -> raw images of these rows [len(rows), h, w, c], and what is to be
+        read: (rows, shape) -> raw samples of these rows [len(rows), ...], and what is to be
             said of them. The shape is None for the first reading; folders resize to it.
         raw_max: the raw value of full brightness, 255 for uint8 pictures; None for floating
             point, whose range only the samples tell.
@@ -47,6 +47,7 @@ class Pool:
         notes: what was understood of the samples, one line each.
         validation: int64, sorted, the rows that are kept for choices, where the source says which;
             a share is drawn otherwise.
+        groups: [n], samples of one group (a person, a machine) never go to different parts.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Pool:
     read_test: Callable[[Shape], Labelled] | None = None
     notes: Notes = ()
     validation: np.ndarray | None = None
+    groups: np.ndarray | None = None
 
 
 Opener: TypeAlias = Callable[[DataConfig], Pool]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from hintlite.errors import DataError
-from hintlite.pipeline.data.sources.arrays import pool_of_arrays
+from hintlite.pipeline.data.sources.arrays import pool_of_arrays, source_of_kinds
 from hintlite.pipeline.data.sources.source import Pool, Source
-from hintlite.pipeline.settings.data import DataConfig
+from hintlite.pipeline.settings.data import SampleKind
 
 GATHERED_AT_ONCE = 256
 
@@ -30,7 +30,8 @@ def from_tf_dataset(
 
     Args:
         train: finite tf.data.Dataset of (image, label), batched or not; images [h, w] or
-            [h, w, c], labels whole numbers from 0, text, or one-hot [classes].
+            [h, w, c], series [time, channels] or rows [features], labels whole numbers from 0,
+            text, or one-hot [classes].
         test: the same, kept for the one evaluation; a part is split off train without it.
         class_names: one a label value; by default the labels' own names, or the numbers.
         raw_max: the raw value of full brightness, where it is not uint8's 255.
@@ -46,20 +47,20 @@ def from_tf_dataset(
     if test is not None:
         _check_finite(test, "the test dataset")
         _is_batched(test, "the test dataset")
-    pool = pool_of_arrays(
-        images,
-        labels,
-        "the training dataset",
-        class_names,
-        raw_max,
-        read_test=None if test is None else partial(_gathered, test, "the test dataset"),
-        name=name,
-    )
 
-    def opened(_config: DataConfig) -> Pool:
-        return pool
+    def pool(kind: SampleKind | None) -> Pool:
+        return pool_of_arrays(
+            images,
+            labels,
+            "the training dataset",
+            class_names,
+            raw_max,
+            read_test=None if test is None else partial(_gathered, test, "the test dataset"),
+            name=name,
+            kind=kind,
+        )
 
-    return Source(name, opened)
+    return source_of_kinds(pool, name)
 
 
 def _gathered(dataset: Any, place: str) -> tuple[np.ndarray, np.ndarray]:

@@ -95,7 +95,7 @@ def _card(
     low, high = (float(reduce((one, other))) for reduce in (np.nanmin, np.nanmax))
     distance = float(np.sqrt(np.mean((one - other) ** 2)))
     shown = (
-        ("image", image_uri(images[index], images.min(), images.max()), images[index].shape),
+        _sample(images, index),
         ("teacher", map_uri(one, low, high), one.shape),
         ("student", map_uri(other, low, high), other.shape),
     )
@@ -108,6 +108,19 @@ def _card(
             for title, uri, shape in shown
         ],
     }
+
+
+def _sample(images: np.ndarray, index: int) -> tuple[str, str, tuple[int, ...]]:
+    """The sample: a picture; of a series its channels as rows, each on a scale of its own."""
+    sample = images[index]
+    if sample.ndim == 3:
+        return "image", image_uri(sample, images.min(), images.max()), sample.shape
+    if sample.ndim == 1:
+        rows = sample[None]
+        return "row", map_uri(rows, float(images.min()), float(images.max())), rows.shape
+    low, high = images.min(axis=(0, 1)), images.max(axis=(0, 1))
+    rows = ((sample - low) / np.where(high > low, high - low, 1)).T
+    return "channels", map_uri(rows, 0.0, 1.0), rows.shape
 
 
 def mean_map(features: np.ndarray) -> np.ndarray:

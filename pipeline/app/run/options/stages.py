@@ -12,7 +12,7 @@ from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.run.options.benchmark import add_benchmark, check_benchmark
 from hintlite.pipeline.app.run.options.bundle import add_bundle, check_bundle
 from hintlite.pipeline.app.run.options.explain import add_explain, check_explain
-from hintlite.pipeline.app.settings.named_data import SETS
+from hintlite.pipeline.app.settings.named_data import FORMS, SETS
 from hintlite.pipeline.settings.run import RunConfig
 
 STAGES = {
@@ -135,10 +135,7 @@ def refuse_model(words: Sequence[str]) -> None:
 def _describe_data(parser: Parser) -> None:
     (action,) = (each for each in parser._actions if "--data" in each.option_strings)
     action.metavar = "DATA"
-    action.help = (
-        "a folder of class-named folders of images, an .npz file with x and y, or one of "
-        + ", ".join(SETS)
-    )
+    action.help = f"{FORMS} with x and y, or one of {', '.join(SETS)}"
 
 
 def check_stage(name: str, options: Mapping[str, Any]) -> None:

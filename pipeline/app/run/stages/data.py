@@ -50,6 +50,7 @@ def _samples(context: Context) -> Stage:
 
 def _work(context: Context, folder: Path) -> None:
     from hintlite.pipeline.data.copies import write_digests
+    from hintlite.pipeline.data.kinds import BY_RANK
 
     data = context.data
     write_digests(data.images, folder / DIGESTS)
@@ -74,7 +75,8 @@ def _work(context: Context, folder: Path) -> None:
     context.terminal.say(
         f"data: {data.name}, {len(data.train)} to train on, "
         f"{len(data.validation)} to validate, {len(data.calibration)} of the training part to "
-        f"calibrate, images {data.input_shape}, {len(data.class_names)} classes"
+        f"calibrate, {BY_RANK[len(data.input_shape)]} {data.input_shape}, "
+        f"{len(data.class_names)} classes"
     )
 
 
