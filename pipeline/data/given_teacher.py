@@ -12,7 +12,6 @@ from hintlite.models.settings import SERIES, NetworkConfig
 from hintlite.pipeline.data.kinds import BY_RANK
 from hintlite.pipeline.settings.data import (
     COLORS,
-    FROM_PYTHON,
     Color,
     DataConfig,
     SampleKind,
@@ -59,7 +58,7 @@ def fitted(
 def _kind(
     config: DataConfig, teacher: NetworkConfig, student: NetworkConfig | None
 ) -> SampleKind | None:
-    if config.source not in (FROM_PYTHON, "npz"):
+    if config.source != "npz":
         return None
     for network in (teacher, student):
         if network is None:

@@ -20,8 +20,9 @@ from hintlite.pipeline.app.python.held import divided
 from hintlite.pipeline.app.python.methods import Part, arm_of, build
 from hintlite.pipeline.app.python.networks import Networks
 from hintlite.pipeline.app.python.samples import Data, Samples, Task, is_dataset, read_samples
+from hintlite.pipeline.data.kinds import BY_RANK
 from hintlite.pipeline.data.splits import random, stratified
-from hintlite.pipeline.settings.data import DataConfig
+from hintlite.pipeline.settings.data import DataConfig, SampleKind
 from hintlite.pipeline.settings.run import RunConfig
 
 if TYPE_CHECKING:
@@ -90,7 +91,12 @@ def train_in_folder(
         config,
         arms=(arm,),
         deploy="best",
-        data=replace(config.data, normalization="raw", calibration_samples=min(calibration, count)),
+        data=replace(
+            config.data,
+            normalization="raw",
+            calibration_samples=min(calibration, count),
+            kind=_kind(networks.task),
+        ),
         teacher=_network(teacher, taps.values(), models[0]),
         student=_network(student, taps, models[1]),
     )
@@ -98,6 +104,12 @@ def train_in_folder(
     _take_over(found, arm, networks.student)
     kept.note_trained(models[1])
     return _history(folder / "distill" / arm / "history.csv")
+
+
+def _kind(task: Task) -> SampleKind | None:
+    """What the samples are; of pictures [n, h, w, c] the shape tells it."""
+    kind = BY_RANK[len(task.shape)]
+    return None if kind == "images" else kind
 
 
 def _network(path: Path, layers: Any, model: keras.Model) -> NetworkConfig:
