@@ -9,7 +9,7 @@ from hintlite.errors import DataError
 from hintlite.pipeline.data import rows as module
 from hintlite.pipeline.data.batches import evaluation_batches, training_batches
 from hintlite.pipeline.data.copies import are_copies, remarks, write_digests
-from hintlite.pipeline.data.images import check_images
+from hintlite.pipeline.data.images import check_samples
 from hintlite.pipeline.data.load import load_training
 from hintlite.pipeline.data.rows import LazyRows, chunks, lazy, predicted, write_npy
 from hintlite.pipeline.data.sources.arrays import from_arrays
@@ -88,8 +88,8 @@ def test_a_broken_row_is_named_wherever_it_is(monkeypatch, row):
     monkeypatch.setattr(module, "CHUNK_BYTES", 5000)
     broken = np.array(KINDS["float64"])
     broken[row, 1, 1, 1] = np.nan
-    with pytest.raises(DataError, match=rf"row {row} of the images holds NaN .*\(1 such rows\)"):
-        check_images(lazy(broken, np.arange(200)), "here")
+    with pytest.raises(DataError, match=rf"row {row} of the samples holds NaN .*\(1 such rows\)"):
+        check_samples(lazy(broken, np.arange(200)), "here")
 
 
 def test_values_outside_of_the_range_are_named(both):

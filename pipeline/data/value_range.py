@@ -159,7 +159,7 @@ def explain(values: ValueRange, dtype: np.dtype, kind: str) -> str:
     return f"{seen}, taken for {low:g}..{high:g}, fed {how}{_doubt(values, dtype, kind)}"
 
 
-def fed_kind(kind: NormalizationKind, images: np.ndarray, values: ValueRange) -> NormalizationKind:
+def fed_kind(kind: NormalizationKind, images: SampleArray, values: ValueRange) -> NormalizationKind:
     """How samples are fed: "unit" means "standard" for series and tables, which know no range."""
     known = images.ndim == 4 or values.taken is not None
     return "standard" if kind == "unit" and not known else kind
