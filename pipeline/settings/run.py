@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from hintlite.choices import check_choices
+from hintlite.keyed import added
 from hintlite.models.settings import NetworkConfig
 from hintlite.pipeline.settings.base import require
-from hintlite.pipeline.settings.data import DataConfig
+from hintlite.pipeline.settings.data import DataConfig, NormalizationKind
 from hintlite.pipeline.settings.measuring import BenchmarkConfig
 from hintlite.pipeline.settings.methods import (
     AttentionConfig,
@@ -38,6 +40,8 @@ class RunConfig:
         accept_chance: distill from a teacher that is no better than guessing on validation data, or
             far better on another range of values, and bundle a student that answers one class
             whatever it sees, instead of stopping.
+        teacher_normalization: what a teacher of your own (teacher.path) was trained on, raw, unit,
+            signed or standard, where that is not what data.normalization feeds the students.
         teacher_members: train this many teachers and distill from their mean logits.
         hint_member: the member (from 0) whose feature maps are the hints.
         student: the thin network.
@@ -69,6 +73,7 @@ class RunConfig:
     )
     teacher_training: TrainingConfig = field(default_factory=TrainingConfig)
     accept_chance: bool = False
+    teacher_normalization: NormalizationKind | None = added(None)
     teacher_members: int = 1
     hint_member: int = 0
     student: NetworkConfig = field(
@@ -98,6 +103,12 @@ class RunConfig:
         require(
             self.teacher_seed is None or self.teacher_seed >= 0,
             f"teacher_seed must be 0 or more; got {self.teacher_seed}",
+        )
+        check_choices(self, "")
+        require(
+            self.teacher_normalization is None or self.teacher.path is not None,
+            "teacher_normalization is for a teacher of your own (teacher.path): one that the run "
+            "trains takes what data.normalization gives",
         )
         require(self.teacher_members >= 1, "teacher_members must be 1 or more")
         require(

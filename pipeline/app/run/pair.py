@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hintlite.errors import HintliteError, NetworkError
 from hintlite.pipeline.app.run.context import Context, StageError, fresh_session
+from hintlite.pipeline.app.run.own_range import built_teacher
 from hintlite.pipeline.app.run.stages import teacher as teacher_stage
 from hintlite.pipeline.settings.run import RunConfig
 
@@ -88,14 +89,12 @@ def method_for(context: Context, arm: str, teacher: keras.Model, student: keras.
 def _teacher(context: Context) -> keras.Model:
     """The trained teacher, or one of the same layers."""
     from hintlite.models.ensemble import ensemble
-    from hintlite.models.teacher import build_teacher
 
-    config, data = context.config, context.data
+    config = context.config
     if all(map(context.folder.is_fresh, teacher_stage.stages(context))):
         return context.teacher()
-    shape, classes = data.input_shape, len(data.class_names)
     try:
-        members = [build_teacher(config.teacher, shape, classes) for _ in context.teachers]
+        members = [built_teacher(context) for _ in context.teachers]
         return ensemble(members, config.hint_member)
     except NetworkError as error:
         raise StageError(f"the teacher: {error}") from error

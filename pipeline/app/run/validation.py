@@ -145,7 +145,10 @@ def asked(predict: Predict, data: TrainingData, kind: NormalizationKind) -> dict
     from hintlite.pipeline.data.feeding import feeding, problem
 
     fed = feeding(predict, data, kind)
-    wrong = problem(fed, "the teacher", "data.normalization") if fed.is_fed_wrongly else None
+    wrong = None
+    if fed.is_fed_wrongly:
+        wrong = problem(fed, "the teacher", "data.normalization")
+        wrong = f"{wrong}, or teacher_normalization {fed.best} for the teacher alone"
     return {
         "ranges": dict(fed.accuracy),
         "problem": wrong,

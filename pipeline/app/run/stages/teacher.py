@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hintlite.pipeline.app.run.context import TRAINING_LIBRARIES, Context, fresh_session
 from hintlite.pipeline.app.run.folder import Stage
+from hintlite.pipeline.app.run.own_range import built_teacher
 from hintlite.pipeline.app.run.training import finish, train_with_progress
 from hintlite.pipeline.app.run.validation import asked, measured, predictor, sentence
 from hintlite.pipeline.settings.run import RunConfig
@@ -22,7 +23,7 @@ def _stage(context: Context, member: int, name: str) -> Stage:
     from hintlite.pipeline.training.checkpoint import CHECKPOINT
 
     config = context.config
-    settings = context.settings("teacher", "teacher_training")
+    settings = context.settings("teacher", "teacher_training", "teacher_normalization")
     settings |= {"seed": _seed(config)} | context.training_samples()
     settings["member"] = member
     if config.teacher.path is not None:
@@ -46,7 +47,6 @@ def _seed(config: RunConfig) -> int:
 
 
 def _work(context: Context, member: int, folder: Path) -> None:
-    from hintlite.models.teacher import build_teacher
     from hintlite.pipeline.data.few_labels import with_few_labels
     from hintlite.pipeline.methods.scratch import Scratch
     from hintlite.pipeline.training.train import Job
@@ -56,7 +56,7 @@ def _work(context: Context, member: int, folder: Path) -> None:
     data = with_few_labels(context.data, labels, config.data.split_seed)
     seed = _seed(config) + MEMBER_SEEDS * member
     with fresh_session(seed, config.teacher_training.precision):
-        network = build_teacher(config.teacher, data.input_shape, len(data.class_names))
+        network = built_teacher(context)
         job = Job(
             student=network,
             method=Scratch(),
