@@ -66,6 +66,7 @@ figures: $(READY)  ## the README's figures, into docs/results
 	$(BIN)/python -m hintlite.benchmarks.dev.distill_throughput --out docs/results/throughput.json
 	$(BIN)/python -m hintlite.benchmarks.dev.cortex_m_reference --out docs/results/cortex_m.json
 	$(BIN)/python -m hintlite.benchmarks.dev.flatbuffer_fuzz --out docs/results/flatbuffer_fuzz.json
+	$(BIN)/python -m hintlite.benchmarks.dev.convert_networks --out docs/results/convert.json
 
 results: $(READY)  ## the studies of docs/results.md, hours to days: goes on from the runs that are there
 	@set -e; for study in headline fitnet1 ways shifts depth depth_rate; do \

@@ -1089,10 +1089,17 @@ def compare_outputs(kernels: str, outputs: Sequence[Any], expected: Any) -> Json
     }
 
 
-def accuracy_of(outputs: Sequence[Any], labels: Any) -> Json:
-    """How many samples get their label as the largest output."""
-    correct = sum(int(out.argmax()) == int(label) for out, label in zip(outputs, labels))
+def accuracy_of(outputs: Sequence[Any], labels: Any, limit: float | None) -> Json:
+    """How many samples get their label as the largest output, or as one output above its limit."""
+    chosen = [out.argmax() if limit is None else out[0] > limit for out in outputs]
+    correct = sum(int(choice) == int(label) for choice, label in zip(chosen, labels))
     return {"correct": correct, "total": len(outputs)}
+
+
+def subject_limit(subject: Subject) -> float | None:
+    """The bundle's threshold of a model with one output for two labels, in stored numbers."""
+    entry = (subject.manifest or {}).get("models", {}).get(subject.name, {})
+    return entry.get("output", {}).get("threshold")
 
 
 def reference_outputs(runtime: Runtime, subject: Subject, samples: Samples) -> list[Any]:
@@ -1129,7 +1136,7 @@ def check_samples(
 
     kernels = report["settings"]["kernels"]
     outputs = run_samples(interpreter, samples)
-    report["accuracy"] = accuracy_of(outputs, samples.labels)
+    report["accuracy"] = accuracy_of(outputs, samples.labels, subject_limit(subject))
     report["finite_outputs"] &= all(bool(np.isfinite(output).all()) for output in outputs)
     if samples.expected is None:
         return

@@ -353,7 +353,7 @@ def test_the_bundles_own_script_is_python_3_7_and_says_how_it_is_called(written)
     text = (written / "predict.py").read_text()
     ast.parse(text, feature_version=(3, 7))
     code = text[text.index("ABOUT") :].splitlines()
-    assert sum(bool(line.strip()) for line in code) <= 24
+    assert sum(bool(line.strip()) for line in code) <= 27
     done = predicted_alone(written)
     assert done.returncode == 1
     assert "python3 predict.py cat.png" in done.stderr

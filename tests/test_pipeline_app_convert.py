@@ -217,6 +217,23 @@ def test_a_table_with_adapted_columns_and_one_sigmoid(tmp_path, here, capsys):
     assert record["task"]["kind"] == "binary"
     assert record["verdict"]["accuracy"]["file"] >= record["verdict"]["accuracy"]["model"] - 0.02
     np.testing.assert_allclose(record["feeding"][0]["std"], x.std(0), rtol=1e-4)
+    out = tmp_path / "out"
+    for row in range(6):
+        np.save(tmp_path / f"{row}.npy", x[row])
+    rows = [str(tmp_path / f"{row}.npy") for row in range(6)]
+    capsys.readouterr()
+    assert main(["predict", str(out), *rows, "--json"]) == 0
+    told = [int(each["label"]) for each in json.loads(capsys.readouterr().out)]
+    right = (model.predict(x[:6], verbose=0).reshape(-1) > 0.5).astype(int)
+    assert told == right.tolist()
+    script = out / "bundle" / "device" / "predict.py"
+    alone = subprocess.run(
+        [sys.executable, str(script), *rows], capture_output=True, text=True, check=True
+    )
+    assert [int(line.split("\t")[1]) for line in alone.stdout.splitlines()] == told
+    assert main(["benchmark", str(out), "--target", "tflm", "--json"]) == 0
+    accuracy = json.loads(capsys.readouterr().out)["accuracy"]
+    assert accuracy["correct"] >= accuracy["total"] - 1
 
 
 def test_several_inputs_and_outputs_keep_their_names_and_order(tmp_path, here, capsys):

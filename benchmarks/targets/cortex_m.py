@@ -25,7 +25,7 @@ from hintlite.benchmarks.targets.base import (
 from hintlite.benchmarks.targets.cortex_m_firmware import toolchain
 from hintlite.benchmarks.targets.cortex_m_firmware.measure import Int8Array, Measurement, measure
 from hintlite.benchmarks.targets.cortex_m_firmware.toolchain import ToolchainError
-from hintlite.deploy.bundle.manifest import BundleError, read_manifest
+from hintlite.deploy.bundle.manifest import BundleError, choices, read_manifest
 from hintlite.deploy.c_export.errors import ExportError
 from hintlite.deploy.c_export.read import read_model
 from hintlite.deploy.tflite.graph import Graph
@@ -45,6 +45,7 @@ class _Samples:
     inputs: Int8Array
     expected: Int8Array | None
     labels: npt.NDArray[np.int64] | None
+    limit: float | None = None  # see hintlite.deploy.bundle.manifest.choices
 
 
 class CortexMTarget:
@@ -197,7 +198,8 @@ def _bundled_samples(bundle: Path, model: str, graph: Graph, count: int) -> _Sam
     scaling = manifest["normalization"]
     real = normalize(raw, scaling["mean"], scaling["std"])
     values = quantize(real, tensor.scale, tensor.zero_point, np.int8)
-    return _Samples(values.reshape(len(values), -1), expected, labels)
+    limit = manifest["models"][model]["output"].get("threshold")
+    return _Samples(values.reshape(len(values), -1), expected, labels, limit)
 
 
 def _agreement(samples: _Samples, found: Measurement) -> dict[str, Any] | None:
@@ -205,13 +207,14 @@ def _agreement(samples: _Samples, found: Measurement) -> dict[str, Any] | None:
     if samples.expected is None:
         return None
     expected = samples.expected.reshape(len(samples.expected), -1).astype(np.int32)
+    limit = samples.limit
     steps = np.abs(found.outputs.astype(np.int32) - expected)
     return {
         "outputs": int(steps.size),
         "equal": int((steps == 0).sum()),
         "largest_difference_steps": int(steps.max()),
         "mean_difference_steps": float(steps.mean()),
-        "same_class": int((found.outputs.argmax(1) == expected.argmax(1)).sum()),
+        "same_class": int(np.sum(choices(found.outputs, limit) == choices(expected, limit))),
         "samples": len(expected),
     }
 
@@ -236,5 +239,5 @@ def _verdict(agreement: dict[str, Any] | None) -> dict[str, Any]:
 def _accuracy(samples: _Samples, found: Measurement) -> dict[str, int] | None:
     if samples.labels is None:
         return None
-    right = int((found.outputs.argmax(1) == samples.labels).sum())
+    right = int((choices(found.outputs, samples.limit) == samples.labels).sum())
     return {"correct": right, "total": len(samples.labels)}

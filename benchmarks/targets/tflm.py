@@ -24,7 +24,7 @@ from hintlite.benchmarks.targets.base import (
 from hintlite.benchmarks.targets.tflm_arena import LARGEST, ArenaRecord, bisect, parse_record
 from hintlite.benchmarks.targets.tflm_operators import compare_operators, end_agreement, verdict
 from hintlite.benchmarks.targets.tflm_samples import TflmSamples, load_samples
-from hintlite.deploy.bundle.manifest import BundleError, read_manifest
+from hintlite.deploy.bundle.manifest import BundleError, choices, read_manifest
 from hintlite.deploy.interpret.worker import Worker
 from hintlite.deploy.mcu.arena import ArenaEstimate, cmsis_nn_arena, estimate_arena
 from hintlite.deploy.mcu.structures import HOST
@@ -187,5 +187,5 @@ def _overhead(record: ArenaRecord, target: dict[str, Any], smallest: int) -> dic
 def _accuracy(samples: TflmSamples, outputs: Any) -> dict[str, int] | None:
     if samples.labels is None:
         return None
-    right = int((outputs.argmax(1) == samples.labels).sum())
+    right = int((choices(outputs, samples.limit) == samples.labels).sum())
     return {"correct": right, "total": len(samples.labels)}

@@ -18,10 +18,14 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class TflmSamples:
-    """Inputs in the model's numbers: one int8 array [samples, ...] an input; labels if known."""
+    """Inputs in the model's numbers: one int8 array [samples, ...] an input; labels if known.
+
+    `limit` is that of `hintlite.deploy.bundle.manifest.choices`.
+    """
 
     inputs: list[Array]
     labels: Array | None
+    limit: float | None = None
 
 
 def load_samples(bundle: Path, file: str, model: Model, count: int) -> TflmSamples:
@@ -58,4 +62,5 @@ def _bundled(bundle: Path, file: str, model: Model, count: int) -> TflmSamples:
     scaling = manifest["normalization"]
     real = normalize(raw, scaling["mean"], scaling["std"])
     scale, zero_point = tensor.quantization.scales[0], tensor.quantization.zero_points[0]
-    return TflmSamples([quantize(real, scale, zero_point, np.int8)], labels)
+    limit = manifest["models"][file]["output"].get("threshold")
+    return TflmSamples([quantize(real, scale, zero_point, np.int8)], labels, limit)

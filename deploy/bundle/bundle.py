@@ -53,6 +53,7 @@ def write_bundle(  # noqa: PLR0913 - keyword arguments, one for each part of a b
     bench_script: str | Path | bytes,
     provenance: Mapping[str, Any],
     kernels: str = "reference",
+    threshold: float | None = None,
 ) -> Path:
     """Write a bundle, whole or not at all; a bundle that is already there is replaced.
 
@@ -69,6 +70,8 @@ def write_bundle(  # noqa: PLR0913 - keyword arguments, one for each part of a b
         bench_script: the bytes or the path of `bench_tflite.py`.
         provenance: anything JSON can hold: versions, seed, hashes.
         kernels: that compute the expected outputs, see `Runner`.
+        threshold: of models with one output: above this real value it means the second of two
+            labels.
 
     Returns:
         The folder.
@@ -87,8 +90,10 @@ def write_bundle(  # noqa: PLR0913 - keyword arguments, one for each part of a b
     entries, expected = {}, {}
     for name in sorted(models):
         runner = Runner(models[name], kernels)
-        check_ends(name, runner, input_shape, len(labels))
+        check_ends(name, runner, input_shape, len(labels) if threshold is None else 1)
         entries[name] = _model_entry(models[name], runner)
+        if threshold is not None:
+            entries[name]["output"]["threshold"] = _stored(threshold, runner.output)
         expected[f"expected:{name}"] = runner.predict_raw(runner.input.to_stored(inputs))
     files = {
         **models,
@@ -100,7 +105,11 @@ def write_bundle(  # noqa: PLR0913 - keyword arguments, one for each part of a b
     manifest = {
         "format": FORMAT,
         "version": VERSION,
-        "task": {"labels": list(labels), "input_shape": list(input_shape)},
+        "task": {
+            "labels": list(labels),
+            "input_shape": list(input_shape),
+            **({} if threshold is None else {"threshold": threshold}),
+        },
         "normalization": normalization_entry(normalization),
         "models": entries,
         "samples": {
@@ -198,6 +207,13 @@ def _model_entry(content: bytes, runner: Runner) -> dict[str, Any]:
         "input": _end_entry(runner.input),
         "output": _end_entry(runner.output),
     }
+
+
+def _stored(value: float, spec: TensorSpec) -> float:
+    """A real value in a tensor's own numbers, between two of them perhaps."""
+    if spec.scale is None or spec.zero_point is None:
+        return value
+    return value / spec.scale + spec.zero_point
 
 
 def _end_entry(spec: TensorSpec) -> dict[str, Any]:

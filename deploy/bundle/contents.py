@@ -86,21 +86,21 @@ def check_samples(
         )
 
 
-def check_ends(name: str, runner: Runner, input_shape: tuple[int, ...], classes: int) -> None:
+def check_ends(name: str, runner: Runner, input_shape: tuple[int, ...], outputs: int) -> None:
     """Refuse a model of other input or output sizes than the task.
 
     Args:
         name: for the message.
         runner: the loaded model.
         input_shape: (h, w, c), (time, c) or (c,).
-        classes: number of labels.
+        outputs: number of labels, or 1 where one output tells two apart.
 
     Raises:
         BundleError: sizes that do not fit.
     """
     found = (runner.input.shape[1:], runner.output.shape[1:])
-    if found != (tuple(input_shape), (classes,)):
+    if found != (tuple(input_shape), (outputs,)):
         raise BundleError(
             f"{name} maps {list(found[0])} to {list(found[1])}; expected {list(input_shape)} to "
-            f"[{classes}], one output a label."
+            f"[{outputs}], one output a label."
         )

@@ -16,6 +16,7 @@ except ImportError:
 
 ABOUT = json.loads(Path(__file__).with_name("manifest.json").read_text(encoding="utf-8"))
 NORM, SHAPE = ABOUT["normalization"], ABOUT["task"]["input_shape"]
+LIMIT = next(iter(ABOUT["models"].values()))["output"].get("threshold")
 model = Interpreter(model_path=str(Path(__file__).with_name(next(iter(ABOUT["models"])))))
 model.allocate_tensors()
 given, taken = model.get_input_details()[0], model.get_output_details()[0]
@@ -38,4 +39,6 @@ for name in sys.argv[1:] or sys.exit(__doc__):
     model.set_tensor(given["index"], x[np.newaxis])
     model.reset_all_variables()  # an LSTM begins each sample anew
     model.invoke()
-    print(name, ABOUT["task"]["labels"][np.argmax(model.get_tensor(taken["index"]))], sep="\t")
+    out = model.get_tensor(taken["index"])[0]
+    chosen = np.argmax(out) if LIMIT is None else int(out[0] > LIMIT)
+    print(name, ABOUT["task"]["labels"][chosen], sep="\t")

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hintlite.errors import HintliteError
 
 FORMAT = "hintlite-bundle"
@@ -45,6 +48,19 @@ def normalization_entry(normalization: Mapping[str, Any]) -> dict[str, Any]:
         "raw_dtype": normalization["raw_dtype"],
         "raw_max": normalization.get("raw_max"),
     }
+
+
+def choices(outputs: NDArray[Any], limit: float | None) -> NDArray[np.int64]:
+    """Class indices [n] of stored outputs [n, classes], or [n, 1] where one output tells two.
+
+    Args:
+        outputs: in the model's own numbers.
+        limit: "threshold" of the model's output in the manifest: above it the second class is
+            meant; None where the largest output is chosen.
+    """
+    if limit is None:
+        return outputs.argmax(axis=1)
+    return (outputs.reshape(len(outputs)) > limit).astype(np.int64)
 
 
 def read_manifest(folder: str | Path) -> dict[str, Any]:
@@ -135,6 +151,8 @@ def _task_problems(manifest: dict[str, Any]) -> list[str]:
         for key in ("mean", "std")
     ):
         problems.append(f"'normalization' needs {shape[-1]} numbers each in 'mean' and 'std'.")
+    if "threshold" in task and (not _is_list(labels, str) or len(labels) != 2):
+        problems.append("'threshold' is for one output that tells two labels apart.")
     if not _is_list(labels, str) or not labels:
         problems.append("'labels' must be a list of strings.")
     if normalization.get("raw_dtype") not in RAW_DTYPES:

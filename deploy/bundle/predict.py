@@ -52,10 +52,12 @@ def classify(
         ModelError: the file is damaged, or takes images of another shape.
         SettingsError: no normalization for a single file, or one of another number of channels.
     """
+    threshold: float | None = None
     if not isinstance(source, bytes) and Path(source).is_dir():
         manifest = read_manifest(source)
         content = bundled_model(source, manifest, model)
         normalization = normalization or manifest["normalization"]
+        threshold = manifest["task"].get("threshold")
     elif normalization is None:
         raise SettingsError(
             "A single .tflite file says nothing about its normalization: give mean and std, or "
@@ -75,7 +77,15 @@ def classify(
         outputs = shared_worker().predict(content, inputs, kernels, threads, progress)
     else:
         outputs = Runner(content, kernels, threads).predict(inputs, progress)
+    if threshold is not None:
+        return _of_two(outputs, threshold)
     return outputs if _ends_in_softmax(content) else softmax(outputs)
+
+
+def _of_two(outputs: Array, threshold: float) -> NDArray[np.float32]:
+    """Both probabilities of one output: a probability, or a logit where the threshold is 0."""
+    second = outputs if threshold else 1 / (1 + np.exp(-outputs.astype(np.float64)))
+    return np.concatenate([1 - second, second], axis=1).astype(np.float32)
 
 
 def bundled_model(folder: str | Path, manifest: Mapping[str, Any], name: str | None) -> bytes:

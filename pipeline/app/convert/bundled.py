@@ -52,7 +52,7 @@ def write(
         "labels": samples.labels is not None,
         **found,
     }
-    if len(contracts) == 1 and task.kind == "classes" and len(found["outputs"]) == 1:
+    if len(contracts) == 1 and task.kind != "values" and len(found["outputs"]) == 1:
         rows, contract = samples.validation, contracts[0]
         known = None if samples.labels is None else samples.labels[rows]
         write_device(
@@ -69,8 +69,9 @@ def write(
                 "labels": "what the float model chooses" if known is None else "of the data",
                 "tensorflow_lite_micro_since": record["tensorflow_lite_micro"],
             },
+            task.threshold if task.kind == "binary" else None,
         )
-        if precision == "int8":
+        if precision == "int8" and task.kind == "classes":
             taken = contract.whole.apply(samples.inputs[0][rows])
             keep_pair(out, (f"model/{names['float32']}", f"model/{names['int8']}"), taken, known)
     record.pop("chosen")
@@ -99,6 +100,7 @@ def write_device(
     normalization: Mapping[str, Any],
     samples: tuple[np.ndarray, np.ndarray],
     provenance: Mapping[str, Any],
+    threshold: float | None = None,
 ) -> None:
     """Writes the bundle of a folder, with some of the samples that judged.
 
@@ -109,6 +111,7 @@ def write_device(
         normalization: see `hintlite.deploy.bundle.bundle.write_bundle`.
         samples: raw [k, ...] and their class indices [k].
         provenance: what is known beside versions and commit.
+        threshold: of a model with one output, see `write_bundle`.
     """
     import hintlite.benchmarks.bench_tflite
     from hintlite.deploy.bundle.bundle import write_bundle
@@ -132,6 +135,7 @@ def write_device(
             "versions": {each: metadata.version(each) for each in bundle.PROVENANCE_LIBRARIES},
             **provenance,
         },
+        threshold=threshold,
     )
 
 
