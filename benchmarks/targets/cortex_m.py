@@ -25,7 +25,7 @@ from hintlite.benchmarks.targets.base import (
 from hintlite.benchmarks.targets.cortex_m_firmware import toolchain
 from hintlite.benchmarks.targets.cortex_m_firmware.measure import Int8Array, Measurement, measure
 from hintlite.benchmarks.targets.cortex_m_firmware.toolchain import ToolchainError
-from hintlite.deploy.bundle.manifest import BundleError, choices, read_manifest
+from hintlite.deploy.bundle.manifest import BundleError, choices, limit_of, read_manifest
 from hintlite.deploy.c_export.errors import ExportError
 from hintlite.deploy.c_export.read import read_model
 from hintlite.deploy.tflite.graph import Graph
@@ -198,7 +198,7 @@ def _bundled_samples(bundle: Path, model: str, graph: Graph, count: int) -> _Sam
     scaling = manifest["normalization"]
     real = normalize(raw, scaling["mean"], scaling["std"])
     values = quantize(real, tensor.scale, tensor.zero_point, np.int8)
-    limit = manifest["models"][model]["output"].get("threshold")
+    limit = limit_of(manifest, model)
     return _Samples(values.reshape(len(values), -1), expected, labels, limit)
 
 

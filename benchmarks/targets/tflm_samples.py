@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hintlite.deploy.bundle.manifest import read_manifest
+from hintlite.deploy.bundle.manifest import limit_of, read_manifest
 from hintlite.deploy.tflite.graph import Model, ModelError
 from hintlite.deploy.tflite.quantization import normalize, quantize
 
@@ -62,5 +62,5 @@ def _bundled(bundle: Path, file: str, model: Model, count: int) -> TflmSamples:
     scaling = manifest["normalization"]
     real = normalize(raw, scaling["mean"], scaling["std"])
     scale, zero_point = tensor.quantization.scales[0], tensor.quantization.zero_points[0]
-    limit = manifest["models"][file]["output"].get("threshold")
+    limit = limit_of(manifest, file)
     return TflmSamples([quantize(real, scale, zero_point, np.int8)], labels, limit)

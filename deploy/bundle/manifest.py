@@ -63,6 +63,12 @@ def choices(outputs: NDArray[Any], limit: float | None) -> NDArray[np.int64]:
     return (outputs.reshape(len(outputs)) > limit).astype(np.int64)
 
 
+def limit_of(manifest: Mapping[str, Any], model: str) -> float | None:
+    """The `limit` of `choices` for a model of a bundle."""
+    found: float | None = manifest["models"].get(model, {}).get("output", {}).get("threshold")
+    return found
+
+
 def read_manifest(folder: str | Path) -> dict[str, Any]:
     """A bundle's manifest, its form checked; the files themselves are `check_bundle`'s.
 

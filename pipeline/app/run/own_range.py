@@ -8,6 +8,7 @@ import numpy as np
 
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.data.normalization import fit_normalization
+from hintlite.pipeline.data.rows import lazy
 
 if TYPE_CHECKING:
     import keras
@@ -31,7 +32,7 @@ def built_teacher(context: Context) -> keras.Model:
     if own in (None, config.data.normalization):
         return network
     taken = None if data.values is None else data.values.taken
-    theirs = fit_normalization(own, data.images[data.train], taken, data.name)
+    theirs = fit_normalization(own, lazy(data.images, data.train), taken, data.name)
     fed = data.normalization
     scale = np.asarray(fed.std) / np.asarray(theirs.std)
     offset = (np.asarray(fed.mean) - np.asarray(theirs.mean)) / np.asarray(theirs.std)
