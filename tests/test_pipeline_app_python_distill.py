@@ -56,6 +56,27 @@ def test_softmax_and_logits_are_one_teacher(teacher, plain):
     assert_alike(plain, distilled(twin))
 
 
+class Whole(keras.Model):
+    """A teacher without a graph."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def call(self, x):
+        return self.inner(x)
+
+
+def test_a_teacher_without_a_graph_teaches_by_its_answers(teacher, plain):
+    """The logarithms of its shares are logits of the same softmax."""
+    for one, other in zip(
+        plain.get_weights(), distilled(Whole(teacher)).get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+    with pytest.raises(hintlite.HintliteError, match=r"Whole is a model without a graph.*block"):
+        distilled(Whole(teacher), method="hint+kd", hints=HINTS)
+
+
 def test_a_loss_is_shown_probabilities_where_the_student_gives_them(teacher, plain):
     own = distilled(teacher, loss="sparse_categorical_crossentropy")
     assert own.history.history["ce"] == pytest.approx(plain.history.history["ce"], rel=1e-4)

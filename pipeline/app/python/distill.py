@@ -60,8 +60,8 @@ def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit 
     with the same layers, it goes on with those weights.
 
     Args:
-        teacher: trained functional classifier, `[batch, h, w, c]` -> `[batch, classes]`. A final
-            softmax is found and left out.
+        teacher: trained classifier, `[batch, h, w, c]` -> `[batch, classes]`. A final softmax is
+            found and left out. A subclassed model is called whole, so it gives no hints.
         student: functional classifier of the same inputs and classes, with or without a softmax.
         train: (x, y), (x, y, sample_weight), or a finite `tf.data.Dataset` of such, in batches or
             sample by sample. y holds class indices or one-hot rows. A dataset is run through once

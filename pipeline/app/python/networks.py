@@ -39,8 +39,8 @@ def as_networks(
     """Finds logits and taps of both models, and checks that they belong together.
 
     Args:
-        teacher: functional classifier; a final softmax is left out.
-        student: likewise.
+        teacher: classifier; a final softmax is left out. One without a graph is called whole.
+        student: functional classifier.
         hints: layer of the student -> layer of the teacher, by name, path or tap.
         train: the samples, whose sizes fill those that the models leave open.
 
@@ -50,9 +50,10 @@ def as_networks(
     """
     pairs = dict(hints)
     _check_direction(teacher, student, pairs)
-    taught = as_network(teacher, "teacher", pairs.values(), train)
     thin = as_network(student, "student", pairs, train)
-    task, other = task_of(thin), task_of(taught)
+    task = task_of(thin)
+    taught = _as_teacher(teacher, pairs.values(), train, task)
+    other = task_of(taught)
     if task.classes != other.classes:
         raise ArgumentError(
             f"the teacher tells {other.classes} classes apart, the student {task.classes}; both "
@@ -96,6 +97,36 @@ def as_network(
         return subnetwork(network, [LOGITS, *names]) if names else network
     except (HintliteError, ValueError) as error:
         raise ArgumentError(f"{what}: {error}") from error
+
+
+def _as_teacher(
+    model: keras.Model, layers: Iterable[str], samples: Data, task: Task
+) -> keras.Model:
+    """The teacher; a subclassed one, which has no layers to name, by its answers alone."""
+    import keras
+
+    from hintlite.models.called import called
+    from hintlite.models.graph import is_functional
+
+    names = ", ".join(layers)
+    if not isinstance(model, keras.Model) or is_functional(model):
+        return as_network(model, "teacher", layers, samples)
+    if names:
+        raise ArgumentError(
+            f"teacher: {type(model).__name__} is a model without a graph, so its layers {names} "
+            "cannot be found: take a method that reads no hints, such as kd, or build it as "
+            "keras.Model(inputs, outputs)"
+        )
+    sizes = [size for size in task.shape if size is not None]
+    if len(sizes) < len(task.shape):
+        raise ArgumentError(
+            f"teacher: {type(model).__name__} is a model without a graph, and neither the student "
+            f"nor the samples have all sizes of {list(task.shape)}: fix the student's input"
+        )
+    try:
+        return called(model, sizes, "teacher")
+    except HintliteError as error:
+        raise ArgumentError(str(error)) from error
 
 
 def _rank(model: keras.Model) -> int:
