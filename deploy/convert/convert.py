@@ -15,6 +15,7 @@ import logging
 import re
 import warnings
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from hintlite.deploy.convert.checks import (
     check_network,
     require_full_int8,
 )
+from hintlite.deploy.convert.recurrent import convertible, each_sample_anew, with_sound_states
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +54,7 @@ def to_float32(model: Any) -> bytes:
         ConversionError: the network has another form, holds weights that are not finite, or uses
             an operation that TFLite does not have.
     """
-    return run_converter(_converter(model))
+    return run_converter(_converter(model)[0])
 
 
 def to_float16(model: Any) -> bytes:
@@ -62,7 +64,7 @@ def to_float16(model: Any) -> bytes:
     """
     import tensorflow as tf
 
-    converter = _converter(model)
+    converter, _ = _converter(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_types = [tf.float16]
     return run_converter(converter)
@@ -75,7 +77,7 @@ def to_dynamic_range(model: Any) -> bytes:
     """
     import tensorflow as tf
 
-    converter = _converter(model)
+    converter, _ = _converter(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     return run_converter(converter)
 
@@ -100,20 +102,21 @@ def to_int8(model: Any, calibration: NDArray[np.float32]) -> bytes:
     """
     import tensorflow as tf
 
-    converter = _converter(model)
+    converter, fused = _converter(model)
     check_calibration(calibration, tuple(model.input_shape[1:]))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.representative_dataset = lambda: ([sample[np.newaxis]] for sample in calibration)
     converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.int8
-    content = run_converter(converter)
+    with each_sample_anew() if fused else nullcontext():
+        content = with_sound_states(run_converter(converter))
     require_full_int8(content)
     return content
 
 
-def _converter(model: Any) -> Any:
-    """A `TFLiteConverter` for the network with batch 1."""
+def _converter(model: Any) -> tuple[Any, bool]:
+    """A `TFLiteConverter` for the network with batch 1; and whether an LSTM is one operator."""
     import keras
     import tensorflow as tf
 
@@ -129,8 +132,9 @@ def _converter(model: Any) -> Any:
     # The converter freezes variables that a trackable object holds, and no others.
     holder = tf.Module()
     holder.weights = [variable.value for variable in network.variables]
-    concrete = serve.get_concrete_function()
-    return tf.lite.TFLiteConverter.from_concrete_functions([concrete], holder)
+    with convertible(network) as fused:
+        concrete = serve.get_concrete_function()
+    return tf.lite.TFLiteConverter.from_concrete_functions([concrete], holder), fused
 
 
 def run_converter(converter: Any) -> bytes:
