@@ -8,7 +8,8 @@ import pytest
 
 from hintlite.errors import SettingsError
 from hintlite.pipeline.app.cli.main import main
-from hintlite.pipeline.app.run.teacher_taps import FOLDER, cache_folder, mode
+from hintlite.pipeline.app.run.cache_place import FOLDER, cache_folder
+from hintlite.pipeline.app.run.teacher_taps import mode
 from hintlite.pipeline.cache.folder import CacheFolder, Entry
 from hintlite.pipeline.settings.data import AugmentConfig, DataConfig
 from hintlite.pipeline.settings.run import RunConfig

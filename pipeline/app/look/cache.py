@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from hintlite.pipeline.app.run.cache_place import FOLDER
 from hintlite.pipeline.app.run.folder import RunError
-from hintlite.pipeline.app.run.teacher_taps import FOLDER
 from hintlite.pipeline.cache.folder import CacheFolder, Held, gigabytes
 
 

@@ -91,6 +91,7 @@ def complete(request: Mapping[str, str], tell: Callable[[Any], None]) -> None:
     """
     import yaml
 
+    from hintlite.pipeline.app.run.cache_place import disk
     from hintlite.pipeline.app.run.console import LOG, Terminal, logged
     from hintlite.pipeline.app.run.context import Context
     from hintlite.pipeline.app.run.ending import conclude
@@ -99,7 +100,6 @@ def complete(request: Mapping[str, str], tell: Callable[[Any], None]) -> None:
     from hintlite.pipeline.app.run.samples import RunSamples
     from hintlite.pipeline.app.run.session import prepare_tensorflow
     from hintlite.pipeline.app.run.table import print_table
-    from hintlite.pipeline.app.run.teacher_taps import disk
 
     del tell
     given = Path(request["given"])

@@ -53,8 +53,8 @@ def _data_name(config: DataConfig) -> str:
 
 
 def _run_locked(command: Command, config: RunConfig, folder: RunFolder, terminal: Terminal) -> None:
+    from hintlite.pipeline.app.run.cache_place import disk
     from hintlite.pipeline.app.run.order import require_inputs, run_all, run_one
-    from hintlite.pipeline.app.run.teacher_taps import disk
 
     path = folder.path
     samples = RunSamples(

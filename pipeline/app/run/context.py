@@ -54,7 +54,7 @@ class Context:
         models: tuple[str, ...] | None = None,
         at_epoch: Callable[[Row], None] | None = None,
     ) -> None:
-        from hintlite.pipeline.app.run.teacher_taps import disk
+        from hintlite.pipeline.app.run.cache_place import disk
 
         self.config, self.folder, self.terminal = config, folder, terminal
         self.logs = logs

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hintlite.pipeline.app.run.cache_place import cache_folder
 from hintlite.pipeline.app.run.console import Bar
 from hintlite.pipeline.cache.folder import CacheFolder, gigabytes
 from hintlite.pipeline.settings.run import RunConfig
@@ -15,10 +15,7 @@ if TYPE_CHECKING:
     from hintlite.pipeline.app.run.context import Context
     from hintlite.pipeline.cache.taps import CachedTap
     from hintlite.pipeline.data.batches import Lookup
-    from hintlite.pipeline.data.disk import Disk
     from hintlite.pipeline.methods.base import Method
-
-FOLDER = ".teacher_cache"  # beside the run's folder, so that its neighbours share it
 
 
 def mode(config: RunConfig) -> str:
@@ -27,19 +24,6 @@ def mode(config: RunConfig) -> str:
     Where the files are and how much they may take changes no outcome.
     """
     return "cached" if config.cache.enabled and config.data.augmentation.few_views else "live"
-
-
-def cache_folder(config: RunConfig, run: Path) -> CacheFolder:
-    """Where the outputs of a run's teacher are kept."""
-    place = Path(config.cache.folder) if config.cache.folder else run.absolute().parent / FOLDER
-    return CacheFolder(place, config.cache.budget_gb)
-
-
-def disk(config: RunConfig, run: Path) -> Disk:
-    """Where a run's samples are kept that are too many for memory: beside its teacher's outputs."""
-    from hintlite.pipeline.data.disk import Disk
-
-    return Disk(cache_folder(config, run))
 
 
 def cached_taps(context: Context, method: Method, teacher: keras.Model) -> dict[str, Lookup]:

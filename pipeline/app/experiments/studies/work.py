@@ -17,10 +17,10 @@ from hintlite.pipeline.app.experiments.studies.records import (
     share_record,
 )
 from hintlite.pipeline.app.experiments.studies.task import Task, is_done, said_of, tidy
+from hintlite.pipeline.app.run.cache_place import FOLDER as CACHE
 from hintlite.pipeline.app.run.console import LOG, logged
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import RunError, RunFolder, hashes
-from hintlite.pipeline.app.run.teacher_taps import FOLDER as CACHE
 from hintlite.pipeline.runs.layout import TEACHER as TEACHER_MODEL
 from hintlite.pipeline.settings.run import RunConfig
 
