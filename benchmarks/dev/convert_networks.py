@@ -99,7 +99,7 @@ def measure(folder: Path) -> list[dict[str, Any]]:
         model = build()
         model.save(folder / f"{name}.keras")
         shape = (SAMPLES, *model.inputs[0].shape[1:])
-        np.save(folder / f"{name}.npy", np.random.default_rng(0).random(shape, np.float32) * 255)
+        np.save(folder / f"{name}.npy", np.random.default_rng(0).uniform(-1, 1, shape))
         rows.append(_row(folder, name, model.count_params()))
         print(json.dumps(rows[-1]), flush=True)
     return rows
