@@ -66,8 +66,8 @@ def networks() -> Mapping[str, Callable[[], Any]]:
         "flat": lambda: picture(
             16, 3, layers.Conv2D(8, 3, activation="relu"), layers.Flatten(), layers.Dense(10)
         ),
-        "mobilenet_v2": lambda: keras.applications.MobileNetV2(
-            (96, 96, 3), alpha=0.35, weights=None, classes=5
+        "separable": lambda: picture(
+            32, 3, layers.SeparableConv2D(16, 3, activation="relu"), *head(5)
         ),
         "unet": lambda: picture(
             32,
