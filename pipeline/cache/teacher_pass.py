@@ -10,10 +10,9 @@ from keras import ops
 from hintlite.models.fold import folded
 from hintlite.models.taps import subnetwork
 from hintlite.pipeline.data.batches import evaluation_batches
+from hintlite.pipeline.data.rows import batch_of
 from hintlite.pipeline.data.training_data import TrainingData
 from hintlite.pipeline.methods.base import MethodError, Tensor
-
-BATCH = 512
 
 
 def teacher_pass(
@@ -38,7 +37,9 @@ def teacher_pass(
             "pass one to the Job"
         )
     network = folded(subnetwork(teacher, sorted(taps)))
-    batches = evaluation_batches(data.images, data.labels, data.train, BATCH, data.normalization)
+    batches = evaluation_batches(
+        data.images, data.labels, data.train, batch_of(data.input_shape), data.normalization
+    )
     for inputs, _ in batches:
         outputs = network(inputs["image"], training=False)
         yield {name: ops.cast(outputs[name], "float32") for name in taps}

@@ -27,8 +27,8 @@ from hintlite.pipeline.data.rows import SampleArray, is_mapped
 from hintlite.pipeline.data.training_data import TrainingData
 from hintlite.pipeline.settings.data import AugmentConfig
 
-# Batches made at the same time, and batches kept ready.
-PARALLEL, PREFETCHED = max(2, os.cpu_count() or 1), 4
+# Batches made at the same time, and batches kept ready: so many, but of no more than so many bytes.
+PARALLEL, PREFETCHED, READY_BYTES = max(2, os.cpu_count() or 1), 4, 2**26
 
 
 class Lookup(Protocol):
@@ -102,8 +102,7 @@ def training_batches(  # noqa: PLR0913 - the settings of one training, each by i
         return store.element(rows, views, lambda raw: change_fed(feed(raw), augmentation, key))
 
     order = _order(indices, batch_size, seed, range(initial_epoch, epochs), steps)
-    made = order.map(batch, num_parallel_calls=PARALLEL)
-    return _finished(made, steps * max(epochs - initial_epoch, 0))
+    return _finished(order, batch, steps * max(epochs - initial_epoch, 0), store, batch_size)
 
 
 def evaluation_batches(
@@ -137,8 +136,7 @@ def evaluation_batches(
         views = tf.fill(tf.shape(wanted), PLAIN)
         return store.element(wanted, views, normalization.apply_tensor)
 
-    made = tf.data.Dataset.range(steps).map(batch, num_parallel_calls=PARALLEL)
-    return _finished(made, steps)
+    return _finished(tf.data.Dataset.range(steps), batch, steps, store, batch_size)
 
 
 def _order(
@@ -158,14 +156,20 @@ def _order(
     return tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(of_epoch)
 
 
-def _finished(dataset: tf.data.Dataset, length: int) -> tf.data.Dataset:
+def _finished(
+    order: tf.data.Dataset, batch: Any, length: int, store: _Store, batch_size: int
+) -> tf.data.Dataset:
+    """The batches of an order, made before they are asked for as far as memory allows."""
+    one = 4 * batch_size * int(np.prod(store.shape, dtype=np.int64))
+    room = max(READY_BYTES // max(one, 1), 1)
+    dataset = order.map(batch, num_parallel_calls=min(PARALLEL, room))
     options = tf.data.Options()
     options.deterministic = True
     # Its thread sleeps for up to a minute and is waited for when an iterator ends: it made the end
     # of each training, and of each validation, up to twice as long.
     options.autotune.enabled = False
     counted = dataset.apply(tf.data.experimental.assert_cardinality(length))
-    return counted.with_options(options).prefetch(PREFETCHED)
+    return counted.with_options(options).prefetch(min(PREFETCHED, room))
 
 
 @dataclass(frozen=True, eq=False)

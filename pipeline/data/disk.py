@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from hintlite.pipeline.cache.folder import CacheFolder, Entry
-from hintlite.pipeline.data.rows import LazyRows, everything
+from hintlite.pipeline.data.rows import LazyRows, SampleArray, everything
 
 FORMAT = 1  # raised whenever the same source gives another file
 IN_MEMORY_BYTES = 2**27  # of raw samples that are not worth a file
@@ -68,6 +68,33 @@ class Disk:
         while (array := self.folder.open(entry)) is None:
             self.folder.make_on(entry, chunks)
         return everything(array)
+
+
+def gathered(
+    chunks: Chunks,
+    files: Mapping[str, Iterable[Path]],
+    shape: tuple[int, ...],
+    disk: Disk | None,
+    facts: Mapping[str, Any] | None = None,
+) -> SampleArray:
+    """Bytes of a source, in memory or, where they are too many for it, in a file.
+
+    Args:
+        chunks: row to begin with -> uint8 arrays that follow one another.
+        files: that decide the content, under a name for what is read of them.
+        shape: [n, ...].
+        disk: where files are kept; None: in memory always.
+        facts: what else decides the content, as plain data.
+    """
+    dtype = np.dtype(np.uint8)
+    if disk is not None and disk.takes(shape, dtype):
+        known = {name: states(paths) for name, paths in files.items()}
+        return disk.kept({**known, **(facts or {})}, shape, dtype, chunks)
+    samples, done = np.empty(shape, dtype), 0
+    for chunk in chunks(0):
+        samples[done : done + len(chunk)] = chunk
+        done += len(chunk)
+    return samples
 
 
 def states(paths: Iterable[Path]) -> list[tuple[str, int, int]]:

@@ -12,6 +12,7 @@ from hintlite.models.settings import SERIES, NetworkConfig
 from hintlite.pipeline.data.kinds import BY_RANK
 from hintlite.pipeline.settings.data import (
     COLORS,
+    PICTURES,
     Color,
     DataConfig,
     SampleKind,
@@ -33,7 +34,7 @@ def fitted(
 ) -> DataConfig:
     """The settings, in which the samples become what the networks take.
 
-    Pictures of a folder get a given teacher's size. What arrays are, where data.kind leaves it
+    Picture files get a given teacher's size. What arrays are, where data.kind leaves it
     open, follows from the input of a given network, or from families for one kind of samples.
 
     Args:
@@ -43,7 +44,7 @@ def fitted(
     """
     config = replace(config, kind=config.kind or _kind(config, teacher, student))
     sizes = _sizes(teacher)
-    if config.source != "folder" or sizes is None or len(sizes) != 3:
+    if config.source not in PICTURES or sizes is None or len(sizes) != 3:
         return config
     height, width, channels = sizes
     names: dict[int | None, Color] = {count: name for name, count in COLORS.items()}
@@ -87,7 +88,7 @@ def check_given(data: TrainingData, config: DataConfig, teacher: NetworkConfig) 
         cure = "state data.image_height, data.image_width and data.color, or leave them out"
         raise DataError(
             f"{teacher.path} takes samples of shape ({taken}), but the data has {shape}: "
-            + (cure if config.source == "folder" else "give data of that shape")
+            + (cure if config.source in PICTURES else "give data of that shape")
         )
     values = data.values
     if values is None or values.certain or config.normalization != "unit":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import zipfile
 from dataclasses import dataclass
@@ -39,13 +40,17 @@ class Header:
     deep: bool
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path, content: bytes | None = None) -> Header:
     """Reads size and colour mode without decoding the picture.
+
+    Args:
+        path: of the file, or what `content` is called.
+        content: the picture's bytes, where they are no file of their own.
 
     Raises:
         DataError: not an image file that PIL knows, or of values whose range nobody knows.
     """
-    with _opened(path) as image:
+    with _opened(path, content) as image:
         try:
             # Asked for what it has not yet met, PIL decodes a whole PNG.
             known = image.format != "PNG" or "exif" in image.info
@@ -90,11 +95,20 @@ def _has_end_mark(path: Path) -> bool:
         return JPEG_END in file.read()
 
 
-def read_image(path: Path, height: int, width: int, channels: int) -> np.ndarray:
+def read_image(
+    path: Path, height: int, width: int, channels: int, *, content: bytes | None = None
+) -> np.ndarray:
     """Decodes an image file, turns it upright, converts its colours and resizes it.
 
     The whole picture is stretched to the size wanted (bilinear, with area averaging where it
     shrinks). Sixteen bits become eight; transparency is dropped unless four channels are wanted.
+
+    Args:
+        path: of the file, or what `content` is called.
+        height: of the answer, pixels.
+        width: of the answer, pixels.
+        channels: 1, 3 or 4.
+        content: the picture's bytes, where they are no file of their own.
 
     Returns:
         uint8 [height, width, channels].
@@ -104,7 +118,7 @@ def read_image(path: Path, height: int, width: int, channels: int) -> np.ndarray
     """
     from PIL import Image, ImageOps
 
-    with _opened(path) as image:
+    with _opened(path, content) as image:
         try:
             image.load()
             upright = ImageOps.exif_transpose(image)
@@ -117,13 +131,13 @@ def read_image(path: Path, height: int, width: int, channels: int) -> np.ndarray
         return np.asarray(converted, np.uint8).reshape(height, width, channels)
 
 
-def _opened(path: Path) -> Any:
+def _opened(path: Path, content: bytes | None = None) -> Any:
     from PIL import Image
 
-    if not path.is_file():
+    if content is None and not path.is_file():
         raise DataError(f"{path}: no such file; check the path of the picture")
     try:
-        return Image.open(path)
+        return Image.open(path if content is None else io.BytesIO(content))
     # Decoders raise whatever they like at broken files.
     except Exception as error:
         raise _unreadable(path, error) from error

@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 CHUNK_BYTES = 2**24  # of the samples that are read at a time
-PREDICTED_BYTES, BATCH = 2**26, 512  # of those that a network is given at a time, in batches
+PREDICTED_BYTES = 2**26  # of those that a network is given at a time, in batches
+# A batch of samples that are asked, not trained on: so many, fewer where they are large.
+BATCH, FEWEST, BATCH_BYTES = 512, 32, 2**24
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
@@ -159,12 +161,22 @@ def predicted(predict: Predict, samples: SampleArray) -> np.ndarray:
     """A network's answers for all samples, of which few are in memory at a time.
 
     Args:
-        predict: float32 [k, ...] -> answers [k, ...]; k is a multiple of BATCH but for the last, so
-            that batches are those of all samples at once.
+        predict: float32 [k, ...] -> answers [k, ...]; k is a multiple of `batch_of`, but for the
+            last, so that batches are those of all samples at once.
         samples: float32 [n, ...].
     """
-    parts = chunks(samples, at_once(samples, PREDICTED_BYTES, BATCH))
+    parts = chunks(samples, at_once(samples, PREDICTED_BYTES, batch_of(samples.shape[1:])))
     return np.concatenate([predict(part) for part in parts])
+
+
+def batch_of(shape: tuple[int, ...]) -> int:
+    """How many samples of this shape a network is asked at a time.
+
+    BATCH of up to 8,192 values; of larger ones as many as take BATCH_BYTES as float32, so that
+    what batches take does not grow with the samples' size.
+    """
+    fit = BATCH_BYTES // (4 * int(np.prod(shape, dtype=np.int64)))
+    return min(BATCH, max(FEWEST, fit))
 
 
 def write_npy(file: IO[bytes], samples: SampleArray) -> None:

@@ -20,6 +20,7 @@ SourceName = Literal[
     "cifar100",
     "folder",
     "npz",
+    "tfrecord",
     "recordings",
     "ucr",
     "hapt",
@@ -28,7 +29,9 @@ SourceName = Literal[
 SOURCES: tuple[SourceName, ...] = get_args(SourceName)
 SampleKind = Literal["images", "series", "table"]
 SAMPLE_KINDS: tuple[SampleKind, ...] = get_args(SampleKind)
-NEEDS_PATH = ("folder", "npz", "recordings", "ucr", "hapt")  # there is no other place to look
+# Sources without another place to look.
+NEEDS_PATH = ("folder", "npz", "tfrecord", "recordings", "ucr", "hapt")
+PICTURES = ("folder", "tfrecord")  # sources of picture files, which are resized
 CUT = ("recordings", "hapt")  # sources whose recordings are cut into windows
 # Samples that a Python program handed in; only that program has them.
 FROM_PYTHON: Literal["python"] = "python"
@@ -108,10 +111,10 @@ class DataConfig:
     Args:
         source: digits (embedded), fashion_mnist, mnist, cifar10, cifar100, folder (of class-named
             folders of images), npz (arrays "x" and "y", or "x_train" and "y_train"; optionally
-            "x_val", "y_val", "x_test", "y_test" and "class_names"), recordings (a folder of CSV or
-            Parquet files, one a recording), ucr (a folder with NAME_TRAIN.tsv and NAME_TEST.tsv) or
-            hapt (the raw data of UCI's HAPT); python stands in the settings of runs that were made
-            from Python.
+            "x_val", "y_val", "x_test", "y_test" and "class_names"), tfrecord (a file or folder of
+            tf.train.Example records), recordings (a folder of CSV or Parquet files, one a
+            recording), ucr (a folder with NAME_TRAIN.tsv and NAME_TEST.tsv) or hapt (the raw data
+            of UCI's HAPT); python stands in the settings of runs that were made from Python.
         path: the folder or the .npz file; for the data sets that are downloaded, a folder to read
             instead of the download cache.
         validation_fraction: share of the training samples kept for choices.
@@ -147,6 +150,9 @@ class DataConfig:
         group: samples of one group (a person, a machine, a day) never go to different parts: the
             name of an array of the .npz, of a column of recordings, or "recording"; recordings are
             kept together in any case.
+        image_feature: of TFRecords, the feature that holds the image: the bytes of a picture file,
+            or raw bytes [image_height, image_width, channels].
+        label_feature: of TFRecords, the feature that holds the class: a whole number or text.
     """
 
     source: SourceName = "digits"
@@ -170,6 +176,8 @@ class DataConfig:
     label: str | None = added(None)
     columns: tuple[str, ...] = added(())
     group: str | None = added(None)
+    image_feature: str = added("image")
+    label_feature: str = added("label")
 
     def __post_init__(self) -> None:
         """Refuses fractions, counts and paths that cannot work."""
@@ -257,16 +265,22 @@ class DataConfig:
             size = getattr(self, name)
             require(size is None or size >= 1, f"data.{name} counts pixels, 1 or more; got {size}")
             require(
-                size is None or self.source == "folder",
+                size is None or self.source in PICTURES,
                 f"data.{name} resizes the pictures of a folder; {self.source} has one size already",
             )
         require(
-            self.color == "auto" or self.source == "folder",
+            self.color == "auto" or self.source in PICTURES,
             f"data.color converts the pictures of a folder; {self.source} has its channels already",
         )
         require(
             not self.skip_broken or self.source == "folder",
             f"data.skip_broken leaves out pictures of a folder; {self.source} is one whole",
+        )
+        require(
+            (self.image_feature, self.label_feature) == ("image", "label")
+            or self.source == "tfrecord",
+            "data.image_feature and data.label_feature name features of TFRecords; "
+            f"{self.source} has none",
         )
         require(
             self.path is None or self.source != "digits",

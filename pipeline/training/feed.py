@@ -19,11 +19,11 @@ from hintlite.pipeline.data.batches import (
     steps_per_epoch,
     training_batches,
 )
+from hintlite.pipeline.data.rows import batch_of
 from hintlite.pipeline.data.training_data import TrainingData
 from hintlite.pipeline.methods.base import MethodError, Tensor
 from hintlite.pipeline.settings.data import AugmentConfig
 
-EVALUATION_BATCH = 512
 Cached = Mapping[str, "np.ndarray | Lookup"]
 
 
@@ -107,7 +107,7 @@ class ArrayFeed:
                 data.images,
                 data.labels,
                 data.validation,
-                EVALUATION_BATCH,
+                batch_of(data.images.shape[1:]),
                 data.normalization,
                 cached,
             )

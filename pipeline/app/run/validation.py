@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from hintlite.pipeline.data.training_data import KeptData, TrainingData
     from hintlite.pipeline.settings.data import NormalizationKind
 
-_BATCH = 512
 _REORDERED = 0.3  # accuracy that another order of the labels or channels has to gain
 _BALANCE = (
     "the classes are uneven: set class_weights balanced for its training, which also keeps the "
@@ -41,10 +40,11 @@ def predictor(network: keras.Model) -> Predict:
     import numpy as np
 
     from hintlite.models.taps import logits_only
+    from hintlite.pipeline.data.rows import batch_of
 
     plain = logits_only(network) if isinstance(network.output, dict) else network
     return lambda images: np.asarray(
-        plain.predict(images, batch_size=_BATCH, verbose=0), np.float32
+        plain.predict(images, batch_size=batch_of(images.shape[1:]), verbose=0), np.float32
     )
 
 

@@ -6,6 +6,7 @@ import difflib
 from pathlib import Path
 
 from hintlite.pipeline.app.errors import WrongUseError
+from hintlite.pipeline.data.record_files import record_files
 from hintlite.pipeline.settings.data import FROM_PYTHON, NEEDS_PATH, SOURCES, SourceName
 
 SETS: dict[str, SourceName] = {
@@ -13,7 +14,7 @@ SETS: dict[str, SourceName] = {
 }
 FORMS = (
     "a folder of class-named folders of images, of recordings (.csv, .parquet), of HAPT or of one "
-    "set of the UCR archive, an .npz file"
+    "set of the UCR archive, TFRecords (*.tfrecord), an .npz file"
 )
 
 
@@ -21,7 +22,7 @@ def named_data(word: str) -> tuple[SourceName, str | None]:
     """The settings data.source and data.path that a word stands for.
 
     Args:
-        word: the name of a data set, a folder, or an .npz file.
+        word: the name of a data set, a folder, an .npz file, or one of TFRecords.
 
     Raises:
         WrongUseError: it is none of these.
@@ -29,6 +30,8 @@ def named_data(word: str) -> tuple[SourceName, str | None]:
     if word in SETS:
         return SETS[word], None
     path = Path(word).expanduser()
+    if record_files(path):
+        return "tfrecord", word
     if path.is_dir():
         return _folder(path), word
     if path.suffix == ".npz":

@@ -16,6 +16,7 @@ from hintlite.pipeline.data.sources.mnist import open_mnist
 from hintlite.pipeline.data.sources.npz import open_npz
 from hintlite.pipeline.data.sources.recordings import open_recordings
 from hintlite.pipeline.data.sources.source import Opener, Pool, Source
+from hintlite.pipeline.data.sources.tfrecord import open_tfrecord
 from hintlite.pipeline.data.sources.ucr import open_ucr
 from hintlite.pipeline.settings.data import FROM_PYTHON, DataConfig
 
@@ -38,6 +39,7 @@ SOURCES: dict[str, Opener] = {
     "recordings": open_recordings,
     "ucr": open_ucr,
     "hapt": open_hapt,
+    "tfrecord": open_tfrecord,
     FROM_PYTHON: _only_from_python,
 }
 
@@ -46,6 +48,7 @@ SOURCES: dict[str, Opener] = {
 STREAMED: dict[str, Callable[[DataConfig, Disk | None], Pool]] = {
     "folder": open_folder,
     "npz": open_npz,
+    "tfrecord": open_tfrecord,
 }
 
 

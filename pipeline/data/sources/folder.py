@@ -14,7 +14,7 @@ import numpy as np
 
 from hintlite.errors import DataError
 from hintlite.pipeline.data.checks import check_class_names
-from hintlite.pipeline.data.disk import Chunks, Disk, states
+from hintlite.pipeline.data.disk import Disk, gathered
 from hintlite.pipeline.data.picture import PICTURE_MAX, Header, check_whole, read_image
 from hintlite.pipeline.data.rows import SampleArray, extremes, lazy
 from hintlite.pipeline.data.sources.arrays import short_name
@@ -26,6 +26,7 @@ R = TypeVar("R")
 TRAIN, TEST = "train", "test"
 VALIDATION = ("val", "valid", "validation")
 SHOWN = 20  # broken files that are named
+SKIP = "repair or remove them, or go on without them with data.skip_broken true"
 AT_ONCE = 256  # pictures that are decoded at a time
 # 16 bits become 8: values below 2^12 (a camera's 12 bits) would keep 16 levels or fewer.
 FEWEST_LEVELS = 16
@@ -176,13 +177,13 @@ def _pictures(folder: Path) -> tuple[list[Path], list[str]]:
 
 def _whole(parts: Sequence[Pictures], root: Path, skip: bool) -> list[Pictures]:
     """The parts without their broken files, or all broken files in one error."""
-    checked = [_tried(partial(check_whole, decode=skip), part.paths) for part in parts]
+    checked = [tried_all(partial(check_whole, decode=skip), part.paths) for part in parts]
     if not skip:
-        _refuse_broken([each for part in checked for each in part], root)
+        refuse_broken([each for part in checked for each in part], root)
     return [_kept(*pair) for pair in zip(parts, checked, strict=True)]
 
 
-def _tried(work: Callable[[T], R], items: Iterable[T]) -> list[R | DataError]:
+def tried_all(work: Callable[[T], R], items: Iterable[T]) -> list[R | DataError]:
     """What becomes of each, or why nothing does; PIL lets go of the interpreter as it decodes."""
 
     def tried(item: T) -> R | DataError:
@@ -195,14 +196,20 @@ def _tried(work: Callable[[T], R], items: Iterable[T]) -> list[R | DataError]:
         return list(threads.map(tried, items))
 
 
-def _refuse_broken(tried: Sequence[object], root: Path) -> None:
+def refuse_broken(tried: Sequence[object], root: Path, cure: str = SKIP) -> None:
+    """Refuses pictures of which some cannot be read, and names them.
+
+    Args:
+        tried: from `tried_all`, one each.
+        root: where they come from, for the message.
+        cure: what to do, for the message.
+    """
     broken = [each for each in tried if isinstance(each, DataError)]
     if broken:
         more = f"\nand {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
         raise DataError(
             "\n".join(str(error) for error in broken[:SHOWN]) + more + f"\n{root}: {len(broken)} "
-            f"of {len(tried)} pictures cannot be read; repair or remove them, or go on without "
-            "them with data.skip_broken true"
+            f"of {len(tried)} pictures cannot be read; {cure}"
         )
 
 
@@ -229,40 +236,30 @@ def _read(
 ) -> tuple[SampleArray, Notes]:
     """Decodes some of the pictures: uint8 [len(rows), h, w, c]."""
     headers = [pictures.headers[row] for row in rows]
-    size = shape or _common_shape(config, headers)
+    size = shape or common_shape(config, headers)
     paths = [pictures.paths[row] for row in rows]
-    images = _images(partial(_decoded, paths, size, Path(config.path or "")), paths, size, disk)
-    return images, (*_sizes(headers, size), *_depths(headers, images))
-
-
-def _images(chunks: Chunks, paths: Sequence[Path], size: Shape, disk: Disk | None) -> SampleArray:
-    """The decoded pictures in memory, or in a file where they are too many for it."""
-    form, dtype = (len(paths), *size), np.dtype(np.uint8)
-    if disk is not None and disk.takes(form, dtype):
-        return disk.kept({"pictures": states(paths)}, form, dtype, chunks)
-    images, done = np.empty(form, dtype), 0
-    for chunk in chunks(0):
-        images[done : done + len(chunk)] = chunk
-        done += len(chunk)
-    return images
+    chunks = partial(_decoded, paths, size, Path(config.path or ""))
+    images = gathered(chunks, {"pictures": paths}, (len(paths), *size), disk)
+    return images, (*size_notes(headers, size), *depth_notes(headers, images))
 
 
 def _decoded(paths: Sequence[Path], size: Shape, root: Path, first: int) -> Iterator[np.ndarray]:
     """Pictures from one on, some at a time; at the end all that are broken in one error."""
+    height, width, channels = size
     tried: list[object] = []
     for start in range(first, len(paths), AT_ONCE):
         chunk = np.zeros((len(paths[start : start + AT_ONCE]), *size), np.uint8)
 
         def fill(place: int, start: int = start, chunk: np.ndarray = chunk) -> None:
-            chunk[place] = read_image(paths[start + place], *size)
+            chunk[place] = read_image(paths[start + place], height, width, channels)
 
-        tried += _tried(fill, range(len(chunk)))
+        tried += tried_all(fill, range(len(chunk)))
         if not any(isinstance(each, DataError) for each in tried):
             yield chunk
-    _refuse_broken(tried, root)
+    refuse_broken(tried, root)
 
 
-def _common_shape(config: DataConfig, headers: Sequence[Header]) -> Shape:
+def common_shape(config: DataConfig, headers: Sequence[Header]) -> Shape:
     """The size and the channels that the settings ask for, or that suit these pictures."""
     height = config.image_height or round(median(header.height for header in headers))
     width = config.image_width or round(median(header.width for header in headers))
@@ -270,7 +267,8 @@ def _common_shape(config: DataConfig, headers: Sequence[Header]) -> Shape:
     return height, width, COLORS[color]
 
 
-def _sizes(headers: Sequence[Header], shape: Shape) -> Notes:
+def size_notes(headers: Sequence[Header], shape: Shape) -> Notes:
+    """Says what size and colours pictures are read as, and how many are resized."""
     height, width, channels = shape
     resized = sum((header.height, header.width) != (height, width) for header in headers)
     color = {count: name for name, count in COLORS.items()}[channels]
@@ -280,7 +278,7 @@ def _sizes(headers: Sequence[Header], shape: Shape) -> Notes:
     )
 
 
-def _depths(headers: Sequence[Header], images: SampleArray) -> Notes:
+def depth_notes(headers: Sequence[Header], images: SampleArray) -> Notes:
     """Says that 16 bits become 8, and refuses it where next to nothing would be left."""
     deep = [row for row, header in enumerate(headers) if header.deep]
     if not deep:
