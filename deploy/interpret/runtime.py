@@ -23,6 +23,7 @@ from hintlite.errors import SettingsError
 KERNELS = ("xnnpack", "builtin", "reference")
 Progress = Callable[[int, int], None]
 _PROGRESS_EVERY = 100
+_VALUES_AT_ONCE = 2**19  # that are quantized, of several samples
 
 
 class Samples(Protocol):
@@ -135,8 +136,10 @@ class Runner:
             DataError: the samples hold NaN or infinity.
         """
         answers = []
-        for start in range(0, max(len(samples), 1), _PROGRESS_EVERY):
-            part = np.asarray(samples[start : start + _PROGRESS_EVERY], np.float32)
+        one = max(int(np.prod(samples.shape[1:], dtype=np.int64)), 1)
+        step = min(_PROGRESS_EVERY, max(_VALUES_AT_ONCE // one, 1))
+        for start in range(0, max(len(samples), 1), step):
+            part = np.asarray(samples[start : start + step], np.float32)
             answers.append(self.predict_raw(self.input.to_stored(part)))
             if progress and len(part):
                 progress(start + len(part), len(samples))

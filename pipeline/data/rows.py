@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 CHUNK_BYTES = 2**24  # of the samples that are read at a time
-PREDICTED_BYTES = 2**26  # of those that a network is given at a time, in batches
+PREDICTED_BYTES = 2**24  # of those that a network is given at a time, in batches
 # A batch of samples that are asked, not trained on: so many, fewer where they are large.
 BATCH, FEWEST, BATCH_BYTES = 512, 32, 2**24
 
