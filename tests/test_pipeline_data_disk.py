@@ -140,7 +140,7 @@ def test_a_damaged_array_is_named_and_nothing_is_kept(tmp_path, disk):
 def test_a_row_that_is_no_number_is_named(tmp_path, disk):
     x = (X / 255).astype(np.float32)
     x[77, 2, 2, 1] = np.nan
-    with pytest.raises(DataError, match="row 77 of the images holds NaN"):
+    with pytest.raises(DataError, match="row 77 of the samples holds NaN"):
         load_training(npz(tmp_path / "mine.npz", x=x), disk=disk)
 
 
