@@ -115,6 +115,9 @@ def load_boards(extra: Path | None = None) -> dict[str, Board]:
     return boards if extra is None else boards | _read(extra)
 
 
+MORE = " (--boards FILE adds more)"  # of the command
+
+
 def find_board(name: str, boards: Mapping[str, Board]) -> Board:
     """A board by its name or an alias, in small or capital letters.
 
@@ -128,7 +131,7 @@ def find_board(name: str, boards: Mapping[str, Board]) -> Board:
         return by_name[wanted]
     near = difflib.get_close_matches(wanted, by_name, n=2, cutoff=0.6)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(boards)}"
-    raise BoardError(f"no board {name!r}: {hint} (--boards FILE adds more)")
+    raise BoardError(f"no board {name!r}: {hint}{MORE}")
 
 
 def _read(path: Path) -> dict[str, Board]:

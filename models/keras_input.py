@@ -21,12 +21,35 @@ def input_sizes(path: Path) -> Sizes | None:
         is missing, damaged, of another format, or has several inputs: whoever loads it says so.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            layers = json.loads(archive.read("config.json"))["config"]["layers"]
+        layers = _layers(path)
         shapes = [_batch_shape(layer) for layer in layers if layer["class_name"] == "InputLayer"]
-    except (OSError, LookupError, ValueError, TypeError, zipfile.BadZipFile):
+    except _UNREADABLE:
         return None
     return shapes[0] if len(shapes) == 1 else None
+
+
+def layer_names(path: Path) -> tuple[str, ...] | None:
+    """The names of a network's layers in their order; those of nested models are left out.
+
+    Args:
+        path: of a `.keras` file.
+
+    Returns:
+        None where the file is missing, damaged or of another format.
+    """
+    try:
+        return tuple(str(layer["config"]["name"]) for layer in _layers(path))
+    except _UNREADABLE:
+        return None
+
+
+_UNREADABLE = (OSError, LookupError, ValueError, TypeError, zipfile.BadZipFile)
+
+
+def _layers(path: Path) -> list[dict[str, Any]]:
+    with zipfile.ZipFile(path) as archive:
+        found: list[dict[str, Any]] = json.loads(archive.read("config.json"))["config"]["layers"]
+    return found
 
 
 def _batch_shape(layer: dict[str, Any]) -> Sizes:

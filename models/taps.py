@@ -221,8 +221,8 @@ def _place(network: keras.Model, name: str) -> Place:
         return _feature_map(network, name)
     except NetworkError as error:
         taps = ", ".join(name for name in outputs if name != LOGITS)
-        own = f"Its taps are {taps}." if taps else "It has no taps yet."
-        raise NetworkError(f"{error} {own}") from error
+        own = f" Its taps are {taps}." if taps else ""
+        raise NetworkError(f"{error}{own}") from error
 
 
 def _feature_map(model: keras.Model, path: str) -> Place:

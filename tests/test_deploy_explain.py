@@ -413,6 +413,7 @@ def test_a_simulation_that_does_not_follow_the_file_blames_nobody():
     assert agreement(logits * 2, logits, wrong, 0.1).trusted
     few = (logits[:3] * 2, logits[:3], wrong[:3], 0.1)
     assert agreement(*few).same_choice == pytest.approx(1 / 3)
+    assert not agreement(*few).trusted  # 2 of 3 differ, which 98 % does not let pass
     assert not agreement(logits[:3] * 1.1, *few[1:]).trusted  # more is missed than there is
 
 

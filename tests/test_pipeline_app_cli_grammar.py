@@ -16,7 +16,7 @@ from hintlite.pipeline.app.cli.main import main
 from hintlite.pipeline.app.cli.words import in_full
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.run.options.stages import SHORT, STAGES
-from hintlite.pipeline.app.settings.text import settings_text
+from hintlite.pipeline.app.settings.text import config_from, settings_text
 from hintlite.pipeline.runs.layout import SETTINGS
 from hintlite.pipeline.settings.data import DataConfig
 from hintlite.pipeline.settings.run import RunConfig
@@ -65,7 +65,19 @@ def test_a_preset_replaces_the_default_network():
         (["run", "--student.preset", "fitnet9"], "Did you mean 'fitnet4'?"),
         (["bundle", "x", "--mcu", "tfml"], "Did you mean 'tflm'?"),
         (["run", "--training.epochs", "0"], "training.epochs must be 1 or more; got 0"),
-        (["run", "--training.epochs", "many"], "many"),
+        (
+            ["run", "--training.epochs", "many"],
+            "training.epochs: expected a whole number, got 'many'",
+        ),
+        (
+            ["run", "--training.clip_norm", "x"],
+            "training.clip_norm: expected a number or null, got 'x'",
+        ),
+        (["run", "--student.widths", "4,a"], "a list, each of it a whole number, got 'a'"),
+        (["run", "--epochs", "3"], "did you mean: --training.epochs or"),
+        (["predict", "runs/mine"], "required: IMAGE"),
+        (["report"], "required: RUN"),
+        (["compare", "a"], "required: B"),
         (["run", "--arms", "[hnit]"], "no method 'hnit'; did you mean 'hint'? known: scratch"),
         (["run", "--arms", "[kd,kd]"], "names one twice"),
         (["run", "--data.source", "npz"], "needs data.path"),
@@ -75,7 +87,7 @@ def test_a_preset_replaces_the_default_network():
         (["run", "--hint_member", "1"], "not one of the 1 members"),
         (["run", "--teacher.times_fewer", "3"], "no reference"),
         (["run", "--config", "/nonexistent.yaml"], "nonexistent.yaml"),
-        (["teacher"], "run"),
+        (["teacher"], "required: RUN"),
         (["run", "--quantize.max_accuracy_drop", "150"], "counts points, 0 to 100"),
         (["bundle", "x", "--name", "digits"], "goes with --mcu c"),
         (["bundle", "x", "--mcu", "c", "--check"], "give one of them"),
@@ -270,6 +282,28 @@ def test_data_of_another_kind_takes_the_place_of_a_runs_own(tmp_path):
     stored = RunConfig(data=DataConfig(source="npz", path="/gone.npz"))
     (tmp_path / SETTINGS).write_text(settings_text(stored))
     assert parse(["run", str(tmp_path), "--data", "digits"]).config.data == DataConfig()
+
+
+def test_sizes_of_a_folders_pictures_are_taken_back_for_data_of_another_kind(tmp_path):
+    data = DataConfig(source="folder", path="/photos", image_height=32, image_width=24, color="rgb")
+    (tmp_path / SETTINGS).write_text(settings_text(RunConfig(data=data)))
+    command = parse(["run", str(tmp_path), "--data", "other.npz"])
+    found = command.config.data
+    assert (found.image_height, found.image_width, found.color) == (None, None, "auto")
+    assert "data.image_height, data.image_width, data.color: of the pictures" in command.notes[1]
+    (tmp_path / "more").mkdir()
+    kept = parse(["run", str(tmp_path), "--data", str(tmp_path / "more")]).config.data
+    assert kept.image_height == 32
+
+
+def test_settings_given_as_objects_are_refused_in_plain_words():
+    for given, said in (
+        ({"training": {"epochs": "ten"}}, "training.epochs: expected a whole number, got 'ten'"),
+        ({"training": 3}, "training: expected settings, names with values; got 3"),
+    ):
+        with pytest.raises(WrongUseError) as error:
+            config_from(given)
+        assert str(error.value) == said
 
 
 def test_paths_mean_the_same_from_any_folder(tmp_path, monkeypatch):

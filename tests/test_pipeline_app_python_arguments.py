@@ -7,6 +7,7 @@ import own_models
 import pytest
 
 import hintlite
+from hintlite.pipeline.app.python.arguments import in_python
 
 TRAIN, VALIDATION = own_models.samples(48, seed=1), own_models.samples(18, seed=2)
 NAMES = ["upper", "middle", "lower"]
@@ -105,13 +106,13 @@ WRONG = [
     ("export_c", {"folder": None}, "folder: expected the path of a folder, got None"),
     ("export_c", {"name": 3}, "name: expected a text"),
     ("export_c", {"name": "My-Net"}, "choose another"),
-    ("export_c", {"labels": ["a"]}, "labels: 1 names"),
+    ("export_c", {"labels": ["a"]}, "labels: 1 name "),
     ("export_c", {"files": b"TFL3", "labels": NAMES}, "labels: these go with"),
-    ("fits_board", {"board": "nano"}, "nano"),
+    ("fits_board", {"board": "nano"}, r"no board 'nano'(?!.*--)"),
     ("fits_board", {"board": 3}, "board: expected the name of a board"),
     ("fits_board", {"ram": 1.5}, "ram: expected a whole number, or text"),
     ("fits_board", {"model": None, "ram": 1}, "model: expected"),
-    ("fits_board", {}, "board"),
+    ("fits_board", {}, r"nothing to fit into: give board(?!.*--)"),
     ("inspect", {"model": b"nonsense"}, "TFL3"),
     ("inspect", {"model": []}, "model: expected"),
     ("load_run", {"folder": 3}, "folder: expected the path"),
@@ -167,3 +168,19 @@ def test_names_of_classes_may_be_numbers_and_arrays(given, tmp_path):
     for place, names in (("a", range(3)), ("b", np.array(NAMES)), ("c", tuple(NAMES))):
         folder = hintlite.bundle(**given["bundle"] | {"folder": tmp_path / place, "labels": names})
         assert (folder / "labels.txt").read_text().split() == [str(name) for name in names]
+
+
+def test_a_setting_that_a_method_does_not_have_is_answered_with_the_nearest():
+    with pytest.raises(
+        hintlite.HintliteError, match="KD has no setting 'temprature'; did you mean"
+    ):
+        hintlite.methods.KD(temprature=4)
+    with pytest.raises(hintlite.HintliteError, match="Scratch has no setting 'epochs'"):
+        hintlite.methods.Scratch(epochs=4)
+    assert hintlite.methods.KD(temperature=4).temperature == 4
+
+
+def test_flags_are_arguments_in_messages_from_python_but_not_in_commands():
+    said = "`hintlite report x --out y` shows it; --accept_chance true goes on, as does --ram"
+    expected = "`hintlite report x --out y` shows it; accept_chance=True goes on, as does ram"
+    assert in_python(said) == expected

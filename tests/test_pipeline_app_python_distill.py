@@ -43,6 +43,14 @@ def test_the_student_is_trained_in_place_and_returned_with_its_history(teacher):
     assert max(history["val_accuracy"][4:]) == pytest.approx(accuracy)
 
 
+def test_a_student_that_answers_one_class_is_warned_of(teacher):
+    student = own_models.student()
+    student.layers[-1].bias.assign([0.0, 50.0, 0.0])
+    with pytest.warns(UserWarning, match=r"collapsed, it answers '1' for all 18 .*3 steps") as said:
+        distilled(teacher, student, learning_rate=1e-6)
+    assert [each.filename for each in said if "collapsed" in str(each.message)] == [__file__]
+
+
 @pytest.fixture(scope="module")
 def plain(teacher):
     """A student that was trained with one epoch of kd."""

@@ -17,6 +17,7 @@ from hintlite.pipeline.app.python.handed_over import hand_over, taken_over
 from hintlite.pipeline.app.python.in_folder import Given, read_in_order
 from hintlite.pipeline.app.python.samples import Task
 from hintlite.pipeline.app.run.folder import RunFolder
+from hintlite.pipeline.app.run.not_a_run import require_place
 from hintlite.pipeline.settings.data import DataConfig
 
 NAMES = ["upper", "middle", "lower"]
@@ -52,6 +53,26 @@ def test_a_dataset_that_shuffles_is_the_same_samples_when_it_is_read_again():
     np.testing.assert_array_equal(first.inputs, second.inputs)
     np.testing.assert_array_equal(first.labels, second.labels)
     assert {row.tobytes() for row in first.inputs} == {row.tobytes() for row in TRAIN[0]}
+
+
+def test_a_folder_that_holds_something_else_is_left_as_it_is(tmp_path, capsys):
+    (tmp_path / "manifest.json").write_text("{}")
+    pair = own_models.classifier((2, 2), ("a", "b")), own_models.student()
+    for work in (
+        lambda: distilled(tmp_path, *pair),
+        lambda: hintlite.run(tmp_path, {"data": {"source": "digits"}}),
+    ):
+        with pytest.raises(hintlite.HintliteError, match=r"holds manifest\.json, which is no run"):
+            work()
+    assert main(["run", str(tmp_path), "--data", "digits"]) == 1
+    assert "holds manifest.json, which is no run" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+    leftover = tmp_path / "leftover"
+    (leftover / "data.partial").mkdir(parents=True)
+    for name in (".lock", "log.txt", "given"):
+        (leftover / name).touch()
+    require_place(leftover)  # of a start that was stopped at once
+    require_place(tmp_path / "new")
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +147,10 @@ def test_its_samples_can_be_had_again_divided_as_they_were(made):
 
 def test_its_files_can_be_bundled_evaluated_and_explained(made, tmp_path):
     files = hintlite.load_run(made[0]).files["hint+kd"]
+    with pytest.raises(KeyError) as error:
+        hintlite.load_run(made[0]).files["kd"]
+    assert isinstance(error.value, hintlite.HintliteError)
+    assert str(error.value) == "the run has no 'kd'; it has teacher, hint+kd"
     assert files.labels == tuple(NAMES)
     assert hintlite.bundle(files, tmp_path / "out").is_dir()
     assert hintlite.evaluate(files, own_models.samples(12, seed=3)).total == 12
@@ -180,9 +205,10 @@ def test_the_models_of_a_run_are_written_once(tmp_path):
     [
         ({"loss": "mse", "metrics": ["accuracy"]}, "loss and metrics: objects of this process"),
         ({"optimizer": keras.optimizers.SGD()}, "give the optimizer by its name"),
+        ({"callbacks": [keras.callbacks.Callback()]}, r"^callbacks: (?!.*optimizer)"),
         ({"settings": {"arms": ["kd"]}}, "settings: arms is what the arguments"),
         ({"settings": {"quantise": {"equalize": True}}}, "quantise"),
-        ({"class_names": ["one"]}, "class_names: 1 names"),
+        ({"class_names": ["one"]}, "class_names: 1 name "),
         ({"test": 0.0}, "test: 0.0 of 40 samples is none"),
         (
             {"folder": None},

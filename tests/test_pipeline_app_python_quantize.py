@@ -102,7 +102,7 @@ def test_c_comes_from_files_bytes_paths_and_bundles(files, tmp_path):
     [
         ({"calibration": VALIDATION[0]}, "18 of the 18 calibration samples are validation samples"),
         ({"calibration": VALIDATION[0][:, :4]}, r"networks take \[n, 6, 6, 1\]"),
-        ({"labels": ["one"]}, "labels: 1 names"),
+        ({"labels": ["one"]}, r"labels: 1 name \(one\)"),
         ({"student": own_models}, r"expected a keras\.Model"),
         ({"validation": VALIDATION[0]}, r"validation: expected \(x, y\)"),
     ],
@@ -126,6 +126,24 @@ def test_files_that_break_a_bound_are_refused_or_marked():
     with pytest.raises(hintlite.HintliteError, match="not good enough"):
         hintlite.quantize(*given)
     assert hintlite.quantize(*given, strict=False).checks.failures
+
+
+def test_calibration_samples_of_another_range_are_named_as_the_cause():
+    given = (own_models.trained_teacher(), own_models.samples()[0] * 255, VALIDATION)
+    said = r"loses \d+\.\d\d points of accuracy.*\ncalibration goes from .* to 25., validation from"
+    with pytest.raises(hintlite.HintliteError, match=said):
+        hintlite.quantize(*given)
+
+
+def test_a_network_that_answers_one_class_is_warned_of(recwarn):
+    student = own_models.student(softmax=False)
+    kernel, bias = student.layers[-1].weights
+    kernel.assign(keras.ops.zeros_like(kernel))
+    bias.assign([0.0, 9.0, 0.0])
+    hintlite.quantize(student, own_models.samples()[0], VALIDATION, labels=NAMES)
+    (said,) = [each for each in recwarn if "collapsed" in str(each.message)]
+    assert "it answers 'middle' for all 18 validation samples" in str(said.message)
+    assert said.filename == __file__
 
 
 def test_sizes_that_a_model_leaves_open_are_those_of_the_samples():

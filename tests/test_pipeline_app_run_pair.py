@@ -34,15 +34,13 @@ BLOCK1 = r"block1 \[6, 6, 6\]"
         (
             "kd,hint+kd",
             [*TEACHER, *STUDENT],
-            rf"arm 'hint\+kd'.*the teacher and the student names none\n.*--teacher\.taps\.NAME="
+            rf"arm 'hint\+kd'.*the teacher and the student name none\n.*--teacher\.taps\.NAME="
             rf"LAYER.*teacher\.keras, one of: .*{BLOCK1}.*\n--student\.taps.*thin1 \[6, 6, 3\]",
         ),
         ("kd,hint", [*TEACHER, *STUDENT, TAPS[1]], "but the teacher names none\n--teacher.*$"),
         ("kd,attention", [*TEACHER, *STUDENT, TAPS[0]], "but the student names none\n--student"),
         ("kd,fsp", [*TEACHER, *STUDENT, *TAPS], rf"needs two stages(?s:.*){BLOCK1}"),
         ("kd,hint", [*STUDENT, *TAPS[1:], "--teacher.path", "flat.keras"], "it shows none"),
-        ("kd", [*TEACHER, *STUDENT, "--student.taps.mid=thn1"], r"student: taps\.mid: .*'thin1'"),
-        ("kd", [*TEACHER, *STUDENT, "--teacher.taps.mid=x"], r"teacher: taps\.mid: .*'x'"),
         ("hint", [*TEACHER, *STUDENT, "--hint.pairs.thin1=x"], r"hint\.pairs, the teacher: .*'x'"),
         ("scratch,kd", TEACHER, r"student: times_fewer(?s:.*)10\.4 is the default: --student\.tim"),
         ("kd", [*TEACHER, "--student.times_fewer", "9"], r"student: times_fewer 9(?!(?s:.*)defau)"),
@@ -76,3 +74,24 @@ def _started(run, words):
     done = hintlite("run", run, *words, "--print_config")
     (run / "settings.yaml").write_text(done.stdout)
     return run
+
+
+def test_missing_files_and_layers_are_told_before_tensorflow_is_loaded(place, tmp_path):
+    words = ["run", tmp_path / "run", "--data", place / "data.npz", "--arms", "hint+kd"]
+    teacher = place / "teacher.keras"
+    for given, said in (
+        (["--teacher.path", "none.keras"], "none.keras: there is no such file; name another"),
+        (
+            ["--teacher.path", teacher, "--teacher.taps.mid=blok1"],
+            "teacher.taps.mid: {} has no layer 'blok1'; did you mean block1",
+        ),
+        (
+            ["--teacher.path", teacher, "--teacher.taps.mid=x/y"],
+            "teacher.taps.mid: {} has no layer 'x'; it has input_layer",
+        ),
+    ):
+        done = hintlite(*words, *given)
+        assert done.returncode == 2
+        assert said.format(teacher) in done.stderr
+        assert "loading TensorFlow" not in done.stderr
+        assert not (tmp_path / "run" / "settings.yaml").exists()

@@ -116,8 +116,8 @@ def test_a_training_says_what_is_missing_and_keeps_nothing_of_the_flags(moved, m
 def test_a_misspelt_place_is_not_taken_for_the_one_that_was_moved(moved, capfd):
     assert main(["run", str(moved), "--data.path", "thingz.npz"]) == 1
     assert "thingz.npz" in capfd.readouterr().err
-    assert main(["run", str(moved), "--teacher.path", "teach.keras"]) == 1
-    assert "teach.keras: no such file" in capfd.readouterr().err
+    assert main(["run", str(moved), "--teacher.path", "teach.keras"]) == 2
+    assert "teach.keras: there is no such file, and" in capfd.readouterr().err
 
 
 def test_data_and_teacher_may_lie_elsewhere(moved, tmp_path, capfd):

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hintlite.pipeline.app.run import order
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.context import Context, StageError
 from hintlite.pipeline.app.run.folder import RunFolder
@@ -79,6 +80,14 @@ def test_a_network_that_answers_one_class_or_no_number_has_collapsed(data):
     assert is_collapsed(broken)
     assert "not finite" in sentence("student, kd", broken)
     json.dumps(broken, allow_nan=False)
+
+
+def test_after_few_updates_longer_training_is_named_before_a_lower_rate(data):
+    found = measured(lambda images: np.tile([0.0, 0.0, 5.0, 1.0], (len(images), 1)), data)
+    assert TrainingConfig(epochs=3, batch_size=16).updates(100) == 21
+    early, late = (sentence("student", found, updates) for updates in (21, 5000))
+    assert re.search(r"train longer .*\(21 steps teach little\), or lower the learning", early)
+    assert re.search(r"lower the learning rate, or train longer", late)
 
 
 def test_of_uneven_classes_the_balance_is_the_first_cure(data):
@@ -162,6 +171,8 @@ def scored(made, **figures):
         plain = {"constant": None, "finite": True, "samples": 9, "accuracy": 0.5}
         plain |= {"support": [3, 3, 3], "guessing": {"commonest": 1 / 3}}
         (folder / "scores.json").write_text(json.dumps(plain | found))
+    (made.folder.path / "data").mkdir()
+    (made.folder.path / "data" / "data.json").write_text(json.dumps({"train": 20}))
     return made
 
 
@@ -198,6 +209,19 @@ def test_a_collapsed_student_is_never_the_best(tmp_path):
         chosen_arm(made)
     made.config = replace(made.config, accept_chance=True)
     assert chosen_arm(made) == "kd"
+
+
+def test_the_test_data_stay_closed_where_every_student_has_collapsed(tmp_path, monkeypatch):
+    made = scored(context(tmp_path, arms=("kd",)), kd={"constant": "a", "accuracy": 0.6})
+    done = []
+    monkeypatch.setattr(order, "complete", lambda context, step: done.append(step))
+    monkeypatch.setattr(order, "check_arms", lambda context: None)
+    monkeypatch.setattr(order, "_is_trained", lambda context: True)
+    with pytest.raises(StageError, match="no best student to bundle"):
+        order.run_all(made)
+    assert done == ["data", "teacher", "distill", "quantize"]
+    order.run_all(made, last="evaluate")  # nothing is to be bundled
+    assert done[-1] == "evaluate"
 
 
 def test_few_steps_are_told_with_a_batch_size_that_cures_them():

@@ -196,7 +196,7 @@ def test_other_formats_and_other_files(tmp_path):
     training = load_training(config(tmp_path))
     assert len(training.images) + len(training.test_rows) == 24
     told = "\n".join(training.notes)
-    assert "cat: 1 file (notes.txt) no pictures, not read" in told
+    assert "cat: 1 file (notes.txt) is no picture, not read" in told
     assert "1 file (stray.png) beside the class folders not read" in told
     assert "dog: folders in it not read (deeper)" in told
     assert "hidden" not in told

@@ -215,9 +215,9 @@ def bound_failures(figures: Figures, bounds: Bounds, samples: int) -> list[str]:
     drop = figures.keras_accuracy - figures.int8_accuracy
     if not drop <= bounds.max_accuracy_drop:
         failures.append(
-            f"INT8 loses {drop:.2%} accuracy ({figures.keras_accuracy:.2%} in Keras, "
-            f"{figures.int8_accuracy:.2%} in INT8), expected at most "
-            f"{bounds.max_accuracy_drop:.2%}."
+            f"INT8 loses {100 * drop:.2f} points of accuracy ({figures.keras_accuracy:.2%} in "
+            f"Keras, {figures.int8_accuracy:.2%} in INT8), expected at most "
+            f"{100 * bounds.max_accuracy_drop:.2f}."
         )
     return failures
 

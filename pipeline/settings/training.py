@@ -104,7 +104,12 @@ class TrainingConfig:
         balanced = self.class_weights == "balanced"
         return self.choose_by or ("balanced_accuracy" if balanced else "accuracy")
 
+    def updates(self, samples: int) -> int:
+        """Steps of all epochs together over so many training samples."""
+        return self.epochs * -(-samples // self.batch_size)
 
+
+FEW_UPDATES = 200  # of a whole training: fewer are named before a high rate as a cause
 FEW_STEPS = 10  # of an epoch: fewer make few updates and noisy statistics
 
 

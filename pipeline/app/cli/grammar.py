@@ -33,7 +33,13 @@ from hintlite.pipeline.app.run.options.stages import (
     refuse_model,
     stage_parser,
 )
-from hintlite.pipeline.app.settings.known import check_settings, check_words, setting_types, unknown
+from hintlite.pipeline.app.settings.known import (
+    check_settings,
+    check_words,
+    in_plain_words,
+    setting_types,
+    unknown,
+)
 from hintlite.pipeline.app.settings.named_data import SETS, named_data
 from hintlite.pipeline.app.settings.text import config_of, read_settings
 from hintlite.pipeline.runs.layout import SETTINGS
@@ -78,7 +84,8 @@ def parse(argv: list[str]) -> Command:
             words, notes = _with_stored_settings(words, parser)
         argv = [name, *words]
     _check(argv, parsers)
-    arguments = top.parse_args(argv)
+    with in_plain_words():
+        arguments = _parsed(top, argv, parsers)
     name = arguments.subcommand
     if name in STAGES:
         return _stage(name, parsers[name], arguments[name], notes)
@@ -166,6 +173,19 @@ def _check(argv: list[str], parsers: Mapping[str, Parser]) -> None:
             check_settings(read_settings(place))
 
 
+def _parsed(top: Parser, argv: list[str], parsers: Mapping[str, Parser]) -> Any:
+    """The arguments; words that lack are called as the usage calls them."""
+    try:
+        return top.parse_args(argv)
+    except WrongUseError as error:
+        told, required, lacking = str(error).partition("arguments are required: ")
+        if not required or argv[0] not in parsers:
+            raise
+        names = {each.dest: str(each.metavar or each.dest) for each in parsers[argv[0]]._actions}
+        words = (names.get(word.rpartition(".")[2], word) for word in lacking.split(", "))
+        raise WrongUseError(f"{told}{required}{', '.join(words)}") from error
+
+
 def _help_in_full(words: list[str], parser: Parser) -> list[str]:
     """Lets the parser show all options for --help=all."""
     parser.shows_all = HELP_ALL in words
@@ -182,9 +202,35 @@ def _with_stored_settings(words: list[str], parser: Parser) -> tuple[list[str], 
         is_value = before.startswith("--") and "=" not in before and flags.get(before, True)
         if not word.startswith("-") and not is_value and stored.is_file():
             changes = ", changed by the flags given here" if any(map(_is_setting, words)) else ""
-            note = f"settings: {stored}{changes}"
-            return ["--config", str(stored), *words], (note,)
+            notes = [f"settings: {stored}{changes}"]
+            back = _of_a_folder(read_settings(stored), words)
+            if back:
+                notes.append(f"{', '.join(back)}: of the pictures of a folder, taken back")
+            resets = itertools.chain(*((f"--{name}", value) for name, value in back.items()))
+            return ["--config", str(stored), *resets, *words], tuple(notes)
     return words, ()
+
+
+# What only pictures of a folder have, a given teacher's sizes among them, and the plain values.
+_FOLDER_ONLY = {
+    "data.image_height": "null",
+    "data.image_width": "null",
+    "data.color": "auto",
+    "data.skip_broken": "false",
+}
+
+
+def _of_a_folder(stored: Mapping[str, Any], words: list[str]) -> dict[str, str]:
+    """What a run on a folder was told of its pictures, for data of another kind -> plain value."""
+    data = stored.get("data") or {}
+    given = dict(itertools.pairwise((*words, "")))
+    if data.get("source") != "folder" or given.get("--data.source", "folder") == "folder":
+        return {}
+    return {
+        name: plain
+        for name, plain in _FOLDER_ONLY.items()
+        if data.get(name.partition(".")[2], None) not in (None, "auto", False)
+    }
 
 
 def _is_setting(word: str) -> bool:

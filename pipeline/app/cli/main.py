@@ -54,7 +54,11 @@ def _complain(text: str) -> None:
 def _run(command: Command) -> int:
     from hintlite.pipeline.app.run.commands import run_stages
 
-    return run_stages(command)
+    try:
+        return run_stages(command)
+    except WrongUseError as error:
+        _complain(str(error))
+        return WRONG_USE
 
 
 def _study(command: Command) -> int:

@@ -96,7 +96,8 @@ def _arena(info: ModelInfo) -> str:
     gap = f", at most {arena.optimal_gap:.1%} above the best" if arena.optimal_gap else ""
     return (
         f"activations: {arena.lower_bound_bytes:,} bytes live at {at}; arena {arena.greedy_bytes:,}"
-        f" planned greedily as TFLM does, {arena.optimal_bytes:,} optimally{gap}"
+        f" planned greedily as TFLM does, {arena.optimal_bytes:,} optimally{gap}; "
+        "without the kernels' scratch buffers and TFLM's own structures"
     )
 
 

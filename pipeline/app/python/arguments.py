@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
@@ -35,6 +36,19 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "names to values, {...: ...}": (Mapping,),
     "a list or tuple": (list, tuple),
 }
+
+
+def in_python(message: str) -> str:
+    """A sentence for the command line, with arguments in the place of its flags.
+
+    Commands in backticks stay as they are.
+    """
+    parts = message.split("`")
+    parts[::2] = [
+        re.sub(r"--([a-z]\w*)", r"\1", part.replace("--accept_chance true", "accept_chance=True"))
+        for part in parts[::2]
+    ]
+    return "`".join(parts)
 
 
 def kind_of(value: Any) -> str:
@@ -77,8 +91,9 @@ def class_names(names: Any, classes: int, what: str = "labels") -> tuple[str, ..
             f"network's outputs, got {names!r:.80}"
         )
     if len(found) != classes:
+        word = "name" if len(found) == 1 else "names"
         raise ArgumentError(
-            f"{what}: {len(found)} names ({', '.join(map(str, found))[:80]}) for a network that "
+            f"{what}: {len(found)} {word} ({', '.join(map(str, found))[:80]}) for a network that "
             f"tells {classes} classes apart; give one a class, in the order of its outputs"
         )
     return tuple(map(str, found))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hintlite.pipeline.app.python.arguments import ArgumentError, as_folder, expect, expect_all
 from hintlite.pipeline.app.python.methods import Part, with_settings
 from hintlite.pipeline.app.python.samples import Data
+from hintlite.pipeline.app.run.not_a_run import require_place
 from hintlite.pipeline.settings.run import RunConfig
 from hintlite.pipeline.settings.training import TrainingConfig
 
@@ -133,6 +134,7 @@ def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit 
     own = {"loss": loss, "metrics": tuple(metrics), "class_weight": class_weight}
     if folder is not None:
         place = as_folder(folder)
+        require_place(place)
         _check_in_folder(own | {"callbacks": tuple(callbacks)}, optimizer)
         config = _with_further(config, optimizer, settings or {})
         config = replace(config, accept_chance=accept_chance)
@@ -189,13 +191,14 @@ def _check_in_memory(given: Mapping[str, Any]) -> None:
 
 def _check_in_folder(given: Mapping[str, Any], optimizer: Any) -> None:
     names = [name for name, value in given.items() if value]
+    cure = "leave them or folder out"
     if optimizer is not None and not isinstance(optimizer, str):
         names.append("optimizer")
+        cure = "leave folder out, or give the optimizer by its name, 'adam', 'sgd' or 'rmsprop'"
     if names:
         raise ArgumentError(
             f"{' and '.join(names)}: objects of this process, but a run in a folder goes on in "
-            "others, which do not have them; leave folder out, or give the optimizer by its name, "
-            "'adam', 'sgd' or 'rmsprop'"
+            f"others, which do not have them; {cure}"
         )
 
 

@@ -8,8 +8,9 @@ from numbers import Integral
 from pathlib import Path
 from types import NoneType
 
+from hintlite.errors import HintliteError
 from hintlite.pipeline.app.fit.limits import Costs, Limits
-from hintlite.pipeline.app.python.arguments import expect
+from hintlite.pipeline.app.python.arguments import ArgumentError, expect, in_python
 from hintlite.pipeline.app.python.files import Files, int8_bytes
 
 
@@ -64,6 +65,7 @@ def fits_board(
         HintliteError: an unknown board, an amount that cannot be read, nothing to compare with, or
             a file whose memory cannot be planned.
     """
+    from hintlite.deploy.boards import MORE
     from hintlite.deploy.tflite.flatbuffer import read_model
     from hintlite.pipeline.app.fit.limits import costs_of, excess, read_limits
 
@@ -72,7 +74,10 @@ def fits_board(
         expect(name, value, (str, Integral, NoneType), "a whole number, or text such as '256k'")
     given = {"board": board, "flash": flash, "ram": ram, "macs": macs}
     others = dict.fromkeys(("boards", "runtime_flash", "runtime_ram"))
-    limits = read_limits({**given, **others})
+    try:
+        limits = read_limits({**given, **others})
+    except HintliteError as error:
+        raise ArgumentError(in_python(str(error).replace(MORE, ""))) from error
     content = int8_bytes(model)
     costs = costs_of(read_model(content), len(content), limits)
     return Fit(costs, limits, excess(costs, limits))

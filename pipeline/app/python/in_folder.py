@@ -103,6 +103,7 @@ def train_in_folder(
     found = run(folder, config, source, verbose=verbose)
     _take_over(found, arm, networks.student)
     kept.note_trained(models[1])
+    _warn_of_collapse(found, arm)
     return _history(folder / "distill" / arm / "history.csv")
 
 
@@ -273,6 +274,16 @@ def _take_over(found: Run, arm: str, student: keras.Model) -> None:
     own = logits_only(student)
     for variable, weight in zip(own.weights, trained, strict=True):
         variable.assign(weight)
+
+
+def _warn_of_collapse(found: Run, arm: str) -> None:
+    """With accept_chance the run goes on, and says so on a terminal that nobody may see."""
+    from hintlite.pipeline.app.run.validation import is_collapsed, sentence
+
+    place = found.path / "distill" / arm / "summary.json"
+    figures = json.loads(place.read_text())["validation"]
+    if is_collapsed(figures):
+        warnings.warn(sentence("the student", figures), stacklevel=4)
 
 
 def _history(path: Path) -> keras.callbacks.History:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from hintlite.errors import HintliteError
 from hintlite.pipeline.app.python.arguments import ArgumentError, as_folder
 from hintlite.pipeline.app.python.files import Feeding, Files
 from hintlite.pipeline.runs.layout import FLOAT, INT8, SETTINGS, file_name, quantize_stage
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from hintlite.pipeline.settings.run import RunConfig
 
 Table = TypeVar("Table")
+Value = TypeVar("Value")
 
 
 class Run:
@@ -59,18 +61,20 @@ class Run:
         arms = self.config.arms
         for arm in arms:
             self._require(f"distill/{arm}")
-        return {arm: load_network(self.path / f"distill/{arm}/student.keras") for arm in arms}
+        return _ByName(
+            (arm, load_network(self.path / f"distill/{arm}/student.keras")) for arm in arms
+        )
 
     @property
     def files(self) -> dict[str, Files]:
         """ "teacher" or arm -> its INT8 and float files; those quantized otherwise are left out."""
         self._require("bundle")
         stages = {m: self.path / quantize_stage(m) for m in ("teacher", *self.config.arms)}
-        return {
-            model: self._files(model, place)
+        return _ByName(
+            (model, self._files(model, place))
             for model, place in stages.items()
             if (place / file_name(model, INT8)).is_file()
-        }
+        )
 
     @property
     def table(self) -> list[Row]:
@@ -136,6 +140,19 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<Run {self.path}: {', '.join(self.config.arms)}>"
+
+
+class NoModelError(HintliteError, KeyError):
+    """A name that none of a run's models has."""
+
+    __str__ = Exception.__str__  # KeyError's shows the quoted form of its argument
+
+
+class _ByName(dict[str, Value]):
+    """What a run holds, by arm; a name that is missing is answered with those that are there."""
+
+    def __missing__(self, name: str) -> Value:
+        raise NoModelError(f"the run has no {name!r}; it has {', '.join(self) or 'none yet'}")
 
 
 def load_run(folder: str | Path) -> Run:

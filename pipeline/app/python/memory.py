@@ -9,7 +9,7 @@ from hintlite.pipeline.app.python.arguments import ArgumentError
 from hintlite.pipeline.app.python.methods import Part, build, title_of
 from hintlite.pipeline.app.python.networks import Networks
 from hintlite.pipeline.app.python.samples import Data, is_dataset, read_samples
-from hintlite.pipeline.app.python.teacher_check import check_teacher
+from hintlite.pipeline.app.python.teacher_check import check_teacher, warn_of_collapse
 from hintlite.pipeline.settings.data import AugmentConfig
 from hintlite.pipeline.settings.run import RunConfig
 
@@ -73,7 +73,9 @@ def train_in_memory(
         feed=feed,
         choices=chosen,
     )
-    return as_keras(train_job(job))
+    history = as_keras(train_job(job))
+    warn_of_collapse(networks.student, feed, networks.task.classes, config.training)
+    return history
 
 
 def _feed(networks: Networks, train: Data, validation: Data | float, config: RunConfig) -> Feed:

@@ -9,9 +9,10 @@ once.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 from hintlite.errors import HintliteError
 from hintlite.pipeline.app.python.arguments import ArgumentError, kind_of
@@ -53,6 +54,18 @@ class Part:
 
     name: ClassVar[str] = ""
     section: ClassVar[str] = ""  # the setting of a run that holds these
+
+    def __new__(cls, *_: Any, **settings: Any) -> Self:
+        """Refuses a setting that the method does not have, with the nearest that it has."""
+        known: list[str] = [field.name for field in fields(cls)] if is_dataclass(cls) else []
+        for name in settings:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = (
+                    f"did you mean {near[0]}?" if near else f"it has {', '.join(known) or 'none'}"
+                )
+                raise ArgumentError(f"{cls.__name__} has no setting {name!r}; {hint}")
+        return super().__new__(cls)
 
     def __add__(self, other: Part | Method) -> Sum:
         """Both at once: their losses are added, phase by phase."""

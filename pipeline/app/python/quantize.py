@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hintlite.pipeline.app.python.samples import Task
 
 BUNDLED = 16  # samples that go along for a bundle
+_UNLIKE = 2.0  # times the width of values that samples of one kind do not differ by
 _ALIKE = 0.5  # share of calibration samples in the validation part that is no accident
 
 
@@ -58,10 +59,12 @@ def quantize(
             that has no INT8 form, or files that are not good enough.
     """
     from hintlite.deploy.convert.convert import to_float32, to_int8
+    from hintlite.deploy.convert.keras_logits import keras_logits
     from hintlite.deploy.convert.verify import Bounds
     from hintlite.models.taps import logits_only
     from hintlite.pipeline.app.python.networks import as_network, task_of
     from hintlite.pipeline.app.python.samples import read_samples
+    from hintlite.pipeline.app.python.teacher_check import warn_where_collapsed
     from hintlite.pipeline.training.drop_regressor import in_float32
 
     for name, value in (("min_agreement", min_agreement), ("max_accuracy_drop", max_accuracy_drop)):
@@ -74,14 +77,15 @@ def quantize(
     held_out = read_samples(validation, task, "validation")
     _check_apart(ranges, held_out.inputs)
     deployed = in_float32(logits_only(network))
+    logits = keras_logits(deployed, held_out.inputs.astype(np.float32))
+    warn_where_collapsed(logits, held_out.labels, names)
     files = to_float32(deployed), to_int8(deployed, ranges.astype(np.float32))
     checks = _verified(deployed, files, held_out, bounds)
     if strict and not checks.ok:
         raise ArgumentError(
             "the INT8 file is not good enough:\n  "
             + "\n  ".join(checks.failures)
-            + "\ncalibrate with more of the training samples, give wider bounds, or look at it "
-            "all the same with strict=False"
+            + f"\n{_advice(ranges, held_out.inputs)}, or look at it all the same with strict=False"
         )
     some = _some_of_each(held_out.labels)
     return Files(files[1], files[0], checks, held_out.inputs[some], held_out.labels[some], names)
@@ -104,6 +108,20 @@ def _check_apart(calibration: np.ndarray, validation: np.ndarray) -> None:
             f"{shared} of the {len(calibration)} calibration samples are validation samples: INT8 "
             "would be judged by samples that set its ranges; calibrate with training samples"
         )
+
+
+def _advice(calibration: np.ndarray, validation: np.ndarray) -> str:
+    """What to do about a bad file: other ranges of values come before few samples."""
+    (low, high), (least, most) = (
+        (float(each.min()), float(each.max())) for each in (calibration, validation)
+    )
+    widths = sorted((high - low, most - least))
+    if widths[1] > _UNLIKE * widths[0] or low > most or least > high:
+        return (
+            f"calibration goes from {low:.3g} to {high:.3g}, validation from {least:.3g} to "
+            f"{most:.3g}: scale both as the model was trained on"
+        )
+    return "calibrate with more of the training samples, give wider bounds"
 
 
 def _verified(

@@ -13,9 +13,10 @@ from typing import Any
 from hintlite.child import Child, DiedError, FailedError
 from hintlite.errors import HintliteError
 from hintlite.files import write_whole
-from hintlite.pipeline.app.python.arguments import as_folder, expect
+from hintlite.pipeline.app.python.arguments import as_folder, expect, in_python
 from hintlite.pipeline.app.python.handed_over import SETTINGS, hand_over, taken_over
 from hintlite.pipeline.app.python.load_run import Run, load_run
+from hintlite.pipeline.app.run.not_a_run import require_place
 from hintlite.pipeline.app.settings.text import config_from, settings_text
 from hintlite.pipeline.data.sources.source import Source
 from hintlite.pipeline.runs import layout
@@ -59,6 +60,7 @@ def run(
             details.
     """
     place = as_folder(folder)
+    require_place(place)
     expect("config", config, (RunConfig, Mapping, NoneType), "settings, {...: ...}, or a RunConfig")
     expect("source", source, (Source, NoneType), "what from_arrays or from_tf_dataset returns")
     if not isinstance(config, RunConfig):
@@ -79,7 +81,9 @@ def _complete(folder: Path, given: Path, verbose: bool) -> None:
         try:
             child.ask({"folder": str(folder), "given": str(given)})
         except (FailedError, DiedError) as error:
-            raise RunFailedError(f"{folder}: {error}; its log.txt has the details") from error
+            raise RunFailedError(
+                f"{folder}: {in_python(str(error))}; its log.txt has the details"
+            ) from error
 
 
 def complete(request: Mapping[str, str], tell: Callable[[Any], None]) -> None:

@@ -1,9 +1,10 @@
-"""Whether a teacher has anything to teach, fed as it will be."""
+"""Whether a teacher has anything to teach, fed as it will be, and a student has learned it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from hintlite.pipeline.tasks.classification import Scores, guessing, scores
 if TYPE_CHECKING:
     import keras
 
+    from hintlite.pipeline.settings.training import TrainingConfig
     from hintlite.pipeline.training.feed import Feed
 
 MOST_SAMPLES = 2000  # of the validation part
@@ -41,7 +43,7 @@ def check_teacher(teacher: keras.Model, feed: Feed, classes: int, accept_chance:
     from hintlite.deploy.convert.keras_logits import keras_logits
     from hintlite.models.taps import logits_only
 
-    inputs, labels = _some(feed.validation({}))
+    inputs, labels = some_validation(feed)
     alone = logits_only(teacher)
 
     def reached(samples: np.ndarray) -> Scores:
@@ -66,11 +68,58 @@ def check_teacher(teacher: keras.Model, feed: Feed, classes: int, accept_chance:
     )
 
 
-def _some(batches: Any) -> tuple[np.ndarray, np.ndarray]:
+def warn_of_collapse(
+    student: keras.Model, feed: Feed, classes: int, config: TrainingConfig
+) -> None:
+    """Warns of a trained student that answers one class for all validation samples, or no number.
+
+    Args:
+        student: network with the output "logits".
+        feed: its validation samples are asked, at most MOST_SAMPLES of them.
+        classes: how many.
+        config: that it was trained with.
+    """
+    from hintlite.deploy.convert.keras_logits import keras_logits
+    from hintlite.models.taps import logits_only
+
+    inputs, labels = some_validation(feed)
+    logits = keras_logits(logits_only(student), inputs.astype(np.float32))
+    names = tuple(map(str, range(classes)))
+    warn_where_collapsed(logits, labels, names, config.epochs * feed.steps, stacklevel=5)
+
+
+def warn_where_collapsed(
+    logits: np.ndarray,
+    labels: np.ndarray,
+    names: Sequence[str],
+    updates: int | None = None,
+    stacklevel: int = 3,
+) -> None:
+    """Warns where a student's answers are one class, or no finite numbers.
+
+    Args:
+        logits: `[n, classes]`.
+        labels: class indices `[n]`.
+        names: of the classes.
+        updates: steps of the training, if they are known.
+        stacklevel: of the warning, so that it names the user's line.
+    """
+    from hintlite.pipeline.app.run.validation import is_collapsed, judged, sentence
+
+    found = judged(logits, labels, names)
+    if is_collapsed(found):
+        warnings.warn(sentence("the student", found, updates, BALANCE), stacklevel=stacklevel)
+
+
+BALANCE = "the classes are uneven: give class_weight={class: weight}"
+
+
+def some_validation(feed: Feed) -> tuple[np.ndarray, np.ndarray]:
+    """The inputs and class indices of validation samples, at most MOST_SAMPLES."""
     from hintlite.pipeline.training.label_loss import class_indices
 
     inputs, labels = [], []
-    for x, y, *_ in batches:
+    for x, y, *_ in feed.validation({}):
         inputs.append(np.asarray(x["image"] if isinstance(x, Mapping) else x))
         labels.append(np.asarray(class_indices(y)))
         if sum(map(len, labels)) >= MOST_SAMPLES:

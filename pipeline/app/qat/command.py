@@ -56,7 +56,8 @@ def qat(options: Mapping[str, Any]) -> int:
     with folder.lock(), logged(out / LOG, options["verbose"]):
         with terminal.task("reading the data"):
             data = read_data(options, terminal)
-        with terminal.task("loading TensorFlow"):
+        with terminal.task("loading TensorFlow") as bar:
+            bar.line()
             _prepare(options)
         with fresh_session(options["seed"]):
             with _or_convert(options):

@@ -13,7 +13,8 @@ from hintlite.pipeline.app.command import Command
 from hintlite.pipeline.app.run.console import LOG, Terminal, logged
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import RunError, RunFolder
-from hintlite.pipeline.app.run.not_a_run import not_a_run, without_bundle
+from hintlite.pipeline.app.run.given_networks import check_networks
+from hintlite.pipeline.app.run.not_a_run import not_a_run, require_place, without_bundle
 from hintlite.pipeline.app.run.samples import RunSamples
 from hintlite.pipeline.app.run.session import prepare_tensorflow
 from hintlite.pipeline.app.run.single_file.dispatch import is_model, on_model
@@ -35,6 +36,8 @@ def run_stages(command: Command) -> int:
     terminal = Terminal()
     if command.options.get("check"):
         return _check(path, terminal)
+    if command.name == "run":
+        require_place(path)
     if is_model(path):
         return on_model(command, path)
     if command.name != "run" and not (path / SETTINGS).is_file():
@@ -57,13 +60,15 @@ def _run_locked(command: Command, config: RunConfig, folder: RunFolder, terminal
     from hintlite.pipeline.app.run.order import require_inputs, run_all, run_one
 
     path = folder.path
+    check_networks(config, folder)
     samples = RunSamples(
         config.data, folder, rereads=command.name in REREAD, disk=disk(config, path)
     )
     context = Context(config, folder, terminal, samples, _tensorboard(command, path))
     if command.name in REREAD:
         _check_samples(samples, config, terminal)
-    with terminal.task("loading TensorFlow"):
+    with terminal.task("loading TensorFlow") as bar:
+        bar.line()
         prepare_tensorflow(config)
     if command.name != "run":
         require_inputs(context, command.name, command.options)

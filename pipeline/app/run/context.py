@@ -14,7 +14,7 @@ from hintlite.keyed import keyed
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.folder import RunError, RunFolder
 from hintlite.pipeline.app.run.samples import RunSamples
-from hintlite.pipeline.runs.layout import TEACHER, teacher_stages
+from hintlite.pipeline.runs.layout import SETTINGS, TEACHER, teacher_stages
 from hintlite.pipeline.settings.run import RunConfig
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Context:
             return hashlib.sha256(Path(path).read_bytes()).hexdigest()
         record = self.folder.found(stage)
         if record is None or record.get("origin", {}).get("file") != path:
-            raise RunError(f"{path}: no such file, and {self.folder.path} has nothing made of it")
+            raise RunError(f"{path}: {lacking(self.folder.path)}")
         return str(record["settings"]["file"])
 
     def imported(self) -> dict[str, Any]:
@@ -131,6 +131,12 @@ class Context:
 
         members = [load_network(self.file(name, "network.keras")) for name in self.teachers]
         return ensemble(members, self.config.hint_member)
+
+
+def lacking(run: Path) -> str:
+    """What to say of a file of the user's that is not there."""
+    made = f", and {run} has nothing made of it" if (run / SETTINGS).is_file() else ""
+    return f"there is no such file{made}; name another"
 
 
 def load_network(path: Path) -> keras.Model:

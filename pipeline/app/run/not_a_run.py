@@ -6,7 +6,12 @@ import difflib
 import shlex
 from pathlib import Path
 
-from hintlite.pipeline.runs.layout import SETTINGS
+from hintlite.pipeline.app.run.console import LOG
+from hintlite.pipeline.app.run.folder import RunError
+from hintlite.pipeline.runs.layout import RECORD, SETTINGS
+
+# What a start that failed, or was stopped at once, leaves in a folder.
+_LEFTOVERS = (LOG, "given", "tensorboard")
 
 
 def not_a_run(path: Path) -> str:
@@ -15,6 +20,33 @@ def not_a_run(path: Path) -> str:
     near = difflib.get_close_matches(path.name, others, n=1)
     meant = f" (did you mean {path.with_name(near[0])}?)" if near else ""
     return f"{path} is not a run folder{meant}"
+
+
+def require_place(path: Path) -> None:
+    """Refuses a folder for a run that holds something else, such as a bundle or pictures.
+
+    Args:
+        path: may be missing.
+
+    Raises:
+        RunError: it is there, is not empty and is no run.
+    """
+    if not path.is_dir() or (path / SETTINGS).is_file() or (path / "data" / RECORD).is_file():
+        return
+    found = sorted(
+        each.name
+        for each in path.iterdir()
+        if not (each.name.startswith(".") or each.name in _LEFTOVERS or each.suffix == ".partial")
+    )
+    if found:
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        raise RunError(
+            f"{path} holds {', '.join(found[:_SHOWN])}{more}, which is no run: a run needs a new "
+            "or empty folder, or one of a run that it goes on with; name another"
+        )
+
+
+_SHOWN = 3  # files in a message
 
 
 def without_bundle(path: Path) -> str:

@@ -51,6 +51,8 @@ def run_all(context: Context, last: str | None = None) -> None:
     for step in ORDER:
         if step == TRAINED[0] and not _is_trained(context):
             check_arms(context)
+        if step == evaluate.NAME and last is None:
+            bundle.chosen_arm(context)  # refuses before the test data are opened for nothing
         complete(context, step)
         if step == last:
             break

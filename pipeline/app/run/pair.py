@@ -114,7 +114,8 @@ def _cause(error: HintliteError, config: RunConfig, networks: Mapping[str, keras
 
     lacking = {which: network for which, network in networks.items() if not stage_taps(network)}
     if lacking and not config.hint.pairs:
-        lines = [f"it compares feature maps, but the {' and the '.join(lacking)} names none"]
+        verb = "name" if len(lacking) > 1 else "names"
+        lines = [f"it compares feature maps, but the {' and the '.join(lacking)} {verb} none"]
     else:
         lines, lacking = [str(error)], dict(networks)
     for which, network in lacking.items():

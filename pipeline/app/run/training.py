@@ -108,9 +108,11 @@ def _watcher(
     class OnBar(Watcher):
         """Moves the bar at every step and notes the figures of every epoch."""
 
-        note = ""
+        note = phase = ""
 
         def step(self, phase: str, epoch: int, epochs: int, step: int, steps: int) -> None:
+            if phase != self.phase:  # the figures of the phase before it are not this one's
+                self.phase, self.note = phase, ""
             bar.update(epoch - 1 + step / steps, epochs, self._at(phase, epoch, epochs))
 
         def epoch(self, phase: str, epoch: int, epochs: int, row: Row) -> None:

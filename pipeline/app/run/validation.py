@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from hintlite.pipeline.app.run.context import Context, StageError
+from hintlite.pipeline.settings.training import FEW_UPDATES
 
 if TYPE_CHECKING:
     import keras
+    from numpy.typing import NDArray
 
     from hintlite.pipeline.data.rows import Predict
     from hintlite.pipeline.data.training_data import KeptData, TrainingData
@@ -60,15 +62,30 @@ def measured(predict: Predict, data: KeptData) -> dict[str, Any]:
         `finite`, whether every logit is a number; `constant`, the one class that is answered for
         every sample, None where there are several.
     """
+    from hintlite.pipeline.data.rows import predicted
+
+    logits = predicted(predict, data.fed(data.validation))
+    return judged(logits, data.labels[data.validation], data.class_names)
+
+
+def judged(
+    logits: NDArray[Any], labels: NDArray[Any], class_names: Sequence[str]
+) -> dict[str, Any]:
+    """The figures of `measured` of samples that a classifier has answered.
+
+    Args:
+        logits: `[n, classes]`.
+        labels: class indices `[n]`.
+        class_names: one a class.
+    """
     import numpy as np
     from scipy.special import log_softmax
 
-    from hintlite.pipeline.data.rows import predicted
     from hintlite.pipeline.tasks.classification import guessing, scores
 
-    logits = predicted(predict, data.fed(data.validation)).astype(np.float64)
-    labels, chosen = data.labels[data.validation], logits.argmax(axis=1)
-    found = scores(labels, chosen, len(data.class_names))
+    logits = logits.astype(np.float64)
+    chosen = logits.argmax(axis=1)
+    found = scores(labels, chosen, len(class_names))
     against = guessing(found)
     finite = bool(np.isfinite(logits).all())
     true = log_softmax(logits, axis=1)[np.arange(len(labels)), labels] if finite else None
@@ -79,7 +96,7 @@ def measured(predict: Predict, data: KeptData) -> dict[str, Any]:
         "loss": None if true is None else float(-true.mean()),
         "guessing": asdict(against) | {"at_chance": against.at_chance},
         "finite": finite,
-        "constant": data.class_names[int(chosen[0])] if alone else None,
+        "constant": class_names[int(chosen[0])] if alone else None,
     }
 
 
@@ -98,14 +115,23 @@ def is_collapsed(figures: Mapping[str, Any]) -> bool:
     return figures["constant"] is not None or not figures["finite"]
 
 
-def sentence(name: str, figures: Mapping[str, Any]) -> str:
-    """What a network reaches, for the terminal."""
+def sentence(
+    name: str, figures: Mapping[str, Any], updates: int | None = None, balance: str = _BALANCE
+) -> str:
+    """What a network reaches, for the terminal.
+
+    Args:
+        name: of the network.
+        figures: from `measured`.
+        updates: steps of its training in all, if they are known.
+        balance: what to do where the classes are uneven.
+    """
     trained = "asked" not in figures  # by this run, whose settings could cure it
     if not figures["finite"]:
         cure = "; lower the learning rate" if trained else ""
         return f"{name}: its outputs are not finite numbers{cure}"
     if figures["constant"] is not None:
-        cure = f": {_collapse_cure(figures)}" if trained else ""
+        cure = f": {_collapse_cure(figures, updates, balance)}" if trained else ""
         return (
             f"{name}: collapsed, it answers {figures['constant']!r} for all {figures['samples']} "
             f"validation samples{cure}"
@@ -116,9 +142,13 @@ def sentence(name: str, figures: Mapping[str, Any]) -> str:
     )
 
 
-def _collapse_cure(figures: Mapping[str, Any]) -> str:
-    steps = "lower the learning rate, or train longer or in smaller batches"
-    return f"{_BALANCE}, or {steps}" if _hides_in_commonest(figures) else steps
+def _collapse_cure(figures: Mapping[str, Any], updates: int | None, balance: str) -> str:
+    """Few updates leave a network where it began, many have led it away."""
+    cures = ["lower the learning rate", "train longer or in smaller batches"]
+    if updates is not None and updates < FEW_UPDATES:
+        cures = [f"{cures[1]} ({updates} steps teach little)", cures[0]]
+    steps = ", or ".join(cures)
+    return f"{balance}, or {steps}" if _hides_in_commonest(figures) else steps
 
 
 def _hides_in_commonest(figures: Mapping[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from hintlite.errors import HintliteError
 from hintlite.models.settings import NetworkConfig
 from hintlite.pipeline.app.cli.parser import Parser
 from hintlite.pipeline.app.errors import WrongUseError
-from hintlite.pipeline.app.settings.known import check_settings
+from hintlite.pipeline.app.settings.known import check_settings, in_plain_words
 from hintlite.pipeline.data.given_teacher import fitted
 from hintlite.pipeline.settings.run import RunConfig
 
@@ -31,7 +31,8 @@ def config_from(settings: Mapping[str, Any]) -> RunConfig:
     """
     parser = _settings_parser()
     check_settings(settings)
-    arguments = parser.parse_object(dict(settings))
+    with in_plain_words():
+        arguments = parser.parse_object(dict(settings))
     return config_of(parser, arguments)
 
 
@@ -43,7 +44,8 @@ def read_config(path: Path) -> RunConfig:
     """
     parser = _settings_parser()
     try:
-        return config_of(parser, parser.parse_path(str(path)))
+        with in_plain_words():
+            return config_of(parser, parser.parse_path(str(path)))
     except (OSError, UnicodeDecodeError) as error:
         raise WrongUseError(f"{path}: the settings cannot be read: {error}") from error
 
@@ -58,7 +60,8 @@ def check_types(settings: Mapping[str, Any]) -> None:
         WrongUseError: there is such a setting.
     """
     check_settings(settings)
-    _settings_parser().parse_object(dict(settings))
+    with in_plain_words():
+        _settings_parser().parse_object(dict(settings))
 
 
 def read_settings(path: Path) -> dict[str, Any]:

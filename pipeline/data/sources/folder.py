@@ -154,6 +154,9 @@ def _files(names: Sequence[str]) -> str:
     return f"{len(names)} file{'s' if len(names) > 1 else ''} ({sorted(names)[0]})"
 
 
+_NO_PICTURE = "is no picture", "are no pictures"
+
+
 def _pictures(folder: Path) -> tuple[list[Path], list[str]]:
     """The files whose names end like an image's, and what is to be said of the others."""
     from PIL import Image
@@ -169,7 +172,9 @@ def _pictures(folder: Path) -> tuple[list[Path], list[str]]:
             f"{folder}: no pictures directly in this class folder (PNG, JPEG, ...){inside}; add "
             "some or remove the folder"
         )
-    notes = [f"{folder}: {_files(others)} no pictures, not read"] if others else []
+    notes = (
+        [f"{folder}: {_files(others)} {_NO_PICTURE[len(others) > 1]}, not read"] if others else []
+    )
     if deeper:
         notes.append(f"{folder}: folders in it not read ({', '.join(deeper[:3])})")
     return found, notes

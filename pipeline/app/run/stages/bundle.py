@@ -57,11 +57,12 @@ def chosen_arm(context: Context) -> str:
     usable = {arm: found for arm, found in scores.items() if not is_collapsed(found)}
     if not usable and not config.accept_chance:
         report = shlex.join(["hintlite", "report", str(context.folder.path)])
+        updates = _updates(context)
         raise StageError(
             "there is no best student to bundle: each answers one class whatever it sees, or no "
             "finite number ("
-            + "; ".join(sentence(arm, found) for arm, found in scores.items())
-            + f")\n`{report}` shows what they reach of each class; "
+            + "; ".join(sentence(arm, found, updates) for arm, found in scores.items())
+            + f")\n`{report}` shows how they were trained; "
             "--accept_chance true bundles one all the same"
         )
     finite = {arm: found for arm, found in (usable or scores).items() if found["finite"]}
@@ -109,7 +110,13 @@ def _work(context: Context, folder: Path) -> None:
         bar.note = f"{arm}, chosen on the validation part" if config.deploy == "best" else arm
     found = json.loads(context.file(f"quantize/{arm}", SCORES).read_text())
     if is_collapsed(found):
-        context.terminal.say(f"bundle: {sentence(arm, found)}")
+        context.terminal.say(f"bundle: {sentence(arm, found, _updates(context))}")
+
+
+def _updates(context: Context) -> int:
+    """Steps that each student was trained for."""
+    facts = json.loads(context.file(DATA, FACTS).read_text())
+    return context.config.training.updates(int(facts["train"]))
 
 
 def samples(labels: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:

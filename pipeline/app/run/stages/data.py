@@ -72,10 +72,12 @@ def _work(context: Context, folder: Path) -> None:
     write_whole(folder / FACTS, json.dumps(facts, indent=1))
     for note in data.notes:
         context.terminal.say(note)
+    apart = len(data.test_rows)  # where the test set is one of its own, it is not opened yet
+    held_out = f", {apart} set aside for the test" if apart else ""
     context.terminal.say(
         f"data: {data.name}, {len(data.train)} to train on, "
         f"{len(data.validation)} to validate, {len(data.calibration)} of the training part to "
-        f"calibrate, {BY_RANK[len(data.input_shape)]} {data.input_shape}, "
+        f"calibrate{held_out}, {BY_RANK[len(data.input_shape)]} {data.input_shape}, "
         f"{len(data.class_names)} classes"
     )
 

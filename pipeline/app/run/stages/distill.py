@@ -87,7 +87,8 @@ def _work(context: Context, arm: str, folder: Path) -> None:
         arrays = {name: v.numpy() for name, v in zip(names, dropped, strict=True)}
         np.savez(folder / "dropped.npz", **arrays)
         found = measured(predictor(alone), data)
-        context.terminal.say(sentence(title, found))
+        updates = config.training.updates(len(data.train))
+        context.terminal.say(sentence(title, found, updates))
         finish(alone, folder / "student.keras", history, config.training.chosen_by, found)
 
 
