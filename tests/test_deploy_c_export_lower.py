@@ -31,6 +31,8 @@ REQUIRED = [
     "LEAKY_RELU",
     "HARD_SWISH",
     "TRANSPOSE",
+    "EXPAND_DIMS",
+    "SQUEEZE",
 ]
 
 

@@ -54,6 +54,7 @@ def test_the_teacher_stage_trains_members_with_seeds_of_their_own(tmp_path):
     config = RunConfig(
         data=DataConfig(limit=60, calibration_samples=10),
         teacher=NetworkConfig(widths=(3, 4), depths=(1, 1)),
+        student=NetworkConfig(widths=(3, 4), depths=(1, 1), times_fewer=None),
         teacher_training=TrainingConfig(epochs=1),
         teacher_members=2,
         hint_member=1,

@@ -16,7 +16,7 @@ from hintlite.errors import DataError
 from hintlite.pipeline.data.disk import Disk, states
 from hintlite.pipeline.data.rows import CHUNK_BYTES, SampleArray
 
-_FAULTS = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
+_FAULTS = (OSError, ValueError, DataError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def _head(file: Any) -> Head:
         read = np.lib.format.read_array_header_2_0
     shape, by_columns, dtype = read(file)
     if dtype.hasobject:
-        raise ValueError("it holds Python objects")
+        raise DataError("it holds Python objects")
     return Head(tuple(shape), dtype, bool(by_columns))
 
 

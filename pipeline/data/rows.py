@@ -14,6 +14,8 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
+from hintlite.errors import SettingsError
+
 CHUNK_BYTES = 2**24  # of the samples that are read at a time
 PREDICTED_BYTES = 2**24  # of those that a network is given at a time, in batches
 # A batch of samples that are asked, not trained on: so many, fewer where they are large.
@@ -50,7 +52,7 @@ class LazyRows:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """All rows at once: for few of them."""
         if copy is False:
-            raise ValueError("the rows are read from where they are: this makes a copy")
+            raise SettingsError("the rows lie in a file: numpy must be let make a copy of them")
         return np.asarray(self[:], dtype)
 
     @property
