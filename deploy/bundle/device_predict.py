@@ -16,7 +16,7 @@ except ImportError:
 
 ABOUT = json.loads(Path(__file__).with_name("manifest.json").read_text(encoding="utf-8"))
 NORM, SHAPE = ABOUT["normalization"], ABOUT["task"]["input_shape"]
-LIMIT = next(iter(ABOUT["models"].values()))["output"].get("threshold")
+LIMIT = next(iter(ABOUT["models"].values())).get("output", {}).get("threshold")
 model = Interpreter(model_path=str(Path(__file__).with_name(next(iter(ABOUT["models"])))))
 model.allocate_tensors()
 given, taken = model.get_input_details()[0], model.get_output_details()[0]
