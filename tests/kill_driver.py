@@ -85,7 +85,7 @@ MOMENTS = {
         "np.savez",
         half_written("checkpoint"),
     ),
-    "cache": ("hintlite.pipeline.cache.folder", "_write", half_written("")),
+    "cache": ("hintlite.pipeline.cache.folder", "write_all", half_written("")),
     "conversion": ("hintlite.deploy.convert.convert", "run_converter", after),
     "record": ("hintlite.pipeline.app.run.folder", "write_whole", half_a_record),
     "rename": ("hintlite.pipeline.app.run.folder", "os.rename", after),

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from hintlite.deploy.convert.forms import Form, to_file
+from hintlite.deploy.convert.form import Form
+from hintlite.deploy.convert.forms import to_file
 from hintlite.deploy.convert.front import split_fronts
 from hintlite.deploy.convert.frozen import End, frozen
 from hintlite.deploy.tflite.inspect import inspect

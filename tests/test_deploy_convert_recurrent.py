@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from hintlite.deploy.convert.forms import FLOAT, Form, to_file
+from hintlite.deploy.convert.form import FLOAT, Form
+from hintlite.deploy.convert.forms import to_file
 from hintlite.deploy.convert.frozen import End, frozen
 from hintlite.deploy.convert.recurrent import convertible
 from hintlite.deploy.interpret.runtime import Runner

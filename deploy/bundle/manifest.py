@@ -6,12 +6,13 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from hintlite.errors import HintliteError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 FORMAT = "hintlite-bundle"
 VERSION = 1
@@ -60,7 +61,7 @@ def choices(outputs: NDArray[Any], limit: float | None) -> NDArray[np.int64]:
     """
     if limit is None:
         return outputs.argmax(axis=1)
-    return (outputs.reshape(len(outputs)) > limit).astype(np.int64)
+    return (outputs.reshape(len(outputs)) > limit).astype("int64")
 
 
 def limit_of(manifest: Mapping[str, Any], model: str) -> float | None:

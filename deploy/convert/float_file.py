@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hintlite.deploy.convert.checks import ConversionError
-from hintlite.deploy.convert.forms import Form
+from hintlite.deploy.convert.form import Form
 from hintlite.deploy.convert.front import STEPS, Affine, Line
 from hintlite.deploy.convert.frozen import End
 from hintlite.deploy.interpret.runtime import Runner

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from hintlite.errors import DataError
 from hintlite.pipeline.settings.data import SampleKind
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SMALLEST_GRAY = 8  # rows and columns of [n, h, w]; a shorter axis is rather one of channels
 FORMS: dict[SampleKind, str] = {
@@ -54,7 +57,7 @@ def kind_of(
     if len(shape) == 3:
         if min(shape[1:]) < SMALLEST_GRAY:
             return "series"
-        if shape[1] == shape[2] or dtype.kind == "b" or dtype == np.uint8:
+        if shape[1] == shape[2] or dtype.kind == "b" or dtype == "uint8":
             return "images"
         raise OpenKindError(
             f"{shown}, which may be grey pictures [n, h, w] or series [n, time, channels]: say "

@@ -13,7 +13,7 @@ import numpy as np
 
 from hintlite.child import Child, ChildError, RefusedError, memory_share
 from hintlite.deploy.convert.checks import ConversionError
-from hintlite.deploy.convert.forms import Form
+from hintlite.deploy.convert.form import Form
 from hintlite.deploy.convert.front import Affine
 from hintlite.deploy.convert.frozen import End
 from hintlite.pipeline.app.convert.foreign import Input

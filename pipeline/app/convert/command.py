@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from hintlite.deploy.convert.forms import Form, input_names, output_names
+from hintlite.deploy.convert.form import Form
+from hintlite.deploy.convert.forms import input_names, output_names
 from hintlite.deploy.interpret.several import ends_of, real_answers
 from hintlite.files import write_whole
 from hintlite.pipeline.app.convert import feeding

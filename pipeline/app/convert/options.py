@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from hintlite.deploy.convert.forms import Form, PrecisionName
+from hintlite.deploy.convert.form import Form, PrecisionName
 from hintlite.errors import SettingsError
 from hintlite.models.saved_formats import FORMATS
 from hintlite.pipeline.app.cli.parser import Parser, make_parser
-from hintlite.pipeline.app.convert.judge import Limits
+from hintlite.pipeline.app.convert.limits import Limits
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.settings.named_data import SETS
 from hintlite.pipeline.settings.data import NORMALIZATIONS

@@ -11,7 +11,7 @@ import numpy as np
 
 from hintlite.child import Tell
 from hintlite.deploy.convert.float_file import FloatFile, read_float_file
-from hintlite.deploy.convert.forms import FLOAT, Form
+from hintlite.deploy.convert.form import FLOAT, Form
 from hintlite.models.saved_formats import saved_format
 
 if TYPE_CHECKING:
