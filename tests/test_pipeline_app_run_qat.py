@@ -278,7 +278,7 @@ def test_a_model_for_other_data_is_refused(model, tmp_path, capsys):
         (["MODEL", "--data", "digits", "--normalization", "caffe"], "one of unit, standard"),
         (["MODEL", "--data", "digits", "--epochs", "-1"], "qat.epochs must be 1 or more"),
         (["MODEL", "--data", "digits", "--teacher", "no.keras"], "--teacher no.keras"),
-        (["MODEL"], "DATA"),
+        (["MODEL"], "required: --data DATA"),
     ],
 )
 def test_wrong_use_is_told_before_anything_is_loaded(model, words, expected, capsys):

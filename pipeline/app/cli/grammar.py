@@ -181,7 +181,10 @@ def _parsed(top: Parser, argv: list[str], parsers: Mapping[str, Parser]) -> Any:
         told, required, lacking = str(error).partition("arguments are required: ")
         if not required or argv[0] not in parsers:
             raise
-        names = {each.dest: str(each.metavar or each.dest) for each in parsers[argv[0]]._actions}
+        names = {
+            each.dest: " ".join([*each.option_strings[:1], str(each.metavar or each.dest)])
+            for each in parsers[argv[0]]._actions
+        }
         words = (names.get(word.rpartition(".")[2], word) for word in lacking.split(", "))
         raise WrongUseError(f"{told}{required}{', '.join(words)}") from error
 
