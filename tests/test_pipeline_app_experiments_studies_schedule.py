@@ -190,6 +190,15 @@ def test_time_and_tries_count_over_interruptions(tmp_path):
     assert read_progress(tmp_path) is None
 
 
+def test_what_is_complete_is_in_a_workers_file_at_once(tmp_path):
+    reporter = Reporter(tmp_path)
+    with reporter.task("student, hints + KD") as bar:
+        reporter.save()
+        bar.update(1, 2, "hint phase, epoch 1/1", line=True)
+        bar.line()
+        assert read_progress(tmp_path).note == "hint phase, epoch 1/1"
+
+
 def display_on(text, **options):
     terminal = Terminal()
     terminal.err = Console(file=text, width=100, **options)

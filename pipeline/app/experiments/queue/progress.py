@@ -136,6 +136,10 @@ class _FileBar(Bar):
         progress.completed, progress.total, progress.note = completed, total, self.note
         self._reporter.save_if_due()
 
+    def line(self) -> None:
+        """Writes the figures at once: something is complete."""
+        self._reporter.save()
+
 
 def _cpu_s() -> float:
     used: Any = resource.getrusage(resource.RUSAGE_SELF)
