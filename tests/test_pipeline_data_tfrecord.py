@@ -14,7 +14,7 @@ from hintlite.pipeline.data.disk import Disk
 from hintlite.pipeline.data.held_out import load_test
 from hintlite.pipeline.data.load import load_training
 from hintlite.pipeline.data.rows import LazyRows
-from hintlite.pipeline.data.sources import tfrecord
+from hintlite.pipeline.data.sources import folder
 from hintlite.pipeline.settings.data import DataConfig
 
 RNG = np.random.default_rng(5)
@@ -56,7 +56,7 @@ def config(path, **changes):
 
 @pytest.fixture
 def disk(tmp_path, monkeypatch):
-    monkeypatch.setattr(tfrecord, "AT_ONCE", 7)
+    monkeypatch.setattr(folder, "AT_ONCE", 7)
     return Disk(CacheFolder(tmp_path / "cache"), least_bytes=1)
 
 

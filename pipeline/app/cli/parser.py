@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -79,6 +80,24 @@ class Parser(ArgumentParser):
     def word(self, name: str, metavar: str | None, what: str) -> None:
         """Adds an option with a text, or none by default: a path, most often."""
         self.add_argument(name, metavar=metavar, type=str | None, help=what)
+
+    def numbers(self, rows: Sequence[tuple[str, int | float, str]]) -> None:
+        """Adds options from their names, defaults and meanings; the type is the default's."""
+        for name, default, what in rows:
+            self.add_argument(
+                f"--{name}",
+                type=type(default),
+                default=default,
+                help=f"{what}; {default} by default",
+            )
+
+    def accept_chance(self) -> None:
+        """Adds --accept_chance, of a command that is given a model and asks it first."""
+        self.switch(
+            "--accept_chance",
+            "go on with a model that is no better than guessing as it is fed, or far better on "
+            "another range of values",
+        )
 
     def json(self, otherwise: str) -> None:
         """Adds --json, of a command that prints something else without it."""

@@ -88,15 +88,8 @@ def convert_parser() -> Parser:
         "mylayers,other.layers; Python finds them (installed, or on PYTHONPATH)",
     )
     parser.add_argument("--limit", metavar="N", type=int | None, help="use this many samples")
-    for name, default, what in NUMBERS:
-        parser.add_argument(
-            f"--{name}", type=type(default), default=default, help=f"{what}; {default} by default"
-        )
-    parser.switch(
-        "--accept_chance",
-        "go on with a model that is no better than guessing as it is fed, or far better on another "
-        "range of values",
-    )
+    parser.numbers(NUMBERS)
+    parser.accept_chance()
     parser.switch("--verbose", "show what libraries print, too")
     parser.json("text")
     return parser

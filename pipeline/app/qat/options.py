@@ -78,15 +78,8 @@ def qat_parser() -> Parser:
         help="bound: how many points of accuracy INT8 may lose against float, by default "
         f"{_QUANTIZE.max_accuracy_drop:g}",
     )
-    for name, default, what in NUMBERS:
-        parser.add_argument(
-            f"--{name}", type=type(default), default=default, help=f"{what}; {default} by default"
-        )
-    parser.switch(
-        "--accept_chance",
-        "go on with a model that is no better than guessing as it is fed, or far better on another "
-        "range of values",
-    )
+    parser.numbers(NUMBERS)
+    parser.accept_chance()
     parser.add_argument(
         "--imports",
         metavar="MODULES",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import TypeVar
@@ -243,25 +244,44 @@ def _read(
     headers = [pictures.headers[row] for row in rows]
     size = shape or common_shape(config, headers)
     paths = [pictures.paths[row] for row in rows]
-    chunks = partial(_decoded, paths, size, Path(config.path or ""))
+
+    def read(path: Path) -> np.ndarray:
+        return read_image(path, *size)
+
+    def chunks(first: int) -> Iterator[np.ndarray]:
+        return decoded(paths[first:], read, size, Path(config.path or ""))
+
     images = gathered(chunks, {"pictures": paths}, (len(paths), *size), disk)
     return images, (*size_notes(headers, size), *depth_notes(headers, images))
 
 
-def _decoded(paths: Sequence[Path], size: Shape, root: Path, first: int) -> Iterator[np.ndarray]:
-    """Pictures from one on, some at a time; at the end all that are broken in one error."""
-    height, width, channels = size
-    tried: list[object] = []
-    for start in range(first, len(paths), AT_ONCE):
-        chunk = np.zeros((len(paths[start : start + AT_ONCE]), *size), np.uint8)
+def decoded(
+    items: Iterable[T], read: Callable[[T], np.ndarray], size: Shape, root: Path, cure: str = SKIP
+) -> Iterator[np.ndarray]:
+    """Pictures, some at a time; none after the first broken one, and at the end all of these.
 
-        def fill(place: int, start: int = start, chunk: np.ndarray = chunk) -> None:
-            chunk[place] = read_image(paths[start + place], height, width, channels)
+    Args:
+        items: what `read` makes a picture [height, width, channels] of, one each.
+        read: raises DataError for a broken one.
+        size: of a picture.
+        root: the data, for the message.
+        cure: what to do about broken ones.
+
+    Raises:
+        DataError: some are broken.
+    """
+    tried: list[object] = []
+    left = iter(items)
+    while chunk := list(islice(left, AT_ONCE)):
+        images = np.zeros((len(chunk), *size), np.uint8)
+
+        def fill(place: int, chunk: list[T] = chunk, images: np.ndarray = images) -> None:
+            images[place] = read(chunk[place])
 
         tried += tried_all(fill, range(len(chunk)))
         if not any(isinstance(each, DataError) for each in tried):
-            yield chunk
-    refuse_broken(tried, root)
+            yield images
+    refuse_broken(tried, root, cure)
 
 
 def common_shape(config: DataConfig, headers: Sequence[Header]) -> Shape:

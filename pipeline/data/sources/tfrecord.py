@@ -24,12 +24,10 @@ from hintlite.pipeline.data.record_files import TEST, VALIDATION, part_of, recor
 from hintlite.pipeline.data.rows import SampleArray
 from hintlite.pipeline.data.sources.arrays import short_name
 from hintlite.pipeline.data.sources.folder import (
-    AT_ONCE,
     common_shape,
+    decoded,
     depth_notes,
-    refuse_broken,
     size_notes,
-    tried_all,
 )
 from hintlite.pipeline.data.sources.source import Labelled, Notes, Pool, Shape
 from hintlite.pipeline.settings.data import COLORS, DataConfig
@@ -154,24 +152,15 @@ def _decoded(
 ) -> Iterator[np.ndarray]:
     """The second pass: wanted rows from one on; at the end all that are broken in one error."""
     height, width, channels = size
-    tried: list[object] = []
-    wanted = _wanted(config, records, rows[first:])
-    while chunk := [each for _, each in zip(range(AT_ONCE), wanted, strict=False)]:
-        images = np.zeros((len(chunk), *size), np.uint8)
 
-        def fill(
-            place: int, chunk: list[tuple[str, bytes]] = chunk, images: np.ndarray = images
-        ) -> None:
-            name, content = chunk[place]
-            if records.raw:
-                images[place] = np.frombuffer(content, np.uint8).reshape(size)
-            else:
-                images[place] = read_image(Path(name), height, width, channels, content=content)
+    def read(image: tuple[str, bytes]) -> np.ndarray:
+        name, content = image
+        if records.raw:
+            return np.frombuffer(content, np.uint8).reshape(size)
+        return read_image(Path(name), height, width, channels, content=content)
 
-        tried += tried_all(fill, range(len(chunk)))
-        if not any(isinstance(each, DataError) for each in tried):
-            yield images
-    refuse_broken(tried, Path(config.path or ""), "write these records anew, or leave them out")
+    wanted, root = _wanted(config, records, rows[first:]), Path(config.path or "")
+    return decoded(wanted, read, size, root, "write these records anew, or leave them out")
 
 
 def _wanted(config: DataConfig, records: Records, rows: np.ndarray) -> Iterator[tuple[str, bytes]]:
