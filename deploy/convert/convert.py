@@ -4,7 +4,8 @@ Every file has one signature, `serving_default`: `input` [1, h, w, c] -> `logits
 batch is fixed to 1 because that is what a device runs, and because a fixed batch lets the
 converter fold the SHAPE / STRIDED_SLICE / PACK operators that `Flatten` and `Reshape` would
 otherwise leave in the file. The same weights under the same layer names, with the same
-calibration samples, give the same bytes in every process on one machine.
+calibration samples, give the same bytes in every process on one machine; but where an operator
+of several outputs was mended (`mends.py`), the converter numbers the tensors differently at times.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from hintlite.deploy.convert.checks import (
     check_network,
     require_full_int8,
 )
-from hintlite.deploy.convert.recurrent import convertible, each_sample_anew, with_sound_states
+from hintlite.deploy.convert.mends import mended
+from hintlite.deploy.convert.recurrent import convertible, each_sample_anew
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +112,7 @@ def to_int8(model: Any, calibration: NDArray[np.float32]) -> bytes:
     converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.int8
     with each_sample_anew() if fused else nullcontext():
-        content = with_sound_states(run_converter(converter))
+        content = mended(run_converter(converter))
     require_full_int8(content)
     return content
 

@@ -11,7 +11,8 @@ from hintlite.deploy.convert.checks import ConversionError, require_integer
 from hintlite.deploy.convert.convert import run_converter
 from hintlite.deploy.convert.form import Form
 from hintlite.deploy.convert.frozen import End, Frozen, one_by_one
-from hintlite.deploy.convert.recurrent import each_sample_anew, with_sound_states
+from hintlite.deploy.convert.mends import mended
+from hintlite.deploy.convert.recurrent import each_sample_anew
 from hintlite.deploy.tflite.graph import Array
 
 _SHOWN = 3  # places that a message names
@@ -57,7 +58,7 @@ def to_file(network: Frozen, form: Form, calibration: Sequence[Array] = ()) -> b
     except ConversionError as error:
         raise ConversionError(f"{error}{_places(network, str(error))}") from error
     if form.integer:
-        content = with_sound_states(content)
+        content = mended(content)
         require_integer(content, form.precision, form.ends)
     return content
 
