@@ -50,15 +50,15 @@ SETS: dict[str, dict[str, Any]] = {
         "data": {"source": "ucr"},
         "teacher": TEACHER_SHAPE,
         "student": {"widths": [16, 16, 24], "depths": [1, 1, 2], "kernel": 7},
-        "teacher_training": {"epochs": 15},
-        "training": {"epochs": 30},
+        "teacher_training": {"epochs": 10},
+        "training": {"epochs": 20},
     },
     "forda": {
         "data": {"source": "ucr"},
         "teacher": {**TEACHER_SHAPE, "first_stride": 2},
         "student": {"widths": [16, 16, 24], "depths": [1, 2, 1], "kernel": 7, "first_stride": 2},
-        "teacher_training": {"epochs": 20, "batch_size": 64},
-        "training": {"epochs": 40, "batch_size": 64},
+        "teacher_training": {"epochs": 12, "batch_size": 64},
+        "training": {"epochs": 24, "batch_size": 64},
     },
 }
 
