@@ -46,7 +46,7 @@ except ImportError:  # not on Windows
 # numpy is imported inside functions: the process forks before anything that starts threads.
 
 SCHEMA = "hintlite-bench/1"
-VERSION = "1.3.0"
+VERSION = "1.4.0"
 KERNELS = {  # our word: the runtimes' OpResolverType
     "xnnpack": "AUTO",
     "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
@@ -141,11 +141,16 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Samples:
-    """Bundled samples as the model takes them, [1, h, w, c] each, labels and expected outputs."""
+    """Bundled samples as the model takes them, and what belongs to them.
+
+    For each sample a list of one array [1, ...] an input; labels [k] of what the output number
+    `answer` chooses, None where none does; expected outputs, a list of one array [k, ...] an output.
+    """
 
     inputs: Any
     labels: Any
     expected: Any
+    answer: int = 0
     sha256: str | None = None  # of raw inputs and labels
 
 
@@ -636,7 +641,8 @@ def task_facts(subject: Subject) -> Json:
 def samples_digest(arrays: Json) -> str:
     """SHA-256 of raw inputs and labels: the same for every model of a task."""
     digest = hashlib.sha256()
-    for values in (arrays["inputs"], arrays["labels"]):
+    further = sorted(name for name in arrays if name.startswith("inputs:"))
+    for values in [arrays[name] for name in ("inputs", *further, "labels") if name in arrays]:
         digest.update(f"{values.dtype.str}{values.shape}".encode())
         digest.update(values.tobytes())
     return digest.hexdigest()
@@ -864,6 +870,8 @@ def to_input(raw: Any, normalization: Json, detail: Json) -> Any:
     if dtype.kind == "f":
         return value.astype(dtype)
     scale, zero_point = detail["quantization"]
+    if dtype.kind in "iu" and dtype.itemsize > 2 and not scale:  # indices stand for themselves
+        return value.astype(dtype)
     require(scale, f"the model's {dtype} input has no scale: its samples cannot be quantized")
     steps = (value / np.float32(scale)).astype(np.float64)  # 0.49999997 + 0.5 is 1.0 in float32
     rounded = np.copysign(np.floor(np.abs(steps) + 0.5), steps)
@@ -871,26 +879,51 @@ def to_input(raw: Any, normalization: Json, detail: Json) -> Any:
     return np.clip(rounded + zero_point, limits.min, limits.max).astype(dtype)
 
 
-def load_samples(subject: Subject, detail: Json) -> Samples | None:
+def inputs_of(manifest: Json) -> list[Json]:
+    """The normalization of each input of a bundle's models."""
+    several = manifest["task"].get("inputs")
+    return [each["normalization"] for each in several] if several else [manifest["normalization"]]
+
+
+def array_name(name: str, place: int) -> str:
+    """An array's name in samples.npz: the first of several has no number."""
+    return f"{name}:{place}" if place else name
+
+
+def load_samples(subject: Subject, interpreter: Any) -> Samples | None:
     """The samples of the bundle, ready for this model; None where there are none."""
     import numpy as np
 
     entry = subject.manifest.get("samples") if subject.manifest else None
     if entry is None:
         return None
-    name, shape = entry["file"], tuple(int(size) for size in detail["shape"])
+    name, details = entry["file"], interpreter.get_input_details()
+    shapes = [tuple(int(size) for size in detail["shape"]) for detail in details]
     try:
         with np.load(os.path.join(subject.folder, name), allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
-        inputs = to_input(arrays["inputs"], subject.manifest["normalization"], detail)
-        fits = inputs.shape[1:] == shape[1:] and len(arrays["labels"]) == len(inputs) > 0
+        ways = inputs_of(subject.manifest)
+        raw = [arrays[array_name("inputs", place)] for place in range(len(ways))]
+        inputs = [to_input(*each) for each in zip(raw, ways, details)]
+        numbers = subject.manifest["task"].get("labels") == []  # nothing is chosen
+        labels = None if numbers else arrays["labels"]
+        count = len(inputs[0])
+        fits = len(ways) == len(details) and count > 0
+        fits = fits and (labels is None or len(labels) == count)
+        fits = fits and all(x.shape == (count, *y[1:]) for x, y in zip(inputs, shapes))
     except BenchError:
         raise
     except Exception as error:
         raise BenchError(f"{name} cannot be used: {one_line(repr(error))}; make the bundle anew")
-    require(fits, f"{name} holds inputs {inputs.shape}, or not as many labels; expected {shape}")
-    expected = arrays.get("expected:" + subject.name)
-    return Samples(list(inputs[:, None]), arrays["labels"], expected, samples_digest(arrays))
+    found = ", ".join(str(x.shape) for x in inputs)
+    wanted = ", ".join(map(str, shapes))
+    require(fits, f"{name} holds inputs {found}, or not as many labels; expected {wanted}")
+    outputs = range(len(interpreter.get_output_details()))
+    names = [array_name("expected:" + subject.name, place) for place in outputs]
+    expected = [arrays[each] for each in names] if set(names) <= set(arrays) else None
+    turns = [[x[row : row + 1] for x in inputs] for row in range(count)]
+    answer = subject.manifest["task"].get("answer", 0)
+    return Samples(turns, labels, expected, answer, samples_digest(arrays))
 
 
 def random_input(detail: Json, generator: Any) -> Any:
@@ -921,7 +954,7 @@ class Feeder:
         self._set = interpreter.set_tensor
         self._indices = [detail["index"] for detail in details]
         self._turns = (
-            [[value] for value in samples.inputs[: 1 if kind == "one" else None]]
+            samples.inputs[: 1 if kind == "one" else None]
             if samples
             else [[random_input(detail, generator) for detail in details]]
         )
@@ -1051,47 +1084,70 @@ def outputs_finite(interpreter: Any) -> bool:
 
 
 def run_samples(interpreter: Any, samples: Samples, seconds: float = math.inf) -> list[Any]:
-    """The outputs for the samples, for as many as fit into the seconds but at least one."""
-    taken = interpreter.get_input_details()[0]["index"]
-    given = interpreter.get_output_details()[0]["index"]
+    """The outputs for the samples, for as many as fit into the seconds but at least one.
+
+    Returns:
+        For each sample a list of one array an output, without the batch.
+    """
+    taken = [detail["index"] for detail in interpreter.get_input_details()]
+    given = [detail["index"] for detail in interpreter.get_output_details()]
     end = time.perf_counter() + seconds
     outputs: list[Any] = []
-    for value in samples.inputs:
+    for values in samples.inputs:
         if outputs and time.perf_counter() > end:
             break
         interpreter.reset_all_variables()  # an LSTM begins each sample anew
-        interpreter.set_tensor(taken, value)
+        for index, value in zip(taken, values):
+            interpreter.set_tensor(index, value)
         interpreter.invoke()
-        outputs.append(interpreter.get_tensor(given)[0])
+        outputs.append([interpreter.get_tensor(index)[0] for index in given])
     return outputs
 
 
-def compare_outputs(kernels: str, outputs: Sequence[Any], expected: Any) -> Json:
-    """How outputs differ from the expected ones, [k, classes]; exact, no tolerance."""
+def compare_outputs(kernels: str, outputs: Sequence[Any], expected: Sequence[Any]) -> Json:
+    """How outputs differ from the expected ones; exact, no tolerance.
+
+    Args:
+        kernels: that gave them.
+        outputs: for each sample a list of one array an output.
+        expected: one array [k, ...] an output.
+
+    Returns:
+        The facts; of several outputs the differences of the one that is furthest off.
+    """
     import numpy as np
 
-    got, want = np.stack(outputs), expected[: len(outputs)]
-    require(
-        got.shape == want.shape and got.dtype == want.dtype,
-        f"the model gives {got.dtype} {got.shape}, the bundle expects {want.dtype} {want.shape}: "
-        "its samples belong to another model",
-    )
-    steps = got.dtype.kind in "iu"
-    apart = np.abs(got.astype(np.float64) - want.astype(np.float64)).max()
-    span = float(np.ptp(want.astype(np.float64)))
-    return {
-        "kernels": kernels,
-        "samples": len(got),
-        "equal": int((got == want).reshape(len(got), -1).all(axis=1).sum()),
-        "max_difference_steps": int(apart) if steps else None,
-        "max_difference": None if steps or not math.isfinite(apart) else float(apart),
-        "expected_range": None if steps or not math.isfinite(span) else span,
-    }
+    count = len(outputs)
+    same = np.ones(count, bool)
+    worst: tuple[int | None, float | None, float | None] = (None, None, None)
+    furthest = -1.0
+    for place, whole in enumerate(expected):
+        got, want = np.stack([each[place] for each in outputs]), whole[:count]
+        require(
+            got.shape == want.shape and got.dtype == want.dtype,
+            f"the model gives {got.dtype} {got.shape}, the bundle expects {want.dtype} "
+            f"{want.shape}: its samples belong to another model",
+        )
+        same &= (got == want).reshape(count, -1).all(axis=1)
+        apart = float(np.abs(got.astype(np.float64) - want.astype(np.float64)).max())
+        span = float(np.ptp(want.astype(np.float64)))
+        steps = got.dtype.kind in "iu"
+        far = apart if steps else apart / (span or 1.0)
+        if far > furthest or not math.isfinite(far):
+            furthest = far if math.isfinite(far) else math.inf
+            worst = (
+                int(apart) if steps else None,
+                None if steps or not math.isfinite(apart) else apart,
+                None if steps or not math.isfinite(span) else span,
+            )
+    names = ("max_difference_steps", "max_difference", "expected_range")
+    facts = {"kernels": kernels, "samples": count, "equal": int(same.sum())}
+    return dict(facts, **dict(zip(names, worst)))
 
 
 def accuracy_of(outputs: Sequence[Any], labels: Any, limit: float | None) -> Json:
     """How many samples get their label as the largest output, or as one output above its limit."""
-    chosen = [out.argmax() if limit is None else out[0] > limit for out in outputs]
+    chosen = [out.argmax() if limit is None else out.ravel()[0] > limit for out in outputs]
     correct = sum(int(choice) == int(label) for choice, label in zip(chosen, labels))
     return {"correct": correct, "total": len(outputs)}
 
@@ -1136,8 +1192,12 @@ def check_samples(
 
     kernels = report["settings"]["kernels"]
     outputs = run_samples(interpreter, samples)
-    report["accuracy"] = accuracy_of(outputs, samples.labels, subject_limit(subject))
-    report["finite_outputs"] &= all(bool(np.isfinite(output).all()) for output in outputs)
+    if samples.labels is not None:
+        chosen = [each[samples.answer] for each in outputs]
+        report["accuracy"] = accuracy_of(chosen, samples.labels, subject_limit(subject))
+    report["finite_outputs"] &= all(
+        bool(np.isfinite(output).all()) for each in outputs for output in each
+    )
     if samples.expected is None:
         return
     checks = [compare_outputs(kernels, outputs, samples.expected)]
@@ -1479,7 +1539,7 @@ def measure(options: Options, root: str = "/", vcgencmd: str | None = None) -> J
     report["machine"]["before"] = machine_state(root, vcgencmd)
     runtime, interpreter = start_cold(report, subject, options, root)
     describe_model(report["model"], subject, interpreter)
-    samples = load_samples(subject, interpreter.get_input_details()[0])
+    samples = load_samples(subject, interpreter)
     feed = Feeder(interpreter, samples, options.input)
     warm_up(report, interpreter, feed, options, root)
     time_windows(report, interpreter, feed, options, root, vcgencmd)

@@ -57,7 +57,7 @@ def test_the_feeder_takes_samples_in_turn():
     interpreter = types.SimpleNamespace(
         get_input_details=lambda: [INT8], set_tensor=lambda index, value: seen.append(value)
     )
-    feed = bench.Feeder(interpreter, bench.Samples(["a", "b"], None, None))
+    feed = bench.Feeder(interpreter, bench.Samples([["a"], ["b"]], None, None))
     for _ in range(5):
         feed()
     assert seen == ["a", "b", "a", "b", "a"]

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -174,13 +175,14 @@ def test_missing_files_matter_where_they_are_needed(own_bundle):
 def test_spoilt_samples_are_refused(arrays, text, own_bundle):
     np.savez(own_bundle / "samples.npz", **arrays)
     subject = bench.find_subject(bench.Options(bundle=str(own_bundle)))
+    interpreter = SimpleNamespace(get_input_details=lambda: [INPUT])
     with pytest.raises(bench.BenchError, match=text):
-        bench.load_samples(subject, INPUT)
+        bench.load_samples(subject, interpreter)
 
 
 def test_expected_outputs_of_another_model_are_refused():
     with pytest.raises(bench.BenchError, match="another model"):
-        bench.compare_outputs("reference", [np.zeros(4, np.int8)], np.zeros((1, 5), np.int8))
+        bench.compare_outputs("reference", [[np.zeros(4, np.int8)]], [np.zeros((1, 5), np.int8)])
 
 
 def test_the_model_that_is_picked():

@@ -25,11 +25,11 @@ from hintlite.benchmarks.targets.base import (
 from hintlite.benchmarks.targets.cortex_m_firmware import toolchain
 from hintlite.benchmarks.targets.cortex_m_firmware.measure import Int8Array, Measurement, measure
 from hintlite.benchmarks.targets.cortex_m_firmware.toolchain import ToolchainError
-from hintlite.deploy.bundle.manifest import BundleError, choices, limit_of, read_manifest
+from hintlite.deploy.bundle.manifest import BundleError, choices, read_manifest
+from hintlite.deploy.bundle.samples import read_samples
 from hintlite.deploy.c_export.errors import ExportError
 from hintlite.deploy.c_export.read import read_model
 from hintlite.deploy.tflite.graph import Graph
-from hintlite.deploy.tflite.quantization import normalize, quantize
 
 CORES = tuple(toolchain.BOARDS)
 # LiteRT's reference kernels, which made a bundle's expected outputs, and TFLM, whose arithmetic the
@@ -189,17 +189,10 @@ def _random_samples(graph: Graph, count: int) -> _Samples:
 def _bundled_samples(bundle: Path, model: str, graph: Graph, count: int) -> _Samples:
     """The first samples, normalized and quantized as the device's program would."""
     manifest = read_manifest(bundle)
-    tensor = graph.tensors[graph.inputs[0]]
-    with np.load(bundle / manifest["samples"]["file"], allow_pickle=False) as archive:
-        raw = archive["inputs"][:count]
-        labels = archive["labels"][:count]
-        key = f"expected:{model}"
-        expected = archive[key][:count] if key in archive.files else None
-    scaling = manifest["normalization"]
-    real = normalize(raw, scaling["mean"], scaling["std"])
-    values = quantize(real, tensor.scale, tensor.zero_point, np.int8)
-    limit = limit_of(manifest, model)
-    return _Samples(values.reshape(len(values), -1), expected, labels, limit)
+    found = read_samples(bundle, manifest, model, count)
+    (values,) = found.stored(graph)
+    expected = None if found.expected is None else found.expected[0]
+    return _Samples(values.reshape(len(values), -1), expected, found.labels, found.limit)
 
 
 def _agreement(samples: _Samples, found: Measurement) -> dict[str, Any] | None:
@@ -214,7 +207,9 @@ def _agreement(samples: _Samples, found: Measurement) -> dict[str, Any] | None:
         "equal": int((steps == 0).sum()),
         "largest_difference_steps": int(steps.max()),
         "mean_difference_steps": float(steps.mean()),
-        "same_class": int(np.sum(choices(found.outputs, limit) == choices(expected, limit))),
+        "same_class": None
+        if samples.labels is None
+        else int(np.sum(choices(found.outputs, limit) == choices(expected, limit))),
         "samples": len(expected),
     }
 

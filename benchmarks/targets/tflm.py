@@ -87,7 +87,9 @@ class TflmTarget:
             model = read_int8(path)
             samples = load_samples(bundle, path.name, model, self._samples)
             with Worker(request.timeout_s) as worker:
-                operators, outputs = compare_operators(worker, model, samples.inputs)
+                operators, outputs = compare_operators(
+                    worker, model, samples.inputs, samples.answer
+                )
                 arena = _arena(worker, model)
         except (ModelError, BundleError) as error:
             raise BenchmarkError(f"{self.name}: {error}") from error

@@ -16,7 +16,7 @@ _USUAL_STEPS = 1
 
 
 def compare_operators(
-    worker: Worker, model: Model, inputs: list[Array]
+    worker: Worker, model: Model, inputs: list[Array], answer: int = 0
 ) -> tuple[list[dict[str, Any]], Array]:
     """Runs both interpreters and compares what each operator gives.
 
@@ -24,11 +24,12 @@ def compare_operators(
         worker: runs the interpreters.
         model: full INT8, one graph.
         inputs: one array [samples, ...] an input.
+        answer: the output that is returned.
 
     Returns:
         (one entry an operator: index, operator, outputs, equal, largest_difference_steps and
         inputs_equal, which is False where a difference may be an earlier operator's;
-        TFLM's first output [samples, elements]).
+        that output of TFLM's [samples, elements]).
 
     Raises:
         ModelError: an interpreter cannot run the model.
@@ -53,7 +54,7 @@ def compare_operators(
                 "inputs_equal": not any(each.any() for each in fed),
             }
         )
-    return entries, ours[len(indices)].astype(np.int64)
+    return entries, ours[len(indices) + answer].astype(np.int64)
 
 
 def _steps(ours: Array, theirs: Array) -> Array:

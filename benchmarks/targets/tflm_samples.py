@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hintlite.deploy.bundle.manifest import limit_of, read_manifest
+from hintlite.deploy.bundle.manifest import answer_of, read_manifest
+from hintlite.deploy.bundle.samples import read_samples
 from hintlite.deploy.tflite.graph import Model, ModelError
-from hintlite.deploy.tflite.quantization import normalize, quantize
 
 Array = NDArray[Any]
 
@@ -20,12 +20,13 @@ Array = NDArray[Any]
 class TflmSamples:
     """Inputs in the model's numbers: one int8 array [samples, ...] an input; labels if known.
 
-    `limit` is that of `hintlite.deploy.bundle.manifest.choices`.
+    `limit` is that of `hintlite.deploy.bundle.manifest.choices`, `answer` the output that chooses.
     """
 
     inputs: list[Array]
     labels: Array | None
     limit: float | None = None
+    answer: int = 0
 
 
 def load_samples(bundle: Path, file: str, model: Model, count: int) -> TflmSamples:
@@ -54,13 +55,9 @@ def _noise(model: Model, count: int) -> list[Array]:
 
 def _bundled(bundle: Path, file: str, model: Model, count: int) -> TflmSamples:
     manifest = read_manifest(bundle)
-    tensor = model.main.tensors[model.main.inputs[0]]
-    if tensor.quantization is None:
-        raise ModelError(f"The input of {file} is not quantized: convert it to full INT8.")
-    with np.load(bundle / manifest["samples"]["file"], allow_pickle=False) as archive:
-        raw, labels = archive["inputs"][:count], archive["labels"][:count]
-    scaling = manifest["normalization"]
-    real = normalize(raw, scaling["mean"], scaling["std"])
-    scale, zero_point = tensor.quantization.scales[0], tensor.quantization.zero_points[0]
-    limit = limit_of(manifest, file)
-    return TflmSamples([quantize(real, scale, zero_point, np.int8)], labels, limit)
+    for index in model.main.inputs:
+        if model.main.tensors[index].quantization is None:
+            raise ModelError(f"An input of {file} is not quantized: convert it to full INT8.")
+    found = read_samples(bundle, manifest, file, count)
+    answer = answer_of(manifest) or 0
+    return TflmSamples(found.stored(model.main), found.labels, found.limit, answer)

@@ -6,37 +6,31 @@ The same contents give the same bytes: the manifest holds no date and no path.
 from __future__ import annotations
 
 import hashlib
-import io
-import json
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from hintlite.deploy.bundle.contents import check_ends, check_names, check_samples
 from hintlite.deploy.bundle.manifest import (
-    BENCH_SCRIPT,
-    FORMAT,
     LABELS,
     MANIFEST,
-    PREDICT_SCRIPT,
-    SAMPLES,
-    VERSION,
     BundleError,
-    manifest_problems,
     normalization_entry,
     read_manifest,
 )
-from hintlite.deploy.interpret.runtime import Runner, TensorSpec
+from hintlite.deploy.bundle.parts import (
+    BundleParts,
+    checked_target,
+    end_entry,
+    model_entry,
+    write_parts,
+)
+from hintlite.deploy.bundle.samples import named_arrays
+from hintlite.deploy.interpret.runtime import Runner
 from hintlite.deploy.tflite.graph import Array
-from hintlite.deploy.tflite.inspect import inspect
 from hintlite.deploy.tflite.quantization import normalize
-from hintlite.files import replace_folder
-
-_PREDICT_SOURCE = Path(__file__).with_name("device_predict.py")
 
 __all__ = ["BundleError", "check_bundle", "read_manifest", "write_bundle"]
 
@@ -81,50 +75,31 @@ def write_bundle(  # noqa: PLR0913 - keyword arguments, one for each part of a b
             holds something else.
         ModelError: a model that is damaged or that the kernels cannot run.
     """
-    target = Path(folder).resolve()
-    _check_target(target)
+    target = checked_target(folder)
     check_names(models, labels)
     check_samples(samples_raw, sample_labels, input_shape, len(labels), normalization)
-    script = bench_script if isinstance(bench_script, bytes) else Path(bench_script).read_bytes()
     inputs = normalize(samples_raw, normalization["mean"], normalization["std"])
     entries, expected = {}, {}
     for name in sorted(models):
         runner = Runner(models[name], kernels)
         check_ends(name, runner, input_shape, len(labels) if threshold is None else 1)
-        entries[name] = _model_entry(models[name], runner)
-        if threshold is not None:
-            entries[name]["output"]["threshold"] = _stored(threshold, runner.output)
-        expected[f"expected:{name}"] = runner.predict_raw(runner.input.to_stored(inputs))
-    files = {
-        **models,
-        LABELS: "".join(f"{label}\n" for label in labels).encode(),
-        SAMPLES: _npz(samples_raw, sample_labels, expected),
-        BENCH_SCRIPT: script,
-        PREDICT_SCRIPT: _PREDICT_SOURCE.read_bytes(),
-    }
-    manifest = {
-        "format": FORMAT,
-        "version": VERSION,
-        "task": {
-            "labels": list(labels),
-            "input_shape": list(input_shape),
-            **({} if threshold is None else {"threshold": threshold}),
-        },
-        "normalization": normalization_entry(normalization),
-        "models": entries,
-        "samples": {
-            "file": SAMPLES,
-            "count": len(samples_raw),
-            "kernels": kernels,
-            "runtime": f"ai-edge-litert {metadata.version('ai-edge-litert')}",
-        },
-        "files": {name: _file_entry(content) for name, content in files.items()},
-        "provenance": dict(provenance),
-    }
-    for problem in manifest_problems(manifest):
-        raise BundleError(f"The contents make no sound bundle: {problem}")
-    replace_folder(target, {**files, MANIFEST: _json(manifest)})
-    return target
+        entries[name] = {
+            **model_entry(models[name]),
+            "input": end_entry(runner.input),
+            "output": end_entry(runner.output, threshold),
+        }
+        expected[name] = [runner.predict_raw(runner.input.to_stored(inputs))]
+    task: dict[str, Any] = {"labels": list(labels), "input_shape": list(input_shape)}
+    if threshold is not None:
+        task["threshold"] = threshold
+    parts = BundleParts(
+        task=task,
+        normalization=normalization_entry(normalization),
+        entries=entries,
+        arrays=named_arrays([samples_raw], sample_labels, expected),
+        kernels=kernels,
+    )
+    return write_parts(target, models, parts, bench_script, provenance)
 
 
 def check_bundle(folder: str | Path) -> list[str]:
@@ -172,74 +147,3 @@ def _file_problems(path: Path, entry: Mapping[str, Any]) -> list[str]:
     if hashlib.sha256(content).hexdigest() != entry["sha256"]:
         return [f"{path.name} was changed: its sha256 is not the manifest's."]
     return []
-
-
-def _check_target(target: Path) -> None:
-    """Only an empty place, or a bundle with nothing of the user's in it, is overwritten."""
-    if not target.exists():
-        return
-    if not target.is_dir():
-        raise BundleError(f"{target} is a file: give the name of a new folder.")
-    present = {path.name for path in target.iterdir()}
-    if not present:
-        return
-    try:
-        own = {MANIFEST, *read_manifest(target)["files"]}
-    except BundleError as error:
-        raise BundleError(
-            f"{target} is not empty and holds no bundle: give the name of a new folder. ({error})"
-        ) from error
-    if present - own:
-        raise BundleError(
-            f"{target} holds files that are not the bundle's ({', '.join(sorted(present - own))}): "
-            "move them away, or give the name of a new folder."
-        )
-
-
-def _model_entry(content: bytes, runner: Runner) -> dict[str, Any]:
-    info = inspect(content)
-    return {
-        "precision": info.precision,
-        "bytes": info.file_bytes,
-        "parameters": info.parameters,
-        "macs": info.macs,
-        "operators": dict(info.operator_counts),
-        "input": _end_entry(runner.input),
-        "output": _end_entry(runner.output),
-    }
-
-
-def _stored(value: float, spec: TensorSpec) -> float:
-    """A real value in a tensor's own numbers, between two of them perhaps."""
-    if spec.scale is None or spec.zero_point is None:
-        return value
-    return value / spec.scale + spec.zero_point
-
-
-def _end_entry(spec: TensorSpec) -> dict[str, Any]:
-    return {
-        "dtype": spec.dtype,
-        "shape": list(spec.shape),
-        "scale": spec.scale,
-        "zero_point": spec.zero_point,
-    }
-
-
-def _file_entry(content: bytes) -> dict[str, Any]:
-    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-
-
-def _npz(raw: Array, labels: NDArray[Any], expected: Mapping[str, Array]) -> bytes:
-    """An uncompressed archive; NumPy dates its members 1980-01-01: equal arrays, equal bytes."""
-    buffer = io.BytesIO()
-    arrays = {"inputs": raw, "labels": labels.astype(np.int64), **expected}
-    np.savez(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
-
-
-def _json(manifest: Mapping[str, Any]) -> bytes:
-    try:
-        text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise BundleError(f"The provenance holds what JSON cannot: {error}.") from error
-    return f"{text}\n".encode()

@@ -68,21 +68,39 @@ def check_samples(
     Raises:
         BundleError: another type or shape, no sample, or a label out of range.
     """
+    check_raw(raw, input_shape, normalization)
+    if labels.shape != raw.shape[:1]:
+        raise BundleError(
+            f"Expected one label a sample, got samples {list(raw.shape)} and labels "
+            f"{list(labels.shape)}."
+        )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise BundleError(
+            f"Sample labels must lie between 0 and {classes - 1} for {classes} classes, got "
+            f"{labels.min()} to {labels.max()}."
+        )
+
+
+def check_raw(raw: Array, shape: tuple[int, ...], normalization: Mapping[str, Any]) -> None:
+    """Refuse samples of one input that the device's script would misread.
+
+    Args:
+        raw: [k, ...].
+        shape: of one sample.
+        normalization: with the key "raw_dtype".
+
+    Raises:
+        BundleError: another type or shape, or no sample.
+    """
     kind = normalization.get("raw_dtype")
     if kind not in RAW_DTYPES or raw.dtype != np.dtype(kind):
         raise BundleError(
             f"Samples must be of the normalization's raw_dtype, one of {', '.join(RAW_DTYPES)}; "
             f"got samples of {raw.dtype} and raw_dtype {kind!r}."
         )
-    if raw.shape[1:] != tuple(input_shape) or len(raw) == 0 or labels.shape != raw.shape[:1]:
+    if raw.shape[1:] != tuple(shape) or len(raw) == 0:
         raise BundleError(
-            f"Expected at least 1 sample of shape {list(input_shape)} and one label a sample, got "
-            f"samples {list(raw.shape)} and labels {list(labels.shape)}."
-        )
-    if labels.min() < 0 or labels.max() >= classes:
-        raise BundleError(
-            f"Sample labels must lie between 0 and {classes - 1} for {classes} classes, got "
-            f"{labels.min()} to {labels.max()}."
+            f"Expected at least 1 sample of shape {list(shape)}, got samples {list(raw.shape)}."
         )
 
 

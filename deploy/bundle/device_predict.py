@@ -1,11 +1,16 @@
 """The model of this folder on pictures, or on .npy arrays of raw values: python3 predict.py cat.png
 
-Needs numpy, ai-edge-litert or tflite-runtime, and Pillow for pictures.
+A model of several inputs takes .npz files with one array an input, by its name. Where the model
+chooses no class, the values of its outputs are printed. Needs numpy, ai-edge-litert or
+tflite-runtime, and Pillow for pictures.
 """
+
+from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,30 +20,61 @@ except ImportError:
     from tflite_runtime.interpreter import Interpreter
 
 ABOUT = json.loads(Path(__file__).with_name("manifest.json").read_text(encoding="utf-8"))
-NORM, SHAPE = ABOUT["normalization"], ABOUT["task"]["input_shape"]
-LIMIT = next(iter(ABOUT["models"].values())).get("output", {}).get("threshold")
-model = Interpreter(model_path=str(Path(__file__).with_name(next(iter(ABOUT["models"])))))
+TASK, (FILE, ENTRY) = ABOUT["task"], next(iter(ABOUT["models"].items()))
+LIMIT = ENTRY.get("output", {}).get("threshold")
+INPUTS = TASK.get("inputs") or [
+    {"shape": TASK["input_shape"], "normalization": ABOUT["normalization"]}
+]
+model = Interpreter(model_path=str(Path(__file__).with_name(FILE)))
 model.allocate_tensors()
-given, taken = model.get_input_details()[0], model.get_output_details()[0]
-for name in sys.argv[1:] or sys.exit(__doc__):
-    if name.endswith(".npy"):
-        raw = np.load(name, allow_pickle=False)
-    else:  # a picture, brought to the raw values of the training images
-        from PIL import Image, ImageOps
 
-        H, W, C = SHAPE
-        image = ImageOps.exif_transpose(Image.open(name)).convert({1: "L", 3: "RGB", 4: "RGBA"}[C])
-        raw = np.rint(np.asarray(image.resize((W, H), 2)) * (NORM["raw_max"] / 255))
-    raw = raw.reshape(SHAPE).astype(np.float32)
-    x = (raw - np.float32(NORM["mean"])) / np.float32(NORM["std"])
-    if given["dtype"] != np.float32:  # whole steps of its scale, halves away from zero
-        steps = (x / np.float32(given["quantization"][0])).astype(np.float64)
-        steps = np.copysign(np.floor(np.abs(steps) + 0.5), steps) + given["quantization"][1]
-        limits = np.iinfo(given["dtype"])
-        x = np.clip(steps, limits.min, limits.max).astype(given["dtype"])
-    model.set_tensor(given["index"], x[np.newaxis])
+
+def read(name: str, wanted: dict[str, Any]) -> Any:
+    """Raw values of one input from a file."""
+    if name.endswith(".npz"):
+        return np.load(name, allow_pickle=False)[wanted["name"]]
+    if name.endswith(".npy"):
+        return np.load(name, allow_pickle=False)
+    from PIL import Image, ImageOps  # a picture, brought to the raw values of the training images
+
+    h, w, c = wanted["shape"]
+    image = ImageOps.exif_transpose(Image.open(name)).convert({1: "L", 3: "RGB", 4: "RGBA"}[c])
+    most = wanted["normalization"]["raw_max"]
+    return np.rint(np.asarray(image.resize((w, h), 2)) * (most / 255))
+
+
+def stored(raw: Any, wanted: dict[str, Any], given: dict[str, Any]) -> Any:
+    """Raw values as an input of the model takes them."""
+    norm = wanted["normalization"]
+    raw = raw.reshape(wanted["shape"]).astype(np.float32)
+    x = (raw - np.float32(norm["mean"])) / np.float32(norm["std"])
+    if not given["quantization"][0]:
+        return x.astype(given["dtype"])
+    # whole steps of its scale, halves away from zero
+    steps = (x / np.float32(given["quantization"][0])).astype(np.float64)
+    steps = np.copysign(np.floor(np.abs(steps) + 0.5), steps) + given["quantization"][1]
+    limits = np.iinfo(given["dtype"])
+    return np.clip(steps, limits.min, limits.max).astype(given["dtype"])
+
+
+def real(taken: dict[str, Any]) -> Any:
+    """The values of an output."""
+    scale, zero = taken["quantization"]
+    out = model.get_tensor(taken["index"])[0]
+    return out if not scale else scale * (out.astype(np.float64) - zero)
+
+
+for name in sys.argv[1:] or sys.exit(__doc__):
+    for wanted, given in zip(INPUTS, model.get_input_details()):
+        model.set_tensor(given["index"], stored(read(name, wanted), wanted, given)[np.newaxis])
     model.reset_all_variables()  # an LSTM begins each sample anew
     model.invoke()
-    out = model.get_tensor(taken["index"])[0]
-    chosen = np.argmax(out) if LIMIT is None else int(out[0] > LIMIT)
-    print(name, ABOUT["task"]["labels"][chosen], sep="\t")
+    outputs = model.get_output_details()
+    if TASK["labels"]:
+        out = model.get_tensor(outputs[TASK.get("answer", 0)]["index"])[0]
+        chosen = np.argmax(out) if LIMIT is None else int(out.ravel()[0] > LIMIT)
+        print(name, TASK["labels"][chosen], sep="\t")
+        continue
+    names = [each["name"] for each in ENTRY["outputs"]]
+    for title, taken in zip(names, outputs):
+        print(name, title, *("%.6g" % value for value in np.ravel(real(taken))), sep="\t")

@@ -11,6 +11,7 @@ import numpy as np
 
 from hintlite.deploy.bundle.bundle import check_bundle
 from hintlite.deploy.bundle.manifest import MANIFEST, BundleError, read_manifest
+from hintlite.deploy.bundle.samples import read_samples
 from hintlite.deploy.tflite.graph import Array
 from hintlite.deploy.tflite.quantization import normalize, quantize
 
@@ -20,20 +21,22 @@ class BundleFacts:
     """What a single `.tflite` file does not tell.
 
     Attributes:
-        labels: the classes' names, in the order of the outputs.
+        labels: the classes' names, in the order of the outputs; none where it answers numbers.
         normalization: "mean", "std" and "raw_dtype" of the raw values.
         raw: the bundle's first sample, raw [h, w, c].
-        label: its class.
+        label: its class; None where the model answers numbers, and has no labels.
     """
 
     labels: tuple[str, ...]
     normalization: Mapping[str, Any]
     raw: Array
-    label: int
+    label: int | None
 
     @property
     def source(self) -> str:
         """Where the sample comes from, in one sentence."""
+        if self.label is None:
+            return "The bundle's first sample."
         return f"The bundle's first sample, of class {self.label} ({self.labels[self.label]})."
 
     def stored(self, scale: float, zero_point: int) -> Array:
@@ -62,7 +65,7 @@ def read_facts(model: Path) -> BundleFacts | None:
     problems = check_bundle(folder)
     if problems:
         raise BundleError(f"{folder} is not as it was written: {problems[0]}")
-    with np.load(folder / manifest["samples"]["file"], allow_pickle=False) as archive:
-        raw, label = archive["inputs"][0], int(archive["labels"][0])
+    found = read_samples(folder, manifest, model.name, 1)
+    label = None if found.labels is None else int(found.labels[0])
     labels = tuple(manifest["task"]["labels"])
-    return BundleFacts(labels, manifest["normalization"], raw, label)
+    return BundleFacts(labels, manifest["normalization"], found.raw[0][0], label)

@@ -70,6 +70,28 @@ def limit_of(manifest: Mapping[str, Any], model: str) -> float | None:
     return found
 
 
+def inputs_of(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The inputs of a bundle's models, in the order in which its files have them.
+
+    Each has a "name", a "shape" without the batch, and its "normalization".
+    """
+    found: list[dict[str, Any]] | None = manifest["task"].get("inputs")
+    return found or [
+        {
+            "name": "input",
+            "shape": manifest["task"]["input_shape"],
+            "normalization": manifest["normalization"],
+        }
+    ]
+
+
+def answer_of(manifest: Mapping[str, Any]) -> int | None:
+    """Which output of the files chooses a class; None where none does."""
+    task = manifest["task"]
+    found: int | None = task.get("answer") if "inputs" in task else 0
+    return found
+
+
 def read_manifest(folder: str | Path) -> dict[str, Any]:
     """A bundle's manifest, its form checked; the files themselves are `check_bundle`'s.
 
@@ -148,20 +170,38 @@ def _reference_problems(manifest: dict[str, Any]) -> list[str]:
 
 
 def _task_problems(manifest: dict[str, Any]) -> list[str]:
-    task, normalization = manifest["task"], manifest["normalization"]
-    shape, labels = task.get("input_shape"), task.get("labels")
+    task = manifest["task"]
+    labels, further = task.get("labels"), task.get("inputs")
+    problems = _input_problems(task.get("input_shape"), manifest["normalization"])
+    if further is not None:
+        if not (_is_list(further, dict) and further):
+            return [*problems, "'inputs' must be a list of tables, one an input."]
+        for each in further:
+            if not (isinstance(each.get("name"), str) and _is_table(each.get("normalization"))):
+                problems.append("each of 'inputs' needs a 'name' and a 'normalization'.")
+            else:
+                problems += _input_problems(each.get("shape"), each["normalization"])
+    if "threshold" in task and (not _is_list(labels, str) or len(labels) != 2):
+        problems.append("'threshold' is for one output that tells two labels apart.")
+    # Files that choose nothing have no labels.
+    if not _is_list(labels, str) or not (labels or further):
+        problems.append("'labels' must be a list of strings.")
+    if further is not None and bool(labels) != isinstance(task.get("answer"), int):
+        problems.append("'answer' must be the number of the output that 'labels' are of.")
+    return problems
+
+
+def _input_problems(shape: Any, normalization: dict[str, Any]) -> list[str]:
     problems = []
-    if not (_is_list(shape, int) and 1 <= len(shape) <= 3):
-        problems.append(f"'input_shape' must be [h, w, c], [time, c] or [c], got {shape!r}.")
+    if not (_is_list(shape, int) and shape):
+        problems.append(
+            f"'input_shape' must be [h, w, c], [time, c], [c] or of more sizes, got {shape!r}."
+        )
     elif any(
         not _is_list(normalization.get(key), int | float) or len(normalization[key]) != shape[-1]
         for key in ("mean", "std")
     ):
         problems.append(f"'normalization' needs {shape[-1]} numbers each in 'mean' and 'std'.")
-    if "threshold" in task and (not _is_list(labels, str) or len(labels) != 2):
-        problems.append("'threshold' is for one output that tells two labels apart.")
-    if not _is_list(labels, str) or not labels:
-        problems.append("'labels' must be a list of strings.")
     if normalization.get("raw_dtype") not in RAW_DTYPES:
         problems.append(f"'raw_dtype' must be one of {', '.join(RAW_DTYPES)}.")
     most = normalization.get("raw_max")

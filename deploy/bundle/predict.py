@@ -77,13 +77,22 @@ def classify(
         outputs = shared_worker().predict(content, inputs, kernels, threads, progress)
     else:
         outputs = Runner(content, kernels, threads).predict(inputs, progress)
-    if threshold is not None:
-        return _of_two(outputs, threshold)
-    return outputs if _ends_in_softmax(content) else softmax(outputs)
+    return probabilities(outputs, threshold, _ends_in_softmax(content))
 
 
-def _of_two(outputs: Array, threshold: float) -> NDArray[np.float32]:
-    """Both probabilities of one output: a probability, or a logit where the threshold is 0."""
+def probabilities(
+    outputs: Array, threshold: float | None, are_probabilities: bool
+) -> NDArray[np.float32]:
+    """Probabilities of each class [n, classes] of real outputs.
+
+    Args:
+        outputs: [n, classes], or [n, 1] with a threshold: a probability where it is above 0, else
+            a logit.
+        threshold: of one output that tells two classes.
+        are_probabilities: whether [n, classes] are such already, not logits.
+    """
+    if threshold is None:
+        return outputs if are_probabilities else softmax(outputs)
     second = outputs if threshold else 1 / (1 + np.exp(-outputs.astype(np.float64)))
     return np.concatenate([1 - second, second], axis=1).astype(np.float32)
 

@@ -46,12 +46,15 @@ def kit_sources(network: Network, kit: Kit) -> dict[str, str]:
     """File name -> text of the headers and of the example."""
     name = network.name
     names: dict[str, object] = {"name": name, "NAME": name.upper()}
-    return {
+    names["labelled"] = bool(kit.facts.labels)
+    sources = {
         f"{name}_input.h": filled("input.h", names | _input_fields(network, kit.facts)),
-        f"{name}_labels.h": labels_header(name, kit.facts.labels).decode(),
         f"{name}_sample.h": filled("sample.h", names | _sample_fields(kit)),
         "example.c": filled("example_sample.c", names),
     }
+    if kit.facts.labels:
+        sources[f"{name}_labels.h"] = labels_header(name, kit.facts.labels).decode()
+    return sources
 
 
 def _sample_fields(kit: Kit) -> dict[str, object]:

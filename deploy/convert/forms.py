@@ -83,15 +83,16 @@ def _samples(network: Frozen, calibration: Sequence[Array]) -> Iterator[dict[str
 
 def input_names(inputs: Sequence[End]) -> tuple[str, ...]:
     """What the file's signature calls the inputs: "input" where there is one."""
-    return ("input",) if len(inputs) == 1 else tuple(_plain(end.name) for end in inputs)
+    return ("input",) if len(inputs) == 1 else tuple(plain(end.name) for end in inputs)
 
 
 def output_names(outputs: Sequence[End]) -> tuple[str, ...]:
     """What the file's signature calls the outputs: "logits" where there is one."""
-    return tuple(_plain(end.name) for end in outputs)
+    return tuple(plain(end.name) for end in outputs)
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A name as a file's signature has it."""
     return "".join(char if char.isalnum() else "_" for char in name)
 
 

@@ -121,7 +121,9 @@ def _predict(command: Command) -> int:
     from hintlite.pipeline.app.look.predict import predict
 
     images = [Path(image) for image in command.options["images"]]
-    return predict(Path(command.options["model"]), images, command.options["json"])
+    options = command.options
+    save = None if options["save"] is None else Path(options["save"])
+    return predict(Path(options["model"]), images, options["json"], save)
 
 
 def _cache(command: Command) -> int:

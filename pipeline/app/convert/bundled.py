@@ -52,30 +52,93 @@ def write(
         "labels": samples.labels is not None,
         **found,
     }
-    if len(contracts) == 1 and task.kind != "values" and len(found["outputs"]) == 1:
-        rows, contract = samples.validation, contracts[0]
-        known = None if samples.labels is None else samples.labels[rows]
-        write_device(
-            out,
-            names[precision],
-            files[1],
+    rows = samples.validation
+    known = None if samples.labels is None else samples.labels[rows]
+    chosen = np.asarray(record.pop("chosen")) if known is None else known
+    provenance = {
+        "model": record["model"],
+        "data": samples.name,
+        "data_sha256": samples.sha256,
+        "labels": "what the float model chooses" if known is None else "of the data",
+        "tensorflow_lite_micro_since": record["tensorflow_lite_micro"],
+    }
+    record.pop("chosen", None)
+    if len(contracts) > 1 or task.kind == "values" or len(found["outputs"]) > 1:
+        _write_several(
+            out, (names[precision], files[1]), samples, task, contracts, record, chosen, provenance
+        )
+        return record
+    contract = contracts[0]
+    write_device(
+        out,
+        names[precision],
+        files[1],
+        class_names(samples, task),
+        contract.normalization(),
+        (samples.inputs[0][rows], chosen),
+        provenance,
+        task.threshold if task.kind == "binary" else None,
+    )
+    if precision == "int8" and task.kind == "classes":
+        taken = contract.whole.apply(samples.inputs[0][rows])
+        keep_pair(out, (f"model/{names['float32']}", f"model/{names['int8']}"), taken, known)
+    return record
+
+
+def _write_several(
+    out: Path,
+    file: tuple[str, bytes],
+    samples: Samples,
+    task: Task,
+    contracts: Sequence[Contract],
+    record: Mapping[str, Any],
+    chosen: np.ndarray,
+    provenance: Mapping[str, Any],
+) -> None:
+    """Writes the bundle of a file of several ends, or that answers numbers."""
+    import hintlite.benchmarks.bench_tflite
+    from hintlite.deploy.bundle.several import Choice, Given, end_names, write_several
+    from hintlite.deploy.convert.forms import plain
+    from hintlite.deploy.tflite.flatbuffer import read_model
+    from hintlite.pipeline.app.run.stages import bundle
+
+    taken, given = end_names(read_model(file[1]))
+    rows = samples.validation
+    some = np.arange(min(BUNDLED, len(rows)))
+    choice = None
+    if task.kind != "values":
+        some = bundle.samples(chosen, np.arange(len(rows)), BUNDLED)
+        choice = Choice(
+            given[0] if len(given) == 1 else plain(record["outputs"][task.output]["name"]),
             class_names(samples, task),
-            contract.normalization(),
-            (samples.inputs[0][rows], np.asarray(found["chosen"]) if known is None else known),
-            {
-                "model": record["model"],
-                "data": samples.name,
-                "data_sha256": samples.sha256,
-                "labels": "what the float model chooses" if known is None else "of the data",
-                "tensorflow_lite_micro_since": record["tensorflow_lite_micro"],
-            },
+            chosen[some].astype(np.int64),
             task.threshold if task.kind == "binary" else None,
         )
-        if precision == "int8" and task.kind == "classes":
-            taken = contract.whole.apply(samples.inputs[0][rows])
-            keep_pair(out, (f"model/{names['float32']}", f"model/{names['int8']}"), taken, known)
-    record.pop("chosen")
-    return record
+    named = taken if len(taken) == 1 else [plain(each.input) for each in contracts]
+    write_several(
+        out / bundle.DEVICE,
+        *file,
+        inputs=[
+            Given(name, raw[rows][some], contract.normalization())
+            for name, raw, contract in zip(named, samples.inputs, contracts, strict=True)
+        ],
+        choice=choice,
+        bench_script=Path(hintlite.benchmarks.bench_tflite.__file__),
+        provenance=_provenance(provenance),
+    )
+
+
+def _provenance(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What a bundle says of its origin: versions and commit, and what is found."""
+    from hintlite.pipeline.app.run.context import commit
+    from hintlite.pipeline.app.run.stages import bundle
+
+    return {
+        "hintlite": metadata.version("hintlite"),
+        "commit": commit(),
+        "versions": {each: metadata.version(each) for each in bundle.PROVENANCE_LIBRARIES},
+        **found,
+    }
 
 
 def class_names(samples: Samples, task: Task) -> tuple[str, ...]:
@@ -115,7 +178,6 @@ def write_device(
     """
     import hintlite.benchmarks.bench_tflite
     from hintlite.deploy.bundle.bundle import write_bundle
-    from hintlite.pipeline.app.run.context import commit
     from hintlite.pipeline.app.run.stages import bundle
 
     raw, classes = samples
@@ -129,12 +191,7 @@ def write_device(
         samples_raw=raw[some],
         sample_labels=classes[some].astype(np.int64),
         bench_script=Path(hintlite.benchmarks.bench_tflite.__file__),
-        provenance={
-            "hintlite": metadata.version("hintlite"),
-            "commit": commit(),
-            "versions": {each: metadata.version(each) for each in bundle.PROVENANCE_LIBRARIES},
-            **provenance,
-        },
+        provenance=_provenance(provenance),
         threshold=threshold,
     )
 

@@ -103,12 +103,14 @@ class _Work:
         asked = [f.apply(each[rows]) for f, each in zip(fed, samples.inputs, strict=True)]
         with self.terminal.task("asking the model"):
             answers = self.model.answers(asked)
-        task = task_of(ends.outputs, labels, [each[:_PROBED] for each in answers])
+        task = task_of(
+            ends.outputs, labels, [each[:_PROBED] for each in answers], self.options["answer"]
+        )
         self._check_feeding(samples, task, ways, kinds)
         contracts = [
-            feeding.contract(kind, f, front, each)
-            for (kind, _), f, front, each in zip(
-                kinds, fed, ends.fronts, samples.inputs, strict=True
+            feeding.contract(end.name, kind, f, front, each)
+            for end, (kind, _), f, front, each in zip(
+                ends.inputs, kinds, fed, ends.fronts, samples.inputs, strict=True
             )
         ]
         if self.form.ends in ("int8", "uint8"):

@@ -23,6 +23,7 @@ class Contract:
     """From a raw value to what one input of the file stands for: `(raw - mean) / std`, per channel.
 
     Attributes:
+        input: the model's name of it.
         kind: what the model was fed, as settings name it.
         model: from raw to what the model takes.
         exact: from raw to what comes behind the model's own front.
@@ -31,6 +32,7 @@ class Contract:
         snapped: by how many raw units the mean was moved, so that the file takes raw - 128.
     """
 
+    input: str
     kind: str
     model: Normalization
     exact: Normalization
@@ -46,6 +48,7 @@ class Contract:
     def to_dict(self) -> dict[str, object]:
         """For the record."""
         return {
+            "input": self.input,
             "normalization": self.kind,
             **self.whole.to_dict(),
             "raw_dtype": self.raw_dtype,
@@ -113,14 +116,16 @@ def _words(front: Affine) -> str:
     return f"(x - {few[0]}) / {few[1]}"
 
 
-def contract(kind: str, fed: Normalization, front: Affine | None, raw: np.ndarray) -> Contract:
+def contract(
+    name: str, kind: str, fed: Normalization, front: Affine | None, raw: np.ndarray
+) -> Contract:
     """Joins both steps into one."""
     whole = fed
     if front is not None:
         mean = np.asarray(fed.mean) + np.asarray(front.mean) * np.asarray(fed.std)
         std = np.asarray(fed.std) * np.asarray(front.std)
         whole = Normalization(_told(mean), _told(std))
-    return Contract(kind, fed, whole, whole, str(raw.dtype))
+    return Contract(name, kind, fed, whole, whole, str(raw.dtype))
 
 
 def snapped(found: Contract) -> Contract:

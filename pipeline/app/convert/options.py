@@ -16,6 +16,7 @@ from hintlite.pipeline.app.settings.named_data import SETS
 from hintlite.pipeline.settings.data import NORMALIZATIONS
 
 _LIMITS = Limits()
+ANSWERS = ("classes", "values")
 # name, default, what; the type is the default's.
 NUMBERS: tuple[tuple[str, int | float, str], ...] = (
     ("calibration_samples", 256, "samples that set the ranges"),
@@ -78,6 +79,13 @@ def convert_parser() -> Parser:
         f"what the model was fed: {', '.join(NORMALIZATIONS)}; by default raw where the model "
         "scales its input itself or the values are no bytes, else unit",
     )
+    parser.word(
+        "--answer",
+        "WORD",
+        "what the model answers: classes (the largest output is chosen) or values (numbers, as of "
+        "a regression or a mask); by default as the labels tell, and without labels classes where "
+        "it has one output [classes]",
+    )
     parser.add_argument(
         "--imports",
         "--import",
@@ -112,6 +120,10 @@ def check_convert(options: Mapping[str, Any]) -> None:
     if kind is not None and kind not in NORMALIZATIONS:
         raise WrongUseError(
             f"--normalization must be one of {', '.join(NORMALIZATIONS)}; got {kind}"
+        )
+    if options["answer"] not in (None, *ANSWERS):
+        raise WrongUseError(
+            f"--answer must be one of {', '.join(ANSWERS)}; got {options['answer']}"
         )
     for name in ("calibration_samples", "validation_samples", "limit"):
         if options[name] is not None and options[name] < 1:

@@ -38,7 +38,10 @@ class Task:
 
 
 def task_of(
-    outputs: Sequence[End], labels: np.ndarray | None, answers: Sequence[np.ndarray]
+    outputs: Sequence[End],
+    labels: np.ndarray | None,
+    answers: Sequence[np.ndarray],
+    stated: str | None = None,
 ) -> Task:
     """Tells what a model answers.
 
@@ -46,11 +49,16 @@ def task_of(
         outputs: of the model.
         labels: [n] or [n, ...], or None.
         answers: some of its answers, one array [n, ...] an output.
+        stated: "classes" or "values"; None: told from the labels, and without any a single output
+            [n, classes] is taken for a choice, and all else for numbers.
 
     Raises:
         DataError: labels that belong to none of its outputs.
     """
+    if labels is None and (stated == "values" or (stated is None and len(outputs) > 1)):
+        return Task("values")
     whole = labels is None or (labels.ndim == 1 and labels.dtype.kind in "iub")
+    whole = whole and stated != "values"
     for place, end in enumerate(outputs):
         if len(end.shape) == 1 and end.shape[0] > 1 and whole:
             return _classes(place, end.shape[0], labels)
@@ -58,6 +66,11 @@ def task_of(
         if end.shape == (1,) and whole and labels is not None and set(np.unique(labels)) <= {0, 1}:
             low, high = float(answers[place].min()), float(answers[place].max())
             return Task("binary", place, 2, 0.5 if low >= 0 and high <= 1 else 0.0)
+    if stated == "classes":
+        shapes = ", ".join(str(list(end.shape)) for end in outputs)
+        raise DataError(
+            f"the model chooses no class: it gives {shapes}, expected [classes]: leave out --answer"
+        )
     if labels is not None and not any(_like(labels, end) for end in outputs):
         shapes = ", ".join(str(list(end.shape)) for end in outputs)
         raise DataError(

@@ -52,8 +52,9 @@ def predict_parser() -> Parser:
         "the deployed file's answer for pictures or arrays, or for folders of them",
         "hintlite predict runs/mine cat.png dog.jpg\n"
         "  hintlite predict runs/mine photos/ --json\n"
-        "  hintlite predict runs/mine/bundle/device/student_int8.tflite sample.npy",
-        "predict MODEL IMAGE... [--json]",
+        "  hintlite predict runs/mine/bundle/device/student_int8.tflite sample.npy\n"
+        "  hintlite predict sensors_converted sample.npz --save answers",
+        "predict MODEL IMAGE... [--save FOLDER] [--json]",
     )
     parser.add_argument(
         "model", metavar="MODEL", type=str, help="a run, a bundle, or a .tflite file in a bundle"
@@ -63,8 +64,14 @@ def predict_parser() -> Parser:
         metavar="IMAGE",
         type=str,
         nargs="+",
-        help="picture, .npy array of raw values, or a folder: all in it and in its folders; where "
-        "those are named after classes, the share told right is shown",
+        help="picture, .npy array of raw values, .npz of one array an input by its name, or a "
+        "folder: all in it and in its folders; where those are named after classes, the share told "
+        "right is shown",
+    )
+    parser.word(
+        "--save",
+        "FOLDER",
+        "write the values of every output there, NAME.OUTPUT.npy for each sample",
     )
     parser.json("a table")
     return parser

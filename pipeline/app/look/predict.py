@@ -1,11 +1,13 @@
-"""`hintlite predict`: the deployed file's answers for pictures and arrays, a folder's too."""
+"""`hintlite predict`: the deployed file's answers for pictures and arrays, a folder's too.
+
+Where a file chooses a class, that is told; else the values of its outputs (`values.py`).
+"""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,41 +15,23 @@ from rich.markup import escape
 from rich.table import Table
 
 from hintlite.errors import DataError
+from hintlite.pipeline.app.look.deployed import Deployed, deployed_at
 from hintlite.pipeline.app.look.show import console
-from hintlite.pipeline.app.run.folder import RunError
+from hintlite.pipeline.app.look.values import print_values, valued
 
 BATCH = 256  # pictures that are read before they are asked for
 ARRAY = ".npy"
+ARRAYS = ".npz"  # one array an input, by its name
 
 
-@dataclass(frozen=True)
-class Deployed:
-    """A model of a bundle.
-
-    Attributes:
-        folder: the bundle.
-        manifest: of the bundle.
-        model: file name in it.
-    """
-
-    folder: Path
-    manifest: dict[str, Any]
-    model: str
-
-    @property
-    def labels(self) -> list[str]:
-        """Class names in the order of the outputs."""
-        labels: list[str] = self.manifest["task"]["labels"]
-        return labels
-
-
-def predict(place: Path, named: Sequence[Path], as_json: bool) -> int:
+def predict(place: Path, named: Sequence[Path], as_json: bool, save: Path | None = None) -> int:
     """Prints what the deployed file makes of each picture.
 
     Args:
         place: a run, a bundle, or a file in one.
         named: pictures, arrays and folders of them, with the folders in these.
         as_json: print a list of answers.
+        save: folder for the values of every output, one .npy file a sample and output.
 
     Returns:
         1 where a picture could not be read; the others are answered all the same.
@@ -56,12 +40,17 @@ def predict(place: Path, named: Sequence[Path], as_json: bool) -> int:
         RunError: no bundle.
         DataError: a folder without a picture.
     """
-    deployed = _deployed(place)
-    answers = list(_answers(deployed, listed(named)))
+    deployed = deployed_at(place)
+    if save is not None or deployed.several:
+        answers = list(valued(deployed, listed(named), save))
+    else:
+        answers = list(_answers(deployed, listed(named)))
     if as_json:
         print(json.dumps(answers, indent=1))
-    else:
+    elif deployed.labels:
         _print(answers)
+    else:
+        print_values(answers)
     failed = [answer for answer in answers if "error" in answer]
     if failed:
         reasons = "\n  ".join(answer["error"] for answer in failed)
@@ -99,7 +88,7 @@ def _is_sample(path: Path) -> bool:
 
     known = {end for end, kind in Image.registered_extensions().items() if kind in Image.OPEN}
     hidden = path.name.startswith(".")
-    return not hidden and path.suffix.lower() in {*known, ARRAY} and path.is_file()
+    return not hidden and path.suffix.lower() in {*known, ARRAY, ARRAYS} and path.is_file()
 
 
 def _answers(
@@ -169,27 +158,3 @@ def _print(answers: Sequence[dict[str, Any]]) -> None:
     if told:
         right = sum(answer["label"] == answer["folder"] for answer in told)
         print(f"as their folders are named: {right} of {len(told)} ({right / len(told):.2%})")
-
-
-def _deployed(place: Path) -> Deployed:
-    """The bundle that a run, a bundle or a file in one stands for, and the file in it."""
-    from hintlite.deploy.bundle.bundle import read_manifest
-    from hintlite.deploy.bundle.deployed import is_bundle
-    from hintlite.pipeline.app.run.not_a_run import without_bundle
-    from hintlite.pipeline.app.run.stages.bundle import DEVICE
-
-    folder = place.parent if place.suffix == ".tflite" else place
-    if (folder / DEVICE).is_dir():
-        folder = folder / DEVICE
-    if place.is_file() and not is_bundle(folder):
-        raise RunError(
-            f"{place}: no manifest.json tells how its input is normalised and what its classes "
-            "are called: name a run, a bundle, or a .tflite file inside a bundle"
-        )
-    if not is_bundle(folder):
-        raise RunError(without_bundle(place))
-    manifest = read_manifest(folder)
-    model = place.name if place.suffix == ".tflite" else next(iter(manifest["models"]))
-    if model not in manifest["models"]:
-        raise RunError(f"{folder / 'manifest.json'} does not know {model}")
-    return Deployed(folder, manifest, model)
