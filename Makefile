@@ -38,10 +38,10 @@ test-ci: $(READY)  ## all but the slow ones
 	$(BIN)/python -m pytest $(AT_ONCE) -m "not slow and not hardware"
 
 test-slow: $(READY)  ## the tests that compute for minutes
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest $(AT_ONCE) -m slow
 
-emulated: $(READY)  ## the tests that need QEMU or a cross compiler, about seven minutes
-	$(BIN)/python -m pytest -m "emulated and not slow"
+emulated: $(READY)  ## the tests that need QEMU or a cross compiler
+	$(BIN)/python -m pytest $(AT_ONCE) -m "emulated and not slow"
 
 lint: $(READY) links  ## style, types, import rules; the slow tests that are older than their modules
 	$(BIN)/ruff check .

@@ -2,7 +2,8 @@
 
 Such a test names the modules that it tests: `@pytest.mark.slow(modules=["hintlite.pipeline.qat"])`;
 a package stands for all that is in its folder. Where it passes, `last_passes.json` gets the hash of
-those sources, of the test's file and of the files of this folder that it imports.
+those sources, of the test's file and of the files of this folder that it imports. Workers of
+pytest-xdist hand back what they collected; the process that started them writes.
 `pytest --stale list` names the tests whose hash is another by now; `--stale fail` fails over them.
 """
 
@@ -10,11 +11,12 @@ import ast
 import datetime
 import hashlib
 import json
-import os
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from hintlite.files import write_whole
 
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
@@ -29,14 +31,17 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        config.pluginmanager.register(Passes(), "passes")
+    told = getattr(config, "workeroutput", None)  # what a worker of pytest-xdist hands back
+    if told is None and config.getoption("--stale") and config.getoption("dist", "no") != "no":
+        raise pytest.UsageError("--stale runs no test: leave -n and --dist out")
+    config.pluginmanager.register(Passes(told), "passes")
 
 
 class Passes:
-    """Follows the tests of one session."""
+    """Follows the tests of one session, or of one worker's part of it."""
 
-    def __init__(self):
+    def __init__(self, told):
+        self.told = told
         self.expected = {}  # test -> its cases, run or not
         self.modules = {}
         self.passed = set()
@@ -66,7 +71,18 @@ class Passes:
         if report.when == "call" and report.passed:
             self.passed.add(report.nodeid)
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node):
+        """Takes what a worker collected; all collect the same, so one that died is not missed."""
+        modules, expected = getattr(node, "workeroutput", {}).get("passes", ({}, {}))
+        self.modules |= modules
+        self.expected |= {test: set(cases) for test, cases in expected.items()}
+
     def pytest_sessionfinish(self):
+        if self.told is not None:
+            cases = {test: sorted(nodes) for test, nodes in self.expected.items()}
+            self.told["passes"] = (self.modules, cases)
+            return
         done = [test for test, cases in self.expected.items() if cases <= self.passed]
         if done:
             day = datetime.date.today().isoformat()
@@ -164,4 +180,4 @@ def read():
 def write(record):
     """Keeps the record of tests that are still there."""
     there = {test: entry for test, entry in record.items() if (ROOT / test.split("::")[0]).exists()}
-    RECORD.write_text(json.dumps(there, indent=1, sort_keys=True) + "\n")
+    write_whole(RECORD, json.dumps(there, indent=1, sort_keys=True) + "\n")

@@ -1,6 +1,8 @@
 """Slow tests that have not passed since their modules changed are listed."""
 
 import json
+import shutil
+from pathlib import Path
 
 import last_passes
 import pytest
@@ -20,7 +22,6 @@ def test_it(case):
 @pytest.fixture
 def project(pytester, monkeypatch):
     """A folder with a module, a slow test of it and a file that the test imports."""
-    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # a worker keeps no record
     monkeypatch.setattr(last_passes, "ROOT", pytester.path)
     monkeypatch.setattr(last_passes, "TESTS", pytester.path)
     monkeypatch.setattr(last_passes, "RECORD", pytester.path / "last_passes.json")
@@ -56,6 +57,31 @@ def test_what_the_test_imports_counts_too(project):
     run(project)
     (project.path / "helper.py").write_text("LIMIT = 4\n")
     assert len(listed(project)) == 1
+
+
+def shared(project, *words):
+    """Two processes share the tests, each of which imports a copy of the plugin that lies there."""
+    path = Path(last_passes.__file__)
+    shutil.copy(path, project.path)
+    source = (project.path / path.name).read_text()
+    source = source.replace("TESTS.parent", "TESTS")
+    (project.path / path.name).write_text(source)
+    plugins = ("-p", "xdist", "-p", "last_passes", "-p", "no:cacheprovider")
+    return project.runpytest_subprocess(*plugins, "-n", "2", *words)
+
+
+def test_processes_that_share_the_tests_keep_one_record(project):
+    shared(project).assert_outcomes(passed=2)
+    assert listed(project) == []
+    (project.path / "models" / "net.py").write_text("LAYERS = 2\n")
+    before = (project.path / "last_passes.json").read_text()
+    shared(project, "-k", "1").assert_outcomes(passed=1)  # some cases are none
+    (project.path / "helper.py").write_text("LIMIT = 2\n")
+    shared(project).assert_outcomes(passed=1, failed=1)
+    assert (project.path / "last_passes.json").read_text() == before
+    result = shared(project, "--stale", "list")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--stale runs no test: leave -n and --dist out*"])
 
 
 @pytest.mark.parametrize("words", [("-k", "1"), ("--deselect", "test_slow.py::test_it[2]")])
