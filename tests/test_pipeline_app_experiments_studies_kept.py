@@ -38,7 +38,7 @@ def plans(kept):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             "hintlite.pipeline.app.experiments.studies.plan.load_training",
-            lambda config: SimpleNamespace(fingerprint=found[config.limit]),
+            lambda config, disk: SimpleNamespace(fingerprint=found[config.limit]),
         )
         return [make_plan(read_study(path)) for path in studies]
 

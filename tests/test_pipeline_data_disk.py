@@ -204,22 +204,43 @@ def test_a_killed_conversion_goes_on_where_it_was(tmp_path, disk, monkeypatch, s
 
 
 def test_an_interrupted_conversion_keeps_what_is_written(tmp_path, disk, monkeypatch):
-    monkeypatch.setattr(write, "SYNCED_BYTES", 1)
     config, rows = npz(tmp_path / "mine.npz"), npz_file._rows
-
-    def interrupted(path, name, first):
-        yield from list(rows(path, name, first))[:4]
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(npz_file, "_rows", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        load_training(config, disk=disk)
+    interrupt(config, disk, monkeypatch)
     begun = []
     monkeypatch.setattr(
         npz_file, "_rows", lambda path, name, first: begun.append(first) or rows(path, name, first)
     )
     assert_alike(config, disk)
     assert begun == [36]
+
+
+def interrupt(config, disk, monkeypatch):
+    """Stops a conversion after four chunks, which are kept."""
+    rows = npz_file._rows
+
+    def interrupted(path, name, first):
+        yield from list(rows(path, name, first))[:4]
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(write, "SYNCED_BYTES", 1)
+        patch.setattr(npz_file, "_rows", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            load_training(config, disk=disk)
+
+
+def test_what_another_run_has_begun_stays_while_there_is_room(tmp_path, disk, monkeypatch):
+    interrupt(npz(tmp_path / "one.npz"), disk, monkeypatch)
+    (begun,) = files(disk)
+    load_training(npz(tmp_path / "other.npz"), disk=disk)
+    assert begun in files(disk)
+    assert len(files(disk)) == 2
+
+    size = X.nbytes + 512
+    full = Disk(CacheFolder(disk.folder.path, budget_gb=2.5 * size / 1e9), least_bytes=1)
+    load_training(npz(tmp_path / "third.npz"), disk=full)  # two and a begun one are too many
+    assert begun not in files(disk)
+    assert len(files(disk)) == 2
 
 
 def test_a_partial_file_of_another_length_is_begun_anew(tmp_path, disk):

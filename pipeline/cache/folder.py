@@ -23,7 +23,7 @@ from typing import BinaryIO
 import numpy as np
 
 from hintlite.pipeline.cache.entry import CacheError, Entry
-from hintlite.pipeline.cache.write import SPARE, is_begun, write_all, write_on
+from hintlite.pipeline.cache.write import SPARE, is_begun, is_resumable, write_all, write_on
 
 __all__ = ["CacheError", "CacheFolder", "Entry", "Held", "gigabytes"]
 
@@ -54,10 +54,16 @@ class CacheFolder:
     Args:
         path: made when the first file is.
         budget_gb: the most that all files together may take, in GB of 10^9 bytes.
+        flags: what sets the budget and the place, for messages.
     """
 
-    def __init__(self, path: Path, budget_gb: float = 8.0) -> None:
-        self.path, self.budget_gb = path, budget_gb
+    def __init__(
+        self,
+        path: Path,
+        budget_gb: float = 8.0,
+        flags: tuple[str, str] = ("--cache.budget_gb", "--cache.folder"),
+    ) -> None:
+        self.path, self.budget_gb, self.flags = path, budget_gb, flags
 
     def open(self, entry: Entry) -> np.ndarray | None:
         """Memory-maps an array, read-only; None if it is not there.
@@ -167,7 +173,7 @@ class CacheFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
             raise CacheError(
-                f"{self.path} is a file: name a folder for the teacher's outputs (--cache.folder)"
+                f"{self.path} is a file: name a folder in its place ({self.flags[1]})"
             ) from error
 
     def _remove_damaged(self, place: Path, reason: str) -> None:
@@ -203,41 +209,54 @@ class CacheFolder:
         """Takes the room for an array; refuses if what is to come would not fit with it."""
         with self._locked():
             file.truncate(0)
-            self._sweep(but=self._partial(entry))
-            held = sum(held.size_bytes for held in self.held())
+            own = self._partial(entry)
+            self._sweep(own, begun=False)
             needed = entry.size_bytes + sum(
                 other.size_bytes
                 for other in todo
                 if not self._place(other).exists() and not self._partial(other).exists()
             )
-            self._require_room(entry, needed, held)
+            if self._lacks_room(entry, needed):
+                self._sweep(own)  # what is begun goes before a run does
+            if problem := self._lacks_room(entry, needed):
+                raise CacheError(problem)
             os.posix_fallocate(file.fileno(), 0, entry.size_bytes + spare)
 
-    def _require_room(self, entry: Entry, needed: int, held: int) -> None:
+    def _lacks_room(self, entry: Entry, needed: int) -> str | None:
+        """Why so many bytes more are too many, and what to do; None where they are not."""
+        held = sum(held.size_bytes for held in self.held())
+        budget, place = self.flags
         if needed + held > self.budget_gb * GB:
             least = (needed + held) / GB
-            raise CacheError(
+            study = "; of a study, in its base" if "." in budget else ""
+            return (
                 f"{entry.what} take {gigabytes(needed)}, {self.path} holds "
-                f"{gigabytes(held)} already, and cache.budget_gb allows {self.budget_gb:g} GB: "
-                f"raise it (--cache.budget_gb {least + 0.1:.1f}; of a study, in its base), empty "
+                f"{gigabytes(held)} already, and {budget[2:]} allows {self.budget_gb:g} GB: "
+                f"raise it ({budget} {least + 0.1:.1f}{study}), empty "
                 f"the folder (`hintlite cache {self.path} --clear`), or {entry.otherwise}"
             )
         free = shutil.disk_usage(self.path).free
         if needed > free:
-            raise CacheError(
+            return (
                 f"{entry.what} take {gigabytes(needed)} and the disk of {self.path} has "
                 f"{gigabytes(free)} left: free some space, name a folder on another disk "
-                f"(--cache.folder), or {entry.otherwise}"
+                f"({place}), or {entry.otherwise}"
             )
+        return None
 
-    def _sweep(self, but: Path | None = None) -> None:
-        """Removes what killed processes have left half-written: nobody holds a lock on it."""
+    def _sweep(self, but: Path | None = None, begun: bool = True) -> None:
+        """Removes what killed processes have left half-written: nobody holds a lock on it.
+
+        Args:
+            but: stays.
+            begun: remove those too that another run can go on with.
+        """
         for path in self._ours(PARTIAL):
             if path == but:
                 continue
             with contextlib.suppress(FileNotFoundError, BlockingIOError), path.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if _is_at(file, path):
+                if _is_at(file, path) and (begun or not is_resumable(file)):
                     path.unlink()
 
 

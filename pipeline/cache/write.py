@@ -43,6 +43,17 @@ def is_begun(file: BinaryIO, entry: Entry) -> bool:
     return begun and os.fstat(file.fileno()).st_size == entry.size_bytes + SPARE
 
 
+def is_resumable(file: BinaryIO) -> bool:
+    """Whether the file is one that `write_on` could go on with, whatever its array is called."""
+    try:
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    except (ValueError, EOFError):
+        return False
+    entry = Entry("", shape, dtype)
+    return os.fstat(file.fileno()).st_size == entry.size_bytes + SPARE and _rows(file, entry) > 0
+
+
 def write_on(file: BinaryIO, entry: Entry, chunks: Callable[[int], Iterable[np.ndarray]]) -> None:
     """Header and values, those that are there already left alone; all on the disk at the end.
 

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from hintlite.pipeline.cache.folder import CacheFolder, Entry
 from hintlite.pipeline.data.rows import LazyRows, SampleArray, everything
 
 FORMAT = 1  # raised whenever the same source gives another file
 IN_MEMORY_BYTES = 2**27  # of raw samples that are not worth a file
+LIMITED = "take fewer of them (--data.limit)"
 
 Chunks = Callable[[int], Iterable[np.ndarray]]
 
@@ -42,7 +44,12 @@ class Disk:
         return int(np.prod(shape, dtype=np.int64)) * dtype.itemsize >= self.least_bytes
 
     def kept(
-        self, facts: Mapping[str, Any], shape: tuple[int, ...], dtype: np.dtype, chunks: Chunks
+        self,
+        facts: Mapping[str, Any],
+        shape: tuple[int, ...],
+        dtype: np.dtype,
+        chunks: Chunks,
+        fewer: str,
     ) -> LazyRows:
         """The samples in their file, which is made if it is not there.
 
@@ -52,6 +59,7 @@ class Disk:
             dtype: their own type.
             chunks: row to begin with -> arrays that follow one another along the first axis. What
                 it raises ends the conversion, and nothing is kept.
+            fewer: how to have less of them, where the disk is too small: "give ...".
 
         Raises:
             CacheError: the budget or the disk is too small.
@@ -63,7 +71,7 @@ class Disk:
             shape,
             dtype,
             what="the samples",
-            otherwise="take fewer of them (--data.limit of a folder of pictures)",
+            otherwise=fewer,
         )
         while (array := self.folder.open(entry)) is None:
             self.folder.make_on(entry, chunks)
@@ -76,20 +84,25 @@ def gathered(
     shape: tuple[int, ...],
     disk: Disk | None,
     facts: Mapping[str, Any] | None = None,
+    *,
+    dtype: DTypeLike = np.uint8,
+    fewer: str = LIMITED,
 ) -> SampleArray:
-    """Bytes of a source, in memory or, where they are too many for it, in a file.
+    """Samples of a source, in memory or, where they are too many for it, in a file.
 
     Args:
-        chunks: row to begin with -> uint8 arrays that follow one another.
+        chunks: row to begin with -> arrays that follow one another.
         files: that decide the content, under a name for what is read of them.
         shape: [n, ...].
         disk: where files are kept; None: in memory always.
         facts: what else decides the content, as plain data.
+        dtype: of the values.
+        fewer: see `Disk.kept`.
     """
-    dtype = np.dtype(np.uint8)
+    dtype = np.dtype(dtype)
     if disk is not None and disk.takes(shape, dtype):
         known = {name: states(paths) for name, paths in files.items()}
-        return disk.kept({**known, **(facts or {})}, shape, dtype, chunks)
+        return disk.kept({**known, **(facts or {})}, shape, dtype, chunks, fewer)
     samples, done = np.empty(shape, dtype), 0
     for chunk in chunks(0):
         samples[done : done + len(chunk)] = chunk

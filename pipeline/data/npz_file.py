@@ -16,6 +16,7 @@ from hintlite.errors import DataError
 from hintlite.pipeline.data.disk import Disk, states
 from hintlite.pipeline.data.rows import CHUNK_BYTES, SampleArray
 
+FEWER = "save fewer samples, or in a smaller type (pictures as uint8)"
 _FAULTS = (OSError, ValueError, DataError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
 
 
@@ -129,7 +130,7 @@ def read_arrays(path: Path, names: Sequence[str], disk: Disk | None) -> SampleAr
     by_rows = not any(head.by_columns for head in heads) and all(head.shape for head in heads)
     if disk is not None and by_rows and disk.takes(shape, dtype):
         facts = {"npz": states([path]), "arrays": list(names)}
-        return disk.kept(facts, shape, dtype, partial(_streamed, path, names))
+        return disk.kept(facts, shape, dtype, partial(_streamed, path, names), FEWER)
     arrays = [read_member(path, name) for name in names]
     return np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
 

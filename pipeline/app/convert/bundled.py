@@ -17,6 +17,7 @@ from hintlite.pipeline.app.convert.feeding import Contract
 from hintlite.pipeline.app.convert.samples import Samples
 from hintlite.pipeline.app.convert.task import Task
 from hintlite.pipeline.app.run.single_file.dispatch import PAIR
+from hintlite.pipeline.data.rows import SampleArray
 
 BUNDLED = 16  # samples that travel along
 EXPLAINED, SAMPLES = 200, "samples.npz"  # that an explanation runs on
@@ -161,7 +162,7 @@ def write_device(
     content: bytes,
     labels: Sequence[str],
     normalization: Mapping[str, Any],
-    samples: tuple[np.ndarray, np.ndarray],
+    samples: tuple[SampleArray, np.ndarray],
     provenance: Mapping[str, Any],
     threshold: float | None = None,
 ) -> None:
@@ -196,7 +197,7 @@ def write_device(
     )
 
 
-def keep_pair(out: Path, files: tuple[str, str], x: np.ndarray, y: np.ndarray | None) -> None:
+def keep_pair(out: Path, files: tuple[str, str], x: SampleArray, y: np.ndarray | None) -> None:
     """Keeps what `quantize FOLDER --explain` compares two files on.
 
     Args:

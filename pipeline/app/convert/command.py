@@ -22,6 +22,7 @@ from hintlite.pipeline.app.convert.options import form_of, limits_of
 from hintlite.pipeline.app.convert.samples import Counts, Samples, read_samples
 from hintlite.pipeline.app.convert.show import show
 from hintlite.pipeline.app.convert.task import Task, task_of
+from hintlite.pipeline.app.run.cache_place import disk_beside
 from hintlite.pipeline.app.run.console import LOG, Terminal, logged
 from hintlite.pipeline.app.run.context import StageError
 from hintlite.pipeline.app.run.folder import RunError, RunFolder
@@ -84,7 +85,8 @@ class _Work:
             options["seed"],
         )
         with self.terminal.task("reading the data"):
-            samples = read_samples(options["data"], inputs, counts)
+            disk = disk_beside(self.out, options["budget_gb"])
+            samples = read_samples(options["data"], inputs, counts, disk)
         with self.terminal.task("tracing the model"):
             ends = self.model.trace(samples.shapes)
         for note in (*samples.notes, *_left_out(left_out)):

@@ -12,6 +12,7 @@ from hintlite.errors import DataError
 from hintlite.pipeline.app.convert.task import Task
 from hintlite.pipeline.data.feeding import WORDS, Feeding, noise, problem
 from hintlite.pipeline.data.normalization import Normalization, fit_normalization
+from hintlite.pipeline.data.rows import SampleArray
 from hintlite.pipeline.settings.data import NORMALIZATIONS
 from hintlite.pipeline.tasks.classification import scores
 
@@ -79,7 +80,7 @@ def _identity(channels: int) -> Normalization:
 
 
 def kind_of(
-    stated: str | None, raw: np.ndarray, front: Affine | None, labelled: bool
+    stated: str | None, raw: SampleArray, front: Affine | None, labelled: bool
 ) -> tuple[str, str]:
     """The normalization to go on with, and why.
 
@@ -117,7 +118,7 @@ def _words(front: Affine) -> str:
 
 
 def contract(
-    name: str, kind: str, fed: Normalization, front: Affine | None, raw: np.ndarray
+    name: str, kind: str, fed: Normalization, front: Affine | None, raw: SampleArray
 ) -> Contract:
     """Joins both steps into one."""
     whole = fed

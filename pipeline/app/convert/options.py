@@ -12,6 +12,7 @@ from hintlite.models.saved_formats import FORMATS
 from hintlite.pipeline.app.cli.parser import Parser, make_parser
 from hintlite.pipeline.app.convert.limits import Limits
 from hintlite.pipeline.app.errors import WrongUseError
+from hintlite.pipeline.app.run.budget import BUDGET, require_budget
 from hintlite.pipeline.app.settings.named_data import SETS
 from hintlite.pipeline.settings.data import NORMALIZATIONS
 
@@ -22,6 +23,7 @@ NUMBERS: tuple[tuple[str, int | float, str], ...] = (
     ("calibration_samples", 256, "samples that set the ranges"),
     ("validation_samples", 500, "other samples, at most, that judge the file"),
     ("seed", 0, "of the division into both"),
+    BUDGET,
     ("min_agreement", _LIMITS.min_agreement, "bound: share of equal choices, model and file"),
     ("max_drop", _LIMITS.max_drop, "bound: points of accuracy that the file may lose"),
     ("max_error", _LIMITS.max_error, "bound, where nothing is chosen: RMS error over deviation"),
@@ -128,6 +130,7 @@ def check_convert(options: Mapping[str, Any]) -> None:
     for name in ("calibration_samples", "validation_samples", "limit"):
         if options[name] is not None and options[name] < 1:
             raise WrongUseError(f"--{name} must be 1 or more; got {options[name]}")
+    require_budget(options)
     try:
         form_of(options)
     except SettingsError as error:

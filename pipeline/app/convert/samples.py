@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,10 +12,14 @@ import numpy as np
 from hintlite.errors import DataError
 from hintlite.pipeline.app.convert.foreign import Input
 from hintlite.pipeline.app.settings.named_data import SETS
-from hintlite.pipeline.data.npz_file import present_in, read_member
+from hintlite.pipeline.data.disk import Disk, gathered
+from hintlite.pipeline.data.npz_file import head_of, present_in, read_arrays, read_member
+from hintlite.pipeline.data.rows import SampleArray, cast, chunks, extremes, with_channels
 from hintlite.pipeline.data.sources.npz import NAMES, VALIDATION
 
 _KINDS = "iufb"
+BROKEN = "repair or remove them"
+FEWER = "put fewer pictures into the folder"
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +27,8 @@ class Samples:
     """Samples, and which of them set ranges and which judge.
 
     Attributes:
-        inputs: raw, one array [n, ...] an input of the model: uint8 or float32.
+        inputs: raw, one array [n, ...] an input of the model: uint8 or float32; too many for
+            memory, they lie in a file.
         labels: [n] class indices or [n, ...] numbers; None where there are none.
         class_names: one a class where the source names them.
         calibration, validation: disjoint rows.
@@ -31,7 +36,7 @@ class Samples:
         notes: what was understood.
     """
 
-    inputs: tuple[np.ndarray, ...]
+    inputs: tuple[SampleArray, ...]
     labels: np.ndarray | None
     class_names: tuple[str, ...]
     calibration: np.ndarray
@@ -49,7 +54,8 @@ class Samples:
         """Of all values."""
         digest = hashlib.sha256()
         for array in (*self.inputs, *(() if self.labels is None else (self.labels,))):
-            digest.update(np.ascontiguousarray(array).tobytes())
+            for chunk in chunks(array):
+                digest.update(np.ascontiguousarray(chunk).data)
         return digest.hexdigest()
 
 
@@ -70,7 +76,7 @@ class Counts:
     seed: int
 
 
-def read_samples(word: str, inputs: Sequence[Input], counts: Counts) -> Samples:
+def read_samples(word: str, inputs: Sequence[Input], counts: Counts, disk: Disk) -> Samples:
     """Reads the samples that --data names.
 
     Args:
@@ -78,19 +84,21 @@ def read_samples(word: str, inputs: Sequence[Input], counts: Counts) -> Samples:
             or the name of a data set.
         inputs: what the model takes.
         counts: how they are divided.
+        disk: where samples are kept that are too many for memory.
 
     Raises:
         DataError: samples that the model cannot be fed.
+        CacheError: samples that do not fit on the disk.
     """
     path = Path(word).expanduser()
     if word in SETS or (path.is_dir() and any(each.is_dir() for each in path.iterdir())):
-        found = _labelled(word, inputs, counts)
+        found = _labelled(word, inputs, counts, disk)
     elif path.is_dir():
-        found = _divided([_pictures(path, inputs)], None, (), counts, word)
+        found = _divided([_pictures(path, inputs, disk)], None, (), counts, word)
     elif path.suffix == ".npy":
-        found = _divided([_array(path, np.load, path)], None, (), counts, word)
+        found = _divided([_npy(path)], None, (), counts, word)
     elif path.suffix == ".npz":
-        found = _npz(path, inputs, counts)
+        found = _npz(path, inputs, counts, disk)
     else:
         raise DataError(
             f"--data {word}: expected an .npz or .npy file, a folder of pictures, or one of "
@@ -99,7 +107,7 @@ def read_samples(word: str, inputs: Sequence[Input], counts: Counts) -> Samples:
     return replace(found, inputs=_fitted(found, inputs))
 
 
-def _labelled(word: str, inputs: Sequence[Input], counts: Counts) -> Samples:
+def _labelled(word: str, inputs: Sequence[Input], counts: Counts, disk: Disk) -> Samples:
     """Pictures in class-named folders, or a data set, as a run reads them."""
     from hintlite.pipeline.app.settings.named_data import named_data
     from hintlite.pipeline.data.load import load_training
@@ -118,9 +126,9 @@ def _labelled(word: str, inputs: Sequence[Input], counts: Counts) -> Samples:
             image_width=sizes[1],
             color=names.get(sizes[2] or 0, "auto"),
         )
-    data = load_training(config)
+    data = load_training(config, disk=disk)
     return Samples(
-        inputs=(np.asarray(data.images),),
+        inputs=(data.images,),
         labels=data.labels,
         class_names=tuple(data.class_names),
         calibration=data.calibration,
@@ -138,9 +146,10 @@ def _spread(rows: np.ndarray, count: int) -> np.ndarray:
     return chosen
 
 
-def _pictures(folder: Path, inputs: Sequence[Input]) -> np.ndarray:
+def _pictures(folder: Path, inputs: Sequence[Input], disk: Disk) -> SampleArray:
     """All pictures of a folder, brought to the size of the model's input."""
     from hintlite.pipeline.data.picture import read_image
+    from hintlite.pipeline.data.sources.folder import decoded
 
     sizes = inputs[0].sizes
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _PICTURES)
@@ -151,28 +160,45 @@ def _pictures(folder: Path, inputs: Sequence[Input]) -> np.ndarray:
             "size of pictures [h, w, c]: give the samples as an .npz file with x"
         )
     height, width, channels = (int(size or 0) for size in sizes)
-    return np.stack([read_image(path, height, width, channels) for path in paths])
+    size = height, width, channels
+
+    def each(first: int) -> Iterator[np.ndarray]:
+        return decoded(paths[first:], lambda path: read_image(path, *size), size, folder, BROKEN)
+
+    return gathered(each, {"pictures": paths}, (len(paths), *size), disk, fewer=FEWER)
 
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm")
 
 
-def _npz(path: Path, inputs: Sequence[Input], counts: Counts) -> Samples:
+def _npz(path: Path, inputs: Sequence[Input], counts: Counts, disk: Disk) -> Samples:
     present = present_in(path, "--data")
     names = _input_names(path, present, inputs)
-    values = [_array(path, read_member, path, name) for name in names]
+    own = next((pair[0] for pair in VALIDATION if pair[0] in present), None)
+    alone = own is None or len(names) > 1
+    if not alone:
+        _refuse_unlike(path, names[0], str(own))
+    read = [[name] if alone else [name, str(own)] for name in names]
+    values = [_checked(path, read_arrays(path, each, disk)) for each in read]
     label = next((each for each in ("y", "y_train") if each in present), None)
     labels = None if label is None else read_member(path, label)
-    own = next((pair[0] for pair in VALIDATION if pair[0] in present), None)
     validation = None
-    if own is not None and len(values) == 1:
-        more = _array(path, read_member, path, own)
-        validation = np.arange(len(values[0]), len(values[0]) + len(more))
-        values = [np.concatenate([values[0], more])]
-        if labels is not None:
+    if not alone:
+        first = head_of(path, names[0]).shape[0]
+        validation = np.arange(first, len(values[0]))
+        if labels is not None and own is not None:
             labels = np.concatenate([labels, read_member(path, f"y{own[1:]}")])
     class_names = tuple(map(str, read_member(path, NAMES))) if NAMES in present else ()
     return _divided(values, labels, class_names, counts, str(path), validation)
+
+
+def _refuse_unlike(path: Path, name: str, own: str) -> None:
+    first, second = head_of(path, name), head_of(path, own)
+    if first.sample != second.sample:
+        raise DataError(
+            f"{path}: {own} holds {second.dtype} {list(second.shape)}, {name} {first.dtype} "
+            f"{list(first.shape)}; save both with one type and shape"
+        )
 
 
 def _input_names(path: Path, present: Sequence[str], inputs: Sequence[Input]) -> list[str]:
@@ -191,28 +217,36 @@ def _input_names(path: Path, present: Sequence[str], inputs: Sequence[Input]) ->
     )
 
 
-def _array(path: Path, read: object, *arguments: object) -> np.ndarray:
-    """Raw values: bytes as uint8, all other numbers as float32."""
+def _npy(path: Path) -> SampleArray:
     try:
-        array = np.asarray(read(*arguments))  # type: ignore[operator]
+        return _checked(path, np.load(path, mmap_mode="r"))
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path} cannot be read ({error}): save it with np.save") from error
-    if array.dtype.kind not in _KINDS or array.ndim < 1 or not array.size:
+
+
+def _checked(path: Path, array: SampleArray) -> SampleArray:
+    """Raw values: bytes as uint8, all other numbers as float32."""
+    if array.dtype.kind not in _KINDS or array.ndim < 1 or 0 in array.shape:
         raise DataError(
             f"{path}: {array.dtype} {list(array.shape)}, expected numbers [n, ...], at least one "
             "sample"
         )
-    if array.dtype.kind in "iub" and array.min() >= 0 and array.max() <= 255:
-        return array.astype(np.uint8)
-    array = array.astype(np.float32)
-    if not np.isfinite(array).all():
-        row = int(np.argmin(np.isfinite(array.reshape(len(array), -1)).all(axis=1)))
+    if array.dtype.kind in "iub":
+        low, high = extremes(array)
+        if low >= 0 and high <= 255:
+            return cast(array, np.uint8)
+    array = cast(array, np.float32)
+    finite = np.concatenate(
+        [np.isfinite(each).reshape(len(each), -1).all(axis=1) for each in chunks(array)]
+    )
+    if not finite.all():
+        row = int(np.argmin(finite))
         raise DataError(f"{path}: sample {row} holds NaN or infinity; leave it out or repair it")
     return array
 
 
 def _divided(
-    values: list[np.ndarray],
+    values: Sequence[SampleArray],
     labels: np.ndarray | None,
     class_names: tuple[str, ...],
     counts: Counts,
@@ -239,7 +273,7 @@ def _divided(
     return Samples(tuple(values), labels, class_names, calibration, validation, Path(name).name, ())
 
 
-def _fitted(found: Samples, inputs: Sequence[Input]) -> tuple[np.ndarray, ...]:
+def _fitted(found: Samples, inputs: Sequence[Input]) -> tuple[SampleArray, ...]:
     """The arrays in the ranks of the inputs: grey pictures [n, h, w] get their axis of channels."""
     if len(found.inputs) != len(inputs):
         raise DataError(
@@ -249,7 +283,7 @@ def _fitted(found: Samples, inputs: Sequence[Input]) -> tuple[np.ndarray, ...]:
     fitted = []
     for array, taken in zip(found.inputs, inputs, strict=True):
         gray = array.ndim == len(taken.sizes) and taken.sizes[-1:] == (1,)
-        whole = array[..., np.newaxis] if gray else array
+        whole = with_channels(array) if gray else array
         shape = whole.shape[1:]
         fits = len(shape) == len(taken.sizes) and all(
             own in (None, size) for own, size in zip(taken.sizes, shape, strict=True)

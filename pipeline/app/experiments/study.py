@@ -42,7 +42,7 @@ def study(options: Mapping[str, Any]) -> int:
     folder = Path(options["folder"] or RUNS / definition.name).absolute()
     results = Path(options["results"] or folder / RECORDS).absolute()
     layout, terminal = Layout(folder, results), Terminal()
-    plan = make_plan(definition)
+    plan = make_plan(definition, folder)
     failures: dict[str, str] = {}
     if not options["report"]:
         results.mkdir(parents=True, exist_ok=True)

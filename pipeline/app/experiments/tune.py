@@ -45,9 +45,9 @@ def tune(options: Mapping[str, Any]) -> int:
     if options["report"]:
         require_database(layout)
         trials = Trials(tuning, layout, terminal.say)
-        trials.begin(*_identity(tuning, terminal))
+        trials.begin(*_identity(tuning, layout, terminal))
         return _report(tuning, layout, trials, terminal)
-    identity, samples = _identity(tuning, terminal)
+    identity, samples = _identity(tuning, layout, terminal)
     layout.folder.mkdir(parents=True, exist_ok=True)
     trials = Trials(tuning, layout, terminal.say)
     trials.begin(identity, samples)
@@ -56,18 +56,20 @@ def tune(options: Mapping[str, Any]) -> int:
     return _report(tuning, layout, trials, terminal)
 
 
-def _identity(tuning: Tuning, terminal: Terminal) -> tuple[dict[str, Any], int]:
+def _identity(tuning: Tuning, layout: Layout, terminal: Terminal) -> tuple[dict[str, Any], int]:
     """All that decides a trial's value, and how many samples it is measured on."""
     from dataclasses import asdict
 
     from hintlite.pipeline.app.experiments.studies.plan import student_identity
+    from hintlite.pipeline.app.run.cache_place import disk
     from hintlite.pipeline.app.run.context import Context
     from hintlite.pipeline.app.run.folder import RunFolder
     from hintlite.pipeline.app.run.samples import RunSamples
     from hintlite.pipeline.data.load import load_training
 
     config = tuning.config({})
-    folder, data = RunFolder(Path()), load_training(config.data)
+    folder, kept = RunFolder(Path()), disk(config, layout.folder / "run")
+    data = load_training(config.data, disk=kept)
     samples = RunSamples(config.data, folder, loaded=data)
     context = Context(config, folder, terminal, samples, models=config.arms)
     identity = {

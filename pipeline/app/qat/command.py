@@ -15,12 +15,15 @@ from hintlite.files import write_whole
 from hintlite.pipeline.app.qat.options import qat_config, quantize_config
 from hintlite.pipeline.app.qat.show import show
 from hintlite.pipeline.app.qat.subject import check_feeding, read_data, read_subject
+from hintlite.pipeline.app.run.budget import BUDGET
+from hintlite.pipeline.app.run.cache_place import disk_beside
 from hintlite.pipeline.app.run.console import LOG, Terminal, logged
 from hintlite.pipeline.app.run.context import CONVERSION_LIBRARIES, StageError, fresh_session
 from hintlite.pipeline.app.run.folder import RunFolder, Stage
 from hintlite.pipeline.app.run.qat.acceptance import Before
 from hintlite.pipeline.app.run.qat.outcome import Task, fine_tune
 from hintlite.pipeline.app.run.stages.post_training import bounds
+from hintlite.pipeline.data.rows import lazy
 from hintlite.pipeline.methods.outside import imported
 from hintlite.pipeline.qat.blueprint import CarryError
 from hintlite.pipeline.qat.job import VERSION
@@ -34,7 +37,7 @@ NAME = "model"  # folder in --out that holds the outcome
 RECORD, NETWORK = "qat.json", "fine_tuned.keras"
 WORK = "work"
 # They choose what is shown, not what is done.
-_SHOWING = ("verbose", "json", "out", "model", "teacher", "config")
+_SHOWING = ("verbose", "json", "out", "model", "teacher", "config", BUDGET[0])
 _HASHED = "imports"  # the modules' sources decide
 
 
@@ -55,7 +58,7 @@ def qat(options: Mapping[str, Any]) -> int:
     folder, terminal = RunFolder(out), Terminal()
     with folder.lock(), logged(out / LOG, options["verbose"]):
         with terminal.task("reading the data"):
-            data = read_data(options, terminal)
+            data = read_data(options, terminal, disk_beside(out, options["budget_gb"]))
         with terminal.task("loading TensorFlow") as bar:
             bar.line()
             _prepare(options)
@@ -229,7 +232,7 @@ class _Work:
             (place / files[INT8]).read_bytes(),
             data.class_names,
             {**data.normalization.to_dict(), "raw_dtype": data.raw_dtype, "raw_max": data.raw_max},
-            (data.images[rows], data.labels[rows]),
+            (lazy(data.images, rows), data.labels[rows]),
             {
                 "model": self.subject.path.name,
                 "data": data.name,
@@ -238,7 +241,7 @@ class _Work:
             },
         )
         pair = (f"{NAME}/{files[FLOAT]}", f"{NAME}/{files[INT8]}")
-        keep_pair(out, pair, data.normalized(rows), data.labels[rows])
+        keep_pair(out, pair, data.fed(rows), data.labels[rows])
 
     def _job(self) -> Job:
         from hintlite.pipeline.qat.job import Job

@@ -11,6 +11,7 @@ from hintlite.models.keras_formats import other_format
 from hintlite.pipeline.app.cli.parser import Parser, make_parser
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.look.compare import percent
+from hintlite.pipeline.app.run.budget import BUDGET, require_budget
 from hintlite.pipeline.app.settings.named_data import FORMS, SETS, named_data
 from hintlite.pipeline.settings.data import NORMALIZATIONS, DataConfig
 from hintlite.pipeline.settings.quantize import QATConfig, QuantizeConfig
@@ -27,6 +28,7 @@ NUMBERS: tuple[tuple[str, int | float, str], ...] = (
     ("shift", 0, "move training images by up to this many pixels"),
     ("calibration_samples", _DATA.calibration_samples, "training samples that set first ranges"),
     ("seed", 0, "of order and augmentation"),
+    BUDGET,
     ("max_difference_steps", _QAT.max_difference_steps, "bound: file against fake quantization"),
     ("min_conversion_agreement", _QAT.min_conversion_agreement, "bound: share of equal choices"),
     ("min_agreement", _QUANTIZE.min_agreement, "bound: share of equal choices, float and INT8"),
@@ -115,6 +117,7 @@ def check_qat(options: Mapping[str, Any]) -> None:
             f"--normalization must be one of {', '.join(NORMALIZATIONS)}; got "
             f"{options['normalization']}"
         )
+    require_budget(options)
     if options["soft_weight"] < 0 or options["temperature"] <= 0 or options["batch_size"] < 1:
         raise WrongUseError(
             "--soft_weight must not be negative, --temperature must be above 0, --batch_size 1 or "

@@ -15,6 +15,7 @@ from hintlite.pipeline.app.run.folder import RunError
 if TYPE_CHECKING:
     import keras
 
+    from hintlite.pipeline.data.disk import Disk
     from hintlite.pipeline.data.training_data import TrainingData
 
 
@@ -35,14 +36,16 @@ class Subject:
     data: TrainingData
 
 
-def read_data(options: Mapping[str, Any], terminal: Terminal) -> TrainingData:
+def read_data(options: Mapping[str, Any], terminal: Terminal, disk: Disk) -> TrainingData:
     """Reads the data and says what was understood of it; no library is loaded for that.
 
     Args:
         options: of the command, already checked.
         terminal: where it is said.
+        disk: where samples are kept that are too many for memory.
 
     Raises:
+        CacheError: they do not fit there.
         DataError: samples that cannot be used.
     """
     from hintlite.models.settings import NetworkConfig
@@ -51,7 +54,7 @@ def read_data(options: Mapping[str, Any], terminal: Terminal) -> TrainingData:
 
     model = NetworkConfig(family="keras_file", path=options["model"])
     config = fitted(data_config(options), model)
-    data = load_training(config)
+    data = load_training(config, disk=disk)
     check_given(data, config, model)
     for note in data.notes:
         terminal.say(note)

@@ -25,3 +25,15 @@ def disk(config: RunConfig, run: Path) -> Disk:
     from hintlite.pipeline.data.disk import Disk
 
     return Disk(cache_folder(config, run))
+
+
+def disk_beside(place: Path, budget_gb: float) -> Disk:
+    """The same for a command that makes no run.
+
+    Args:
+        place: the folder that the command writes.
+        budget_gb: what --budget_gb says.
+    """
+    from hintlite.pipeline.data.disk import Disk
+
+    return Disk(CacheFolder(place.absolute().parent / FOLDER, budget_gb, ("--budget_gb", "--out")))

@@ -12,6 +12,7 @@ from hintlite.errors import SettingsError
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.experiments.definitions import merged, require_data
 from hintlite.pipeline.app.experiments.studies.definition import Arm, Study
+from hintlite.pipeline.app.run.cache_place import disk
 from hintlite.pipeline.app.run.console import Terminal
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import RunFolder, Stage
@@ -67,8 +68,12 @@ class Plan:
     teachers: dict[str, RunConfig]
 
 
-def make_plan(study: Study) -> Plan:
+def make_plan(study: Study, folder: Path = Path()) -> Plan:
     """The runs of a study; reads the training data for its fingerprint.
+
+    Args:
+        study: from its file.
+        folder: the study's own, whose cache holds samples that are too many for memory.
 
     Raises:
         SettingsError: settings that cannot work, or two arms that are the same.
@@ -76,7 +81,7 @@ def make_plan(study: Study) -> Plan:
     """
     loaded: dict[str, TrainingData] = {}
     runs = [
-        _run(study, arm, seed, teacher_seed, loaded)
+        _run(study, arm, (seed, teacher_seed), folder, loaded)
         for teacher_seed in study.teacher_seeds
         for seed in sorted({seed for arm in study.arms for seed in arm.seeds})
         for arm in study.arms
@@ -121,8 +126,13 @@ def short(identity: Mapping[str, Any]) -> str:
 
 
 def _run(
-    study: Study, arm: Arm, seed: int, teacher_seed: int, loaded: dict[str, TrainingData]
+    study: Study,
+    arm: Arm,
+    seeds: tuple[int, int],
+    folder: Path,
+    loaded: dict[str, TrainingData],
 ) -> Run:
+    seed, teacher_seed = seeds
     settings = merged(study.base, arm.settings)
     own = {"seed": seed, "teacher_seed": teacher_seed, "arms": [arm.method], "deploy": "best"}
     try:
@@ -133,7 +143,7 @@ def _run(
     bounds = config.quantize
     # A study shows what INT8 costs, and shows it of the worst arm too.
     config = replace(config, quantize=replace(bounds, min_agreement=0.0, max_accuracy_drop=100.0))
-    context = _context(config, loaded)
+    context = _context(config, folder, loaded)
     return Run(
         id=short(student_identity(context)),
         arm=arm.name,
@@ -145,11 +155,11 @@ def _run(
     )
 
 
-def _context(config: RunConfig, loaded: dict[str, TrainingData]) -> Context:
+def _context(config: RunConfig, place: Path, loaded: dict[str, TrainingData]) -> Context:
     """A context without a folder, whose samples are read once for all runs that share them."""
     samples = digest(asdict(config.data))
     if samples not in loaded:
-        loaded[samples] = load_training(config.data)
+        loaded[samples] = load_training(config.data, disk=disk(config, place / "run"))
     folder = RunFolder(Path())
     data = RunSamples(config.data, folder, loaded=loaded[samples])
     return Context(config, folder, _terminal(), data, models=config.arms)
