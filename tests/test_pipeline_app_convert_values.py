@@ -147,6 +147,23 @@ def test_the_bundle_is_measured_and_simulated(name, request, tmp_path, capsys):
     assert simulated["verdict"]["state"] == "valid"
 
 
+def test_a_page_and_a_comparison_are_made_of_such_folders(both, line, tmp_path, capsys):
+    assert main(["report", str(line[0]), str(both[0]), "--out", str(tmp_path)]) == 0
+    page = (tmp_path / "report.html").read_text()
+    facts = json.loads((tmp_path / "report.json").read_text())["folders"]
+    assert [each["folder"] for each in facts] == ["line", "both"]
+    assert {each["input"] for each in facts[1]["feeding"]} == {"picture", "row"}
+    assert "mean absolute error" in page
+    assert "where" in page
+    assert main(["report", str(line[0]), str(tmp_path)]) == 1
+    assert "no folder of `hintlite convert` or `qat`" in capsys.readouterr().err
+    assert main(["compare", str(line[0]), str(line[0]), "--json"]) == 0
+    figures = {each["name"] for each in json.loads(capsys.readouterr().out)["figures"]}
+    assert {"model_bytes", "mean absolute error", "error of logits"} <= figures
+    assert main(["compare", str(line[0]), str(both[0])]) == 2
+    assert "different tasks" in capsys.readouterr().err
+
+
 def test_what_the_model_answers_may_be_stated(place, capsys):
     row = keras.Input((3,))
     model = keras.Model(row, layers.Dense(2)(row))

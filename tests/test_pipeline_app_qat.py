@@ -66,6 +66,11 @@ def test_calibration_alone_makes_an_int8_file_of_a_sequential_of_any_size(stripe
     assert record["job"] is None
     assert set(record["files"]) == {"float32", "int8"}
     assert record["normalization"] == {"mean": [127.5], "std": [127.5]}
+    assert main(["report", str(place.parent)]) == 0
+    facts = json.loads((place.parent / "report.json").read_text())
+    assert [each["accuracy"] for each in facts["files"]] == [1.0, 1.0]
+    assert facts["feeding"][0]["mean"] == [127.5]
+    assert main(["compare", str(place.parent), str(place.parent)]) == 0
 
 
 def bright(at):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hintlite.benchmarks.results import Outcome, ResultError, of_result
 from hintlite.benchmarks.targets.base import BenchmarkResult
+from hintlite.pipeline.report.converted import converted_outcome, record_of
 from hintlite.pipeline.report.subjects.table import benchmark_result
 from hintlite.pipeline.runs.layout import INT8, file_name, quantize_stage
 from hintlite.pipeline.runs.reading import RunFiles, UnreadableError
@@ -16,9 +17,13 @@ from hintlite.pipeline.runs.reading import RunFiles, UnreadableError
 def run_outcome(path: Path) -> Outcome:
     """The deployed INT8 student of a run: its benchmark on the host, its test accuracy.
 
+    A folder of `hintlite convert` or `qat` is read as one, too.
+
     Raises:
         ResultError: the folder is no run, or has no benchmark yet.
     """
+    if record_of(path) is not None:
+        return converted_outcome(path)
     try:
         files = RunFiles(path)
     except UnreadableError as error:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hintlite.benchmarks.compare import Comparison
 
 WITHIN, BROKEN, REFUSED = 0, 1, 2
+SHARES = ("accuracy", "agreement with the model")
 CELL = 48  # letters of a value in the table
 
 
@@ -69,7 +70,7 @@ def _print(found: Comparison) -> None:
     table.add_column("change", justify="right", no_wrap=True)
     for figure in found.figures:
         change = "" if figure.change_percent is None else f"{figure.change_percent:+.1f} %"
-        if figure.name == "accuracy":
+        if figure.name in SHARES:
             change = f"{100 * (figure.second - figure.first):+.2f} points"
         cells = (_number(figure.name, value) for value in (figure.first, figure.second))
         table.add_row(_title(figure.name), *cells, change)
@@ -88,9 +89,11 @@ def _title(name: str) -> str:
 
 
 def _number(name: str, value: float) -> str:
-    if name == "accuracy":
+    if name in SHARES:
         return f"{100 * value:.2f} %"
-    return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"
+    if not isinstance(value, float):
+        return f"{value:,}"
+    return f"{value:.4g}" if "error" in name else f"{value:,.1f}"
 
 
 def _text(value: Any) -> str:

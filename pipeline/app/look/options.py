@@ -11,10 +11,17 @@ def report_parser() -> Parser:
     parser = make_parser(
         "one page of a run, finished or not, or of several compared with the first",
         "hintlite report runs/mine\n  hintlite report runs/a runs/b --out compared\n"
+        "  hintlite report mine_converted\n"
         "  hintlite report runs/mine --measured phone.log --pictures docs/pictures",
         "report RUN... [--out FOLDER] [--measured FILE...] [--pictures FOLDER]",
     )
-    parser.add_argument("runs", metavar="RUN", type=str, nargs="+", help="run folders")
+    parser.add_argument(
+        "runs",
+        metavar="RUN",
+        type=str,
+        nargs="+",
+        help="run folders, or folders of `hintlite convert` and `qat`",
+    )
     parser.word(
         "--out", "FOLDER", "where to write report.html and report.json; by default the first run"
     )
@@ -102,10 +109,13 @@ def compare_parser() -> Parser:
     parser = make_parser(
         "what changed between two results; exit code 1 past a bound, 2 if they cannot be compared",
         "hintlite compare before.json after.json --max_slowdown 5% --max_drop 0.2\n"
-        "  hintlite compare runs/a runs/b",
+        "  hintlite compare runs/a runs/b\n  hintlite compare mine_converted mine_int16",
         "compare A B [--max_slowdown 5%%] [--max_drop 0.2] [--json]",
     )
-    what = "JSON of bench_tflite.py or of a target, log of benchmark_model, or run folder"
+    what = (
+        "JSON of bench_tflite.py or of a target, log of benchmark_model, or folder of a run, of "
+        "`convert` or of `qat`"
+    )
     parser.add_argument("first", metavar="A", type=str, help=what)
     parser.add_argument("second", metavar="B", type=str, help="the same, newer")
     parser.add_argument(

@@ -22,9 +22,12 @@ SHOWN_SCALES = 3  # of a per-channel tensor; --json has all
 
 def report(runs: list[Path], out: Path | None, measured: list[Path], pictures: Path | None) -> int:
     """Writes report.html and report.json of one run or several, and pictures where asked for."""
+    from hintlite.pipeline.report.converted import record_of
     from hintlite.pipeline.report.page import write_report
 
     place = out or runs[0]
+    if any(record_of(run) for run in runs):
+        return _report_converted(runs, place, bool(measured or pictures))
     for run in runs:
         if not (run / SETTINGS).is_file():
             raise RunError(not_a_run(run))
@@ -35,6 +38,24 @@ def report(runs: list[Path], out: Path | None, measured: list[Path], pictures: P
 
         for path in write_pictures(runs, pictures):
             console().print(f"picture: {path}", markup=False)
+    return 0
+
+
+def _report_converted(folders: list[Path], place: Path, of_runs: bool) -> int:
+    """The page of folders of `hintlite convert` and `qat`."""
+    from hintlite.pipeline.report.converted import record_of
+    from hintlite.pipeline.report.converted_page import write_converted
+
+    others = [str(folder) for folder in folders if record_of(folder) is None]
+    if others:
+        raise RunError(
+            f"{', '.join(others)}: no folder of `hintlite convert` or `qat`, as the others are; "
+            "one page compares such folders, or runs"
+        )
+    if of_runs:
+        raise RunError("--measured and --pictures are for runs: leave them out")
+    write_converted(folders, place / "report.html", place / "report.json")
+    console().print(f"report: {place / 'report.html'}", markup=False)
     return 0
 
 

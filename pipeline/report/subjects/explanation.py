@@ -89,7 +89,7 @@ def _one(place: int, report: Report) -> Markup | None:
         if entry["content"] is None:
             parts += [paragraph(_outdated(entry)), part("code", text=entry["command"])]
         else:
-            parts.append(_explained(f"explanation-{place}-{number}", title, entry["content"]))
+            parts.append(explained(f"explanation-{place}-{number}", title, entry["content"]))
     return join(*parts) if parts else None
 
 
@@ -100,7 +100,14 @@ def _outdated(entry: Entry) -> str:
     return f"The explanation is out of date: {why}. To make it again:"
 
 
-def _explained(anchor: str, title: str, content: Entry) -> Markup:
+def explained(anchor: str, title: str, content: Entry) -> Markup:
+    """Sentences, pictures and a table of one explanation.
+
+    Args:
+        anchor: what ids of its pictures begin with.
+        title: of the file.
+        content: what explain.json holds.
+    """
     operators = content["operators"]
     pictures = [
         _bars(f"{anchor}-sqnr", title, operators, _SQNR),
