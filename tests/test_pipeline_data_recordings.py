@@ -7,10 +7,15 @@ from pyarrow import parquet
 
 from hintlite.errors import DataError, SettingsError
 from hintlite.pipeline.app.settings.named_data import named_data
+from hintlite.pipeline.cache.folder import CacheError, CacheFolder
+from hintlite.pipeline.data import table_file
+from hintlite.pipeline.data import windows as windows_file
+from hintlite.pipeline.data.disk import Disk
 from hintlite.pipeline.data.held_out import load_test
 from hintlite.pipeline.data.load import load_training
+from hintlite.pipeline.data.rows import LazyRows
 from hintlite.pipeline.data.sources.dispatch import open_source
-from hintlite.pipeline.data.windows import NO_CLASS, Recording, cut, stretches
+from hintlite.pipeline.data.windows import NO_CLASS, Recording, cut, pieces, stretches
 from hintlite.pipeline.settings.data import DataConfig
 
 
@@ -34,13 +39,64 @@ def test_windows_cross_neither_classes_nor_recordings():
         "b", np.arange(100.0, 107)[:, None], np.array([0, 0, NO_CLASS, 0, 0, 0, 0]), "b"
     )
 
-    windows = cut([first, second], 3, 2, "here")
+    windows = cut([first.stretches, second.stretches], 3, 2, "here")
 
-    assert windows.samples[..., 0].tolist() == [[0, 1, 2], [4, 5, 6], [6, 7, 8], [103, 104, 105]]
+    assert windows.of([first, second])[..., 0].tolist() == [
+        [0, 1, 2],
+        [4, 5, 6],
+        [6, 7, 8],
+        [103, 104, 105],
+    ]
     assert windows.labels.tolist() == [0, 1, 1, 0]
     assert windows.groups.tolist() == ["a", "a", "a", "b"]
     assert any("1 time steps have no class" in note for note in windows.notes)
     assert any("1 stretches are shorter" in note for note in windows.notes)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 7, 100])
+@pytest.mark.parametrize("at_once", [1, 10**6])
+def test_windows_of_blocks_are_those_of_the_whole(monkeypatch, rows, at_once):
+    monkeypatch.setattr(windows_file, "CHUNK_BYTES", at_once)
+    signal, starts = np.arange(80, dtype=np.float32).reshape(40, 2), [0, 2, 4, 21, 22, 35]
+    blocks = (signal[first : first + rows] for first in range(0, 40, rows))
+    found = list(pieces(blocks, starts, 5))
+    assert np.array_equal(np.concatenate(found), [signal[s : s + 5] for s in starts])
+    assert at_once > 1 or len(found) == len(starts)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_recordings_in_a_file_are_those_of_memory(tmp_path, monkeypatch, kind):
+    rng = np.random.default_rng(3)
+    for person in range(4):
+        steps = 40 + person
+        columns = {
+            "x": rng.normal(size=steps).round(3),
+            "n": rng.integers(0, 9, steps),
+            "move": ["1", "1.0", "02", ""] * (steps // 4) + ["02"] * (steps % 4),
+            "who": [f"p{person // 2}"] * steps,
+        }
+        columns["move"] = sorted(columns["move"], key=lambda name: name[:1])
+        place = tmp_path / "days" / f"{person}.{kind}"
+        if kind == "csv":
+            write(place, columns)
+        else:
+            place.parent.mkdir(exist_ok=True)
+            parquet.write_table(pyarrow.table(columns), place)
+    settings = {"window": 5, "hop": 2, "label": "move", "group": "who"}
+    memory = opened(tmp_path / "days", **settings)
+    monkeypatch.setattr(table_file, "ROWS", 7)
+    disk = Disk(CacheFolder(tmp_path / "cache"), least_bytes=1)
+    config = DataConfig(source="recordings", path=str(tmp_path / "days"), **settings)
+    mapped = open_source(config, disk=disk)
+    assert mapped.class_names == memory.class_names == ("1", "2")
+    for name in ("labels", "groups"):
+        assert np.array_equal(getattr(mapped, name), getattr(memory, name))
+    assert mapped.notes == memory.notes
+    assert isinstance(samples(mapped), LazyRows)
+    assert np.array_equal(samples(mapped)[:], samples(memory))
+    tiny = Disk(CacheFolder(tmp_path / "tiny", budget_gb=1e-6), least_bytes=1)
+    with pytest.raises(CacheError, match="make fewer windows"):
+        open_source(config, disk=tiny)
 
 
 def test_stretches_of_a_class():

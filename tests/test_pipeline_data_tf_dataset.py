@@ -1,12 +1,20 @@
 """Any finite tf.data.Dataset as a source."""
 
+import gc
+import itertools
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from hintlite.errors import DataError
+from hintlite.errors import DataError, SettingsError
+from hintlite.pipeline.app.python.handed_over import hand_over, taken_over
+from hintlite.pipeline.cache.folder import CacheError
+from hintlite.pipeline.data import spool
 from hintlite.pipeline.data.held_out import load_test
 from hintlite.pipeline.data.load import load_training
+from hintlite.pipeline.data.rows import LazyRows
 from hintlite.pipeline.data.sources.tf_dataset import from_tf_dataset
 from hintlite.pipeline.settings.data import DataConfig
 
@@ -138,3 +146,111 @@ def test_unknown_shapes_are_refused():
     given = dataset().map(lambda x, y: (tf.numpy_function(lambda v: v, [x], tf.uint8), y))
     with pytest.raises(DataError, match=r"shapes are unknown.*ensure_shape"):
         from_tf_dataset(given)
+
+
+@pytest.fixture
+def filed(monkeypatch, tmp_path):
+    """Gathers into a file of this folder, a few samples at a time."""
+    monkeypatch.setattr(spool, "IN_MEMORY_BYTES", 300)
+    place = tmp_path / "spool"
+    place.mkdir()
+    return place
+
+
+def record(x, y):
+    """As TensorFlow writes it: raw bytes and a class."""
+    image = tf.train.Feature(bytes_list=tf.train.BytesList(value=[x.tobytes()]))
+    label = tf.train.Feature(int64_list=tf.train.Int64List(value=[int(y)]))
+    features = tf.train.Features(feature={"x": image, "y": label})
+    return tf.train.Example(features=features).SerializeToString()
+
+
+@pytest.fixture
+def stream(tmp_path):
+    """TFRecords read as a stream of (image, label)."""
+    with tf.io.TFRecordWriter(str(tmp_path / "part.tfrecord")) as writer:
+        for x, y in zip(X, Y, strict=True):
+            writer.write(record(x, y))
+    form = {"x": tf.io.FixedLenFeature([], tf.string), "y": tf.io.FixedLenFeature([], tf.int64)}
+
+    def parse(example):
+        read = tf.io.parse_single_example(example, form)
+        return tf.reshape(tf.io.decode_raw(read["x"], tf.uint8), X.shape[1:]), read["y"]
+
+    return tf.data.TFRecordDataset(str(tmp_path / "part.tfrecord")).map(parse)
+
+
+def generator(samples):
+    """The same samples, of a number that nobody knows before."""
+    forms = tf.TensorSpec(X.shape[1:], tf.uint8), tf.TensorSpec([], tf.int64)
+    return tf.data.Dataset.from_generator(samples, output_signature=forms)
+
+
+def given_as(kind, stream):
+    """What people hand over, and the values that it holds."""
+    if kind == "float":
+        return stream.map(lambda x, y: (tf.cast(x, tf.float32) / 255, y)), X / np.float32(255)
+    if kind == "repeat":
+        return stream.repeat().take(len(X)), X
+    if kind == "generator":
+        return generator(lambda: zip(X, Y, strict=True)), X
+    return (stream.batch(8) if kind == "batches" else stream), X
+
+
+@pytest.mark.parametrize("kind", ["stream", "batches", "float", "repeat", "generator"])
+def test_many_samples_go_into_a_file_of_their_own_type(kind, stream, filed):
+    given, values = given_as(kind, stream)
+    source = from_tf_dataset(given, given.take(5), folder=filed)
+    (file,) = filed.iterdir()
+    assert file.stat().st_size == values.nbytes
+    training = load_training(CONFIG, source)
+    assert isinstance(training.images, LazyRows)
+    assert training.images.dtype == values.dtype
+    assert np.array_equal(training.images[:], values)
+    assert training.normalization.apply(training.images[:]).max() <= 1
+    test = load_test(CONFIG, training, source)
+    assert np.array_equal(test.images[:], values[: len(test.labels)])
+    del source, training, test
+    gc.collect()
+    assert not list(filed.iterdir())
+
+
+def test_a_file_is_handed_over_by_its_name_and_stays_while_it_is_held(stream, filed, tmp_path):
+    given = stream.map(lambda x, y: (x[..., :1], y))
+    source = from_tf_dataset(given.map(lambda x, y: (x[..., 0], y)), given, folder=filed)
+    kind = DataConfig(calibration_samples=4, kind="images")
+    place = tmp_path / "given"
+    place.mkdir()
+    held = hand_over(source.open(kind), place)
+    assert not list(place.glob("*_images.npy"))
+    assert json.loads((place / "train.json").read_text())["shape"] == [50, 6, 5, 1]
+    data = load_training(kind, taken_over(place))
+    assert np.array_equal(data.images[:], X[data.source_rows][..., :1])
+    assert np.array_equal(load_test(kind, data, taken_over(place)).images[:], X[..., :1])
+    assert len(held) == 2
+
+
+def test_a_stream_without_an_end_is_refused(stream):
+    with pytest.raises(DataError, match=r"has no end; leave repeat\(\) out, or say with take\(n\)"):
+        from_tf_dataset(stream.shuffle(9).repeat())
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_budget_ends_what_would_fill_the_disk(known, monkeypatch, filed):
+    monkeypatch.setattr("hintlite.pipeline.data.sources.tf_dataset.GATHERED_AT_ONCE", 4)
+    passes = []
+
+    def endless():
+        for row in itertools.count():
+            passes.append(row)
+            yield X[row % 50], Y[row % 50]
+
+    given = dataset().repeat(40) if known else generator(endless)
+    with pytest.raises(
+        CacheError, match=r"budget_gb allows 2e-05 GB: raise it, or end it with take"
+    ):
+        from_tf_dataset(given, folder=filed, budget_gb=2e-5)
+    assert len(passes) < 400
+    assert not list(filed.iterdir())
+    with pytest.raises(SettingsError, match="is no folder"):
+        from_tf_dataset(given, folder=filed / "nowhere")

@@ -9,20 +9,26 @@ from typing import Any
 import numpy as np
 
 from hintlite.pipeline.app.python.arguments import ArgumentError
-from hintlite.pipeline.data.rows import SampleArray, taken, write_npy
+from hintlite.pipeline.data.rows import SampleArray, cast, taken, write_npy
 from hintlite.pipeline.data.sources.source import Labelled, Pool, Shape, Source
+from hintlite.pipeline.data.spool import spooled
 from hintlite.pipeline.data.training_data import TrainingData
 
 SETTINGS = "settings.yaml"
 _FACTS = "facts.json"
 
 
-def hand_over(pool: Pool, folder: Path) -> None:
-    """Writes the samples of a pool; those for the test are only copied.
+def hand_over(pool: Pool, folder: Path) -> list[SampleArray]:
+    """Writes the samples of a pool, or names the file in which they lie.
+
+    Those for the test are only copied.
 
     Args:
         pool: from a source.
         folder: where to.
+
+    Returns:
+        The samples: what is named lies there as long as they are held.
     """
     rows = np.arange(len(pool.labels))
     images, notes = pool.read(rows, None)
@@ -37,10 +43,12 @@ def hand_over(pool: Pool, folder: Path) -> None:
         "groups": None if pool.groups is None else pool.groups.tolist(),
         "test": pool.read_test is not None,
     }
+    test = None
     if pool.read_test is not None:
         test = pool.read_test(images.shape[1:])
         _save(folder, "test", test.images, test.labels)
     (folder / _FACTS).write_text(json.dumps(facts))
+    return [images] if test is None else [images, test.images]
 
 
 def taken_over(folder: Path) -> Source | None:
@@ -104,11 +112,23 @@ def _source(**facts: Any) -> Source:
 
 
 def _save(folder: Path, part: str, images: SampleArray, labels: np.ndarray) -> None:
-    with (folder / f"{part}_images.npy").open("wb") as file:
-        write_npy(file, images)
     np.save(folder / f"{part}_labels.npy", labels, allow_pickle=False)
+    whole = spooled(images)
+    if whole is not None:
+        stored: Any = whole.stored
+        about = {"file": stored.filename, "dtype": stored.dtype.str, "kind": whole.kind.str}
+        (folder / f"{part}.json").write_text(json.dumps({**about, "shape": stored.shape}))
+        return
+    with (folder / f"{part}_images.npy").open("wb") as content:
+        write_npy(content, images)
 
 
-def _load(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
-    images = np.load(folder / f"{part}_images.npy", mmap_mode="r", allow_pickle=False)
-    return images, np.load(folder / f"{part}_labels.npy", allow_pickle=False)
+def _load(folder: Path, part: str) -> tuple[SampleArray, np.ndarray]:
+    labels = np.load(folder / f"{part}_labels.npy", allow_pickle=False)
+    about = folder / f"{part}.json"
+    if not about.is_file():
+        file = folder / f"{part}_images.npy"
+        return np.load(file, mmap_mode="r", allow_pickle=False), labels
+    said = json.loads(about.read_text())
+    stored = np.memmap(said["file"], np.dtype(said["dtype"]), "r", shape=tuple(said["shape"]))
+    return cast(stored, np.dtype(said["kind"])), labels

@@ -68,9 +68,9 @@ def run(
     with tempfile.TemporaryDirectory(prefix="hintlite-") as name:
         given = Path(name)
         write_whole(given / SETTINGS, settings_text(config))
-        if source is not None:
-            hand_over(source.open(config.data), given)
+        held = [] if source is None else hand_over(source.open(config.data), given)
         _complete(place.absolute(), given, verbose)
+        del held
     return load_run(folder)
 
 

@@ -49,6 +49,7 @@ STREAMED: dict[str, Callable[[DataConfig, Disk | None], Pool]] = {
     "folder": open_folder,
     "npz": open_npz,
     "tfrecord": open_tfrecord,
+    "recordings": open_recordings,
 }
 
 

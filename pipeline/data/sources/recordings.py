@@ -6,35 +6,93 @@ folder that is named after it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from hintlite.errors import DataError
+from hintlite.pipeline.data.disk import Disk, gathered
 from hintlite.pipeline.data.labels import in_order
+from hintlite.pipeline.data.outline import Outline, outline
+from hintlite.pipeline.data.rows import SampleArray
 from hintlite.pipeline.data.sources.arrays import pool_of_arrays, short_name
 from hintlite.pipeline.data.sources.source import Pool
-from hintlite.pipeline.data.table_file import SUFFIXES, Columns, read_columns
-from hintlite.pipeline.data.windows import NO_CLASS, Recording, cut
+from hintlite.pipeline.data.table_file import SUFFIXES, Columns, numbers, read_blocks
+from hintlite.pipeline.data.windows import (
+    NO_CLASS,
+    Recording,
+    Stretches,
+    Windows,
+    cut,
+    pieces,
+)
 from hintlite.pipeline.settings.data import DataConfig
 
 BY_RECORDING = "recording"  # data.group: each file is a group
+FEWER = "make fewer windows (--data.hop)"
 
 
-def open_recordings(config: DataConfig) -> Pool:
-    """Reads all recordings and offers their windows; those of one group stay together.
+def open_recordings(config: DataConfig, disk: Disk | None = None) -> Pool:
+    """Offers the windows of all recordings; those of one group stay together.
+
+    Two passes, each with few rows in memory: one for classes, groups and checks, one for values.
 
     Raises:
         DataError: no recordings, other columns than expected, or values that are not finite.
+        CacheError: the windows do not fit on the disk.
     """
     root = Path(config.path or "").expanduser()
     files = _files(root, by_folder=config.label is None)
-    tables = {path: read_columns(path) for path in files}
-    channels = _channels(config, tables)
-    classes = _classes(config, tables, root)
-    recordings = [_recording(config, root, path, tables[path], channels, classes) for path in files]
-    return pool_of_recordings(config, recordings, classes, str(root), channels)
+    wanted = tuple(name for name in (config.label, config.group) if name is not None)
+    outlines = [outline(path, wanted) for path in files]
+    channels = _channels(config, outlines)
+    classes = _classes(config, outlines, root)
+    found = [_stretches(config, root, each, classes) for each in outlines]
+    windows = cut_as_set(config, found, str(root))
+    samples = gathered(
+        partial(_streamed, files, windows, channels),
+        {"recordings": files},
+        (len(windows.labels), windows.length, len(channels)),
+        disk,
+        {name: getattr(config, name) for name in ("window", "hop", "rate_hz", "label")}
+        | {"channels": channels},
+        dtype=np.float32,
+        fewer=FEWER,
+    )
+    return pool_of_windows(config, samples, windows, classes, str(root), channels)
+
+
+def _streamed(
+    files: Sequence[Path], windows: Windows, channels: Sequence[str], first: int
+) -> Iterator[np.ndarray]:
+    """The windows from one on."""
+    for path, starts, number in zip(files, windows.starts, windows.firsts, strict=False):
+        left = starts[max(first - int(number), 0) :]
+        if left:
+            blocks = map(partial(_signal, path, channels=channels), read_blocks(path))
+            yield from pieces(blocks, left, windows.length)
+
+
+def _signal(path: Path, block: Columns, channels: Sequence[str]) -> np.ndarray:
+    found = [values for name in channels if (values := numbers(block[name])) is not None]
+    if len(found) < len(channels):
+        raise DataError(f"{path}: was changed while it was read; start again when it is written")
+    return np.stack(found, axis=1).astype(np.float32)
+
+
+def cut_as_set(config: DataConfig, found: Sequence[Stretches], place: str) -> Windows:
+    """Cuts recordings as the settings say.
+
+    Args:
+        config: window and hop.
+        found: their stretches.
+        place: where they come from.
+    """
+    window = config.steps(config.window or 0)
+    hop = max(window // 2, 1) if config.hop is None else config.steps(config.hop)
+    return cut(found, window, hop, place)
 
 
 def pool_of_recordings(
@@ -44,7 +102,7 @@ def pool_of_recordings(
     place: str,
     channels: Sequence[str],
 ) -> Pool:
-    """Cuts recordings as the settings say, and offers the windows.
+    """Cuts recordings that are in memory, and offers the windows.
 
     Args:
         config: window and hop.
@@ -53,12 +111,31 @@ def pool_of_recordings(
         place: where they come from.
         channels: their names.
     """
-    window = config.steps(config.window or 0)
-    hop = max(window // 2, 1) if config.hop is None else config.steps(config.hop)
-    windows = cut(recordings, window, hop, place)
+    windows = cut_as_set(config, [each.stretches for each in recordings], place)
+    return pool_of_windows(config, windows.of(recordings), windows, classes, place, channels)
+
+
+def pool_of_windows(
+    config: DataConfig,
+    samples: SampleArray,
+    windows: Windows,
+    classes: Sequence[str],
+    place: str,
+    channels: Sequence[str],
+) -> Pool:
+    """Offers windows.
+
+    Args:
+        config: the rate.
+        samples: float32 [n, length, channels].
+        windows: where they lie.
+        classes: their names, by label.
+        place: where they come from.
+        channels: their names.
+    """
     rate = "" if config.rate_hz is None else f" at {config.rate_hz:g} Hz"
     return pool_of_arrays(
-        windows.samples,
+        samples,
         windows.labels,
         place,
         classes,
@@ -88,102 +165,91 @@ def _files(root: Path, by_folder: bool) -> list[Path]:
     return found
 
 
-def _channels(config: DataConfig, tables: dict[Path, Columns]) -> tuple[str, ...]:
+def _channels(config: DataConfig, outlines: Sequence[Outline]) -> tuple[str, ...]:
     """The columns that are read, the same of every file."""
-    (first, columns), *_ = tables.items()
+    first = outlines[0]
     wanted = config.columns or tuple(
         name
-        for name, values in columns.items()
-        if name not in (config.label, config.group) and values.dtype.kind == "f"
+        for name, about in first.columns.items()
+        if name not in (config.label, config.group) and about.numeric
     )
     if not wanted:
-        raise DataError(f"{first}: no column of numbers beside the label and the group")
-    for path, found in tables.items():
-        missing = [name for name in wanted if name not in found]
+        raise DataError(f"{first.path}: no column of numbers beside the label and the group")
+    for found in outlines:
+        missing = [name for name in wanted if name not in found.columns]
         if missing:
             raise DataError(
-                f"{path}: no column {missing[0]!r}, found {', '.join(found)}; all recordings need "
-                "the same channels (data.columns names them)"
+                f"{found.path}: no column {missing[0]!r}, found {', '.join(found.columns)}; all "
+                "recordings need the same channels (data.columns names them)"
             )
         for name in wanted:
-            _check_values(path, name, found[name])
-    clocks = [name for name in wanted if all(_only_rises(found[name]) for found in tables.values())]
+            _check_values(found, name)
+    clocks = [name for name in wanted if all(found.columns[name].only_rises for found in outlines)]
     if clocks and not config.columns:
         raise DataError(
-            f"{first.parent}: column {clocks[0]!r} rises from step to step in every recording, so "
-            "it is rather a clock or a counter than a channel: name the channels with data.columns"
+            f"{first.path.parent}: column {clocks[0]!r} rises from step to step in every "
+            "recording, so it is rather a clock or a counter than a channel: name the channels "
+            "with data.columns"
         )
     return tuple(wanted)
 
 
-def _check_values(path: Path, name: str, values: np.ndarray) -> None:
-    if values.dtype.kind != "f":
-        text = next((value for value in values.tolist() if value), "")
-        raise DataError(f"{path}: column {name!r} holds text ({text!r}), expected numbers")
-    bad = ~np.isfinite(values)
-    if bad.any():
+def _check_values(found: Outline, name: str) -> None:
+    about = found.columns[name]
+    if not about.numeric:
         raise DataError(
-            f"{path}: column {name!r} has no finite number in row {int(bad.argmax()) + 1} of its "
-            f"values ({int(bad.sum())} such rows); fill the gap, or cut the recording there into "
+            f"{found.path}: column {name!r} holds text ({about.text!r}), expected numbers"
+        )
+    if about.first_bad is not None:
+        raise DataError(
+            f"{found.path}: column {name!r} has no finite number in row {about.first_bad + 1} of "
+            f"its values ({about.bad} such rows); fill the gap, or cut the recording there into "
             "two files"
         )
 
 
-def _only_rises(values: np.ndarray) -> bool:
-    return len(values) > 2 and bool((np.diff(values) > 0).all())
-
-
-def _classes(config: DataConfig, tables: dict[Path, Columns], root: Path) -> tuple[str, ...]:
+def _classes(config: DataConfig, outlines: Sequence[Outline], root: Path) -> tuple[str, ...]:
     if config.label is None:
-        return tuple(sorted({path.relative_to(root).parts[0] for path in tables}))
-    found = set()
-    for path, columns in tables.items():
-        found |= set(_names(_column(path, columns, config.label, "data.label")))
+        return tuple(sorted({each.path.relative_to(root).parts[0] for each in outlines}))
+    found: set[str] = set()
+    for each in outlines:
+        _require_column(each, config.label, "data.label")
+        found |= set(each.named(config.label)[0])
     return tuple(in_order(found - {""}))
 
 
-def _column(path: Path, columns: Columns, name: str, setting: str) -> np.ndarray:
-    if name not in columns:
+def _require_column(found: Outline, name: str, setting: str) -> None:
+    if name not in found.columns:
         raise DataError(
-            f"{path}: {setting} names the column {name!r}, found {', '.join(columns)}; correct the "
-            "setting or the file"
+            f"{found.path}: {setting} names the column {name!r}, found "
+            f"{', '.join(found.columns)}; correct the setting or the file"
         )
-    return columns[name]
 
 
-def _names(values: np.ndarray) -> list[str]:
-    """Cells of a column as names; empty where there is none."""
-    if values.dtype.kind != "f":
-        return [str(value) for value in values.tolist()]
-    return ["" if np.isnan(value) else f"{value:g}" for value in values.tolist()]
-
-
-def _recording(
-    config: DataConfig,
-    root: Path,
-    path: Path,
-    columns: Columns,
-    channels: tuple[str, ...],
-    classes: tuple[str, ...],
-) -> Recording:
-    signal = np.stack([columns[name] for name in channels], axis=1).astype(np.float32)
+def _stretches(
+    config: DataConfig, root: Path, found: Outline, classes: tuple[str, ...]
+) -> Stretches:
+    """Where the classes of a recording begin and end."""
+    group = _group(config, found, str(found.path.relative_to(root)))
     if config.label is None:
-        labels = np.full(len(signal), classes.index(path.relative_to(root).parts[0]), np.int64)
-    else:
-        numbers = {name: number for number, name in enumerate(classes)} | {"": NO_CLASS}
-        names = _names(columns[config.label])
-        labels = np.array([numbers[name] for name in names], np.int64)
-    name = str(path.relative_to(root))
-    return Recording(name, signal, labels, _group(config, path, columns, name))
+        rows = next(iter(found.columns.values())).rows
+        return Stretches(
+            [(0, rows, classes.index(found.path.relative_to(root).parts[0]))], 0, group
+        )
+    numbered = {name: number for number, name in enumerate(classes)} | {"": NO_CLASS}
+    names, codes = found.named(config.label)
+    labels = np.array([numbered[name] for name in names], np.int64)[codes]
+    return Recording(str(found.path), np.empty(0), labels, group).stretches
 
 
-def _group(config: DataConfig, path: Path, columns: Columns, name: str) -> str:
+def _group(config: DataConfig, found: Outline, name: str) -> str:
     if config.group is None or config.group == BY_RECORDING:
         return name
-    found = sorted(set(_names(_column(path, columns, config.group, "data.group"))))
-    if len(found) != 1 or not found[0]:
+    _require_column(found, config.group, "data.group")
+    groups = sorted(found.named(config.group)[0])
+    if len(groups) != 1 or not groups[0]:
         raise DataError(
-            f"{path}: column {config.group!r} holds {', '.join(map(repr, found[:3]))}; a recording "
-            "belongs to one group: write it as one file a group"
+            f"{found.path}: column {config.group!r} holds {', '.join(map(repr, groups[:3]))}; a "
+            "recording belongs to one group: write it as one file a group"
         )
-    return found[0]
+    return groups[0]

@@ -1,19 +1,23 @@
-"""Any finite tf.data.Dataset of (image, label), gathered into arrays."""
+"""Any finite tf.data.Dataset of (image, label), gathered into an array or a file."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hintlite.errors import DataError
+from hintlite.pipeline.data.rows import SampleArray
 from hintlite.pipeline.data.sources.arrays import pool_of_arrays, source_of_kinds
 from hintlite.pipeline.data.sources.source import Pool, Source
+from hintlite.pipeline.data.spool import BUDGET_GB, Spool
 from hintlite.pipeline.settings.data import SampleKind
 
 GATHERED_AT_ONCE = 256
+FEWER = "end it with take(n)"
 
 
 def from_tf_dataset(
@@ -22,11 +26,14 @@ def from_tf_dataset(
     class_names: Sequence[str] | None = None,
     raw_max: float | None = None,
     name: str = "tf.data.Dataset",
+    folder: str | Path | None = None,
+    budget_gb: float = BUDGET_GB,
 ) -> Source:
     """Makes a source of datasets, for `load_training(config, source)`.
 
     The training dataset is run through once, here; the test dataset when the test data is asked
-    for. Leave shuffle() out: the order decides which sample goes to which part.
+    for. Leave shuffle() out: the order decides which sample goes to which part. Samples of 128 MB
+    and more go into a file as they come, which is there as long as the source.
 
     Args:
         train: finite tf.data.Dataset of (image, label), batched or not; images [h, w] or
@@ -36,14 +43,18 @@ def from_tf_dataset(
         class_names: one a label value; by default the labels' own names, or the numbers.
         raw_max: the raw value of full brightness, where it is not uint8's 255.
         name: what the samples are called on the terminal and in reports.
+        folder: of the file; the system's for temporary files if None.
+        budget_gb: the most that a file may take, in GB of 10^9 bytes.
 
     Returns:
         The source.
 
     Raises:
+        CacheError: the budget or the disk is too small.
         DataError: endless, empty, other elements, or samples that cannot be used.
     """
-    images, labels = _gathered(train, "the training dataset")
+    kept = folder, budget_gb
+    images, labels = _gathered(train, "the training dataset", kept)
     if test is not None:
         _check_finite(test, "the test dataset")
         _is_batched(test, "the test dataset")
@@ -55,7 +66,7 @@ def from_tf_dataset(
             "the training dataset",
             class_names,
             raw_max,
-            read_test=None if test is None else partial(_gathered, test, "the test dataset"),
+            read_test=None if test is None else partial(_gathered, test, "the test dataset", kept),
             name=name,
             kind=kind,
         )
@@ -63,23 +74,36 @@ def from_tf_dataset(
     return source_of_kinds(pool, name)
 
 
-def _gathered(dataset: Any, place: str) -> tuple[np.ndarray, np.ndarray]:
+def _gathered(
+    dataset: Any, place: str, kept: tuple[str | Path | None, float]
+) -> tuple[SampleArray, np.ndarray]:
     """Runs through a dataset: images [n, ...], labels [n, ...]."""
     import tensorflow as tf
 
     _check_finite(dataset, place)
+    count = int(dataset.cardinality())
     if not _is_batched(dataset, place):
         dataset = dataset.batch(GATHERED_AT_ONCE)
-    try:
-        batches = list(dataset.as_numpy_iterator())
-    except tf.errors.InvalidArgumentError as error:
-        raise DataError(
-            f"{place}: cannot be gathered ({error.message.splitlines()[0]}); map every image to "
-            "one size and type, for instance with tf.image.resize"
-        ) from error
-    if not batches:
-        raise DataError(f"{place}: holds no samples; check its filters and paths")
-    return _joined([x for x, _ in batches], place), _joined([y for _, y in batches], place)
+        count = -(-count // GATHERED_AT_ONCE)
+    labels: list[np.ndarray] = []
+    first: np.ndarray | None = None
+    with Spool(place, *kept, fewer=FEWER) as spool:
+        try:
+            for images, marks in dataset.as_numpy_iterator():
+                if first is None:
+                    first = images
+                    spool.require((count - 1) * images.nbytes)
+                _check_alike(place, first, images)
+                spool.add(images)
+                labels.append(marks)
+        except tf.errors.InvalidArgumentError as error:
+            raise DataError(
+                f"{place}: cannot be gathered ({error.message.splitlines()[0]}); map every image "
+                "to one size and type, for instance with tf.image.resize"
+            ) from error
+        if first is None:
+            raise DataError(f"{place}: holds no samples; check its filters and paths")
+        return spool.array(), np.concatenate(labels)
 
 
 def _check_finite(dataset: Any, place: str) -> None:
@@ -91,7 +115,10 @@ def _check_finite(dataset: Any, place: str) -> None:
             "tf.data.Dataset.from_tensor_slices((images, labels))"
         )
     if int(dataset.cardinality()) == int(tf.data.INFINITE_CARDINALITY):
-        raise DataError(f"{place}: has no end; leave repeat() out or add take(n)")
+        raise DataError(
+            f"{place}: has no end; leave repeat() out, or say with take(n) how many samples one "
+            "pass has (steps of a training are counted from that)"
+        )
 
 
 def _is_batched(dataset: Any, place: str) -> bool:
@@ -129,11 +156,10 @@ def _kind(spec: Any) -> str:
     return f"{len(spec)}-tuples" if isinstance(spec, tuple) else "single values"
 
 
-def _joined(parts: list[np.ndarray], place: str) -> np.ndarray:
-    shapes = {part.shape[1:] for part in parts}
-    if len(shapes) > 1:
+def _check_alike(place: str, first: np.ndarray, images: np.ndarray) -> None:
+    if first.shape[1:] != images.shape[1:]:
+        shapes = sorted({first.shape[1:], images.shape[1:]})
         raise DataError(
-            f"{place}: batches of shapes {', '.join(str(list(s)) for s in sorted(shapes))}; map "
-            "every image to one size, for instance with tf.image.resize"
+            f"{place}: batches of shapes {', '.join(str(list(s)) for s in shapes)}; map every "
+            "image to one size, for instance with tf.image.resize"
         )
-    return np.concatenate(parts)
