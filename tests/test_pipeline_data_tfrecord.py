@@ -36,8 +36,9 @@ def as_png(image):
 def feature(value):
     if isinstance(value, bytes):
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-    if isinstance(value, float):
-        return tf.train.Feature(float_list=tf.train.FloatList(value=[value]))
+    if isinstance(value, float | list):
+        value = value if isinstance(value, list) else [value]
+        return tf.train.Feature(float_list=tf.train.FloatList(value=value))
     return tf.train.Feature(int64_list=tf.train.Int64List(value=[int(value)]))
 
 
@@ -84,6 +85,45 @@ def test_one_file_with_other_names_of_features(tmp_path, disk):
         tmp_path / "mine.tfrecord", image_feature="x", label_feature="y", color="rgb", **RAW
     )
     assert_read(settings, disk)
+
+
+def as_floats(image):
+    return (image.ravel() / 255).tolist()
+
+
+def test_lists_of_floats_are_pictures_of_the_size_that_is_stated(tmp_path, disk):
+    write(tmp_path / "mine.tfrecord", range(90), as_floats)
+    settings, values = config(tmp_path / "mine.tfrecord", **RAW), (X / 255).astype(np.float32)
+    for each in (None, disk):
+        data = load_training(settings, disk=each)
+        assert data.images.dtype == np.float32
+        assert data.raw_max is None
+        assert data.values.taken == (0, 1)
+        assert np.array_equal(data.images[:], values[data.source_rows])
+        test = load_test(settings, data, disk=each)
+        assert np.array_equal(test.images[:], values[test.rows])
+    with pytest.raises(DataError, match=r"216 floats .*raw floats need data.image_height"):
+        load_training(config(tmp_path / "mine.tfrecord"))
+    with pytest.raises(DataError, match="216 floats are no 9 x 9 pixels"):
+        load_training(config(tmp_path / "mine.tfrecord", image_height=9, image_width=9))
+
+
+def test_floats_that_are_no_numbers_and_mixed_forms_are_named(tmp_path, disk):
+    path = tmp_path / "mine.tfrecord"
+    write(path, range(90), as_floats)
+    settings = config(path, **RAW)
+    row = load_training(settings).source_rows[4]
+    broken = X[row].tobytes()
+
+    def store(image):
+        return [float("nan")] * 216 if image.tobytes() == broken else as_floats(image)
+
+    write(path, range(90), store)
+    with pytest.raises(DataError, match=f"record {row}: holds NaN or infinity"):
+        load_training(settings, disk=disk)
+    write(path, range(90), lambda image: (as_bytes, as_floats)[image.tobytes() == broken](image))
+    with pytest.raises(DataError, match=f"record {row}: .*float_list, other records hold bytes"):
+        load_training(settings)
 
 
 def test_text_labels_and_compressed_files(tmp_path, disk):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -13,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from hintlite.errors import DataError
+from hintlite.pipeline.cache.entry import CacheError
+from hintlite.pipeline.cache.folder import gigabytes
 from hintlite.pipeline.data.disk import Disk, states
 from hintlite.pipeline.data.rows import CHUNK_BYTES, SampleArray
 
@@ -33,6 +37,11 @@ class Head:
     shape: tuple[int, ...]
     dtype: np.dtype
     by_columns: bool
+
+    @property
+    def row_bytes(self) -> int:
+        """What one sample takes."""
+        return self.dtype.itemsize * int(np.prod(self.shape[1:], dtype=np.int64))
 
     @property
     def sample(self) -> tuple[object, tuple[int, ...]]:
@@ -127,21 +136,26 @@ def read_arrays(path: Path, names: Sequence[str], disk: Disk | None) -> SampleAr
     heads = [head_of(path, name) for name in names]
     count = sum(head.shape[0] for head in heads if head.shape)
     shape, dtype = (count, *heads[0].shape[1:]), heads[0].dtype
-    by_rows = not any(head.by_columns for head in heads) and all(head.shape for head in heads)
-    if disk is not None and by_rows and disk.takes(shape, dtype):
+    if disk is not None and all(head.shape for head in heads) and disk.takes(shape, dtype):
         facts = {"npz": states([path]), "arrays": list(names)}
-        return disk.kept(facts, shape, dtype, partial(_streamed, path, names), FEWER)
+        chunks = partial(_streamed, path, names, disk.folder.path)
+        return disk.kept(facts, shape, dtype, chunks, FEWER)
     arrays = [read_member(path, name) for name in names]
     return np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
 
 
-def _streamed(path: Path, names: Sequence[str], first: int) -> Iterator[np.ndarray]:
-    """The rows of all arrays from one on, some at a time."""
+def _streamed(path: Path, names: Sequence[str], work: Path, first: int) -> Iterator[np.ndarray]:
+    """The rows of all arrays from one on, some at a time; `work` is a folder to unpack into."""
     for name in names:
-        count = head_of(path, name).shape[0]
+        head = head_of(path, name)
+        count = head.shape[0]
         if first < count:
             try:
-                yield from _rows(path, name, first)
+                yield from (
+                    _turned(path, name, first, work)
+                    if head.by_columns
+                    else _rows(path, name, first)
+                )
             except _FAULTS as error:
                 raise _unreadable(path, name, error) from error
         first = max(first - count, 0)
@@ -150,8 +164,7 @@ def _streamed(path: Path, names: Sequence[str], first: int) -> Iterator[np.ndarr
 def _rows(path: Path, name: str, first: int) -> Iterator[np.ndarray]:
     with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
         head = _head(file)
-        row_bytes = head.dtype.itemsize * int(np.prod(head.shape[1:], dtype=np.int64))
-        step = max(CHUNK_BYTES // max(row_bytes, 1), 1)
+        row_bytes, step = head.row_bytes, max(CHUNK_BYTES // max(head.row_bytes, 1), 1)
         file.seek(first * row_bytes, 1)
         for start in range(first, head.shape[0], step):
             rows = min(step, head.shape[0] - start)
@@ -160,6 +173,28 @@ def _rows(path: Path, name: str, first: int) -> Iterator[np.ndarray]:
                 raise EOFError(f"it ends within sample {start + len(content) // row_bytes}")
             yield np.frombuffer(content, head.dtype).reshape(rows, *head.shape[1:])
         file.read(1)  # at its end the archive compares checksums
+
+
+def _turned(path: Path, name: str, first: int, work: Path) -> Iterator[np.ndarray]:
+    """Rows of an array in Fortran's order: unpacked beside the file that is made, for that time."""
+    with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
+        head = _head(file)
+        size_bytes, free = head.shape[0] * head.row_bytes, shutil.disk_usage(work).free
+        if size_bytes > free:
+            raise CacheError(
+                f"{path}: to turn {name} from Fortran's order takes {gigabytes(size_bytes)} more, "
+                f"and the disk of {work} has {gigabytes(free)} left: free some space, or save "
+                f"np.ascontiguousarray({name})"
+            )
+        with tempfile.TemporaryFile(dir=work) as unpacked:
+            shutil.copyfileobj(file, unpacked, CHUNK_BYTES)
+            unpacked.flush()
+            if unpacked.tell() < size_bytes:
+                raise EOFError(f"it has {unpacked.tell()} bytes of {size_bytes}")
+            columns = np.memmap(unpacked, head.dtype, "r", shape=head.shape, order="F")
+            step = max(CHUNK_BYTES // max(head.row_bytes, 1), 1)
+            for start in range(first, head.shape[0], step):
+                yield np.ascontiguousarray(columns[start : start + step])
 
 
 def _head(file: Any) -> Head:

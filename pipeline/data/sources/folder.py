@@ -12,6 +12,7 @@ from statistics import median
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from hintlite.errors import DataError
 from hintlite.pipeline.data.checks import check_class_names
@@ -256,7 +257,12 @@ def _read(
 
 
 def decoded(
-    items: Iterable[T], read: Callable[[T], np.ndarray], size: Shape, root: Path, cure: str = SKIP
+    items: Iterable[T],
+    read: Callable[[T], np.ndarray],
+    size: Shape,
+    root: Path,
+    cure: str = SKIP,
+    dtype: DTypeLike = np.uint8,
 ) -> Iterator[np.ndarray]:
     """Pictures, some at a time; none after the first broken one, and at the end all of these.
 
@@ -266,6 +272,7 @@ def decoded(
         size: of a picture.
         root: the data, for the message.
         cure: what to do about broken ones.
+        dtype: of the values.
 
     Raises:
         DataError: some are broken.
@@ -273,7 +280,7 @@ def decoded(
     tried: list[object] = []
     left = iter(items)
     while chunk := list(islice(left, AT_ONCE)):
-        images = np.zeros((len(chunk), *size), np.uint8)
+        images = np.zeros((len(chunk), *size), dtype)
 
         def fill(place: int, chunk: list[T] = chunk, images: np.ndarray = images) -> None:
             images[place] = read(chunk[place])

@@ -46,7 +46,8 @@ class Records:
         counts: records of each file.
         labels: as they are stored, [n].
         headers: of the pictures, or of raw bytes as the settings state them.
-        raw: whether images are raw bytes.
+        raw: whether images are raw bytes, or lists of floats, and no files of pictures.
+        floats: whether they are lists of floats.
     """
 
     files: list[Path]
@@ -54,6 +55,12 @@ class Records:
     labels: np.ndarray
     headers: list[Header]
     raw: bool
+    floats: bool
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the values."""
+        return np.dtype(np.float32 if self.floats else np.uint8)
 
 
 def open_tfrecord(config: DataConfig, disk: Disk | None = None) -> Pool:
@@ -85,7 +92,7 @@ def open_tfrecord(config: DataConfig, disk: Disk | None = None) -> Pool:
         labels=read.values,
         class_names=names,
         read=partial(_read, config, disk, records),
-        raw_max=PICTURE_MAX,
+        raw_max=None if records.floats else PICTURE_MAX,
         read_test=partial(_read_test, config, disk, held_out, names) if held_out else None,
         notes=(read.note,) if read.note else (),
         validation=np.arange(first, len(read.values)) if validation else None,
@@ -103,6 +110,7 @@ def _read(
         (len(rows), *size),
         disk,
         {"feature": config.image_feature, "rows": _ranges(rows)},
+        dtype=records.dtype,
     )
     if records.raw:
         return images, ()
@@ -129,22 +137,30 @@ def _indexed(files: list[Path], config: DataConfig) -> Records:
     labels: list[Any] = []
     headers: list[Header] = []
     counts: list[int] = []
-    raw = False
+    raw = floats = False
     for file in files:
         before = len(labels)
         for number, record in enumerate(_records(file)):
             place = f"{file}, record {number}"
             features = _features(record, place)
             content = _image(features, config, place)
-            raw = raw or not content.startswith(PICTURE_STARTS)
+            if labels and floats != isinstance(content, np.ndarray):
+                raise DataError(
+                    f"{place}: {_held(features, config.image_feature)}, other records hold "
+                    f"{'floats' if floats else 'bytes'}; write all images in one form"
+                )
+            floats = isinstance(content, np.ndarray)
+            raw = raw or isinstance(content, np.ndarray) or not content.startswith(PICTURE_STARTS)
             labels.append(_label(features, config, place))
             headers.append(
-                _stated(content, config, place) if raw else read_header(Path(place), content)
+                read_header(Path(place), content)
+                if isinstance(content, bytes) and not raw
+                else _stated(content, config, place)
             )
         counts.append(len(labels) - before)
     if not labels:
         raise DataError(f"{config.path}: the files hold no records; check how they were written")
-    return Records(files, counts, np.array(labels), headers, raw)
+    return Records(files, counts, np.array(labels), headers, raw, floats)
 
 
 def _decoded(
@@ -153,17 +169,24 @@ def _decoded(
     """The second pass: wanted rows from one on; at the end all that are broken in one error."""
     height, width, channels = size
 
-    def read(image: tuple[str, bytes]) -> np.ndarray:
+    def read(image: tuple[str, bytes | np.ndarray]) -> np.ndarray:
         name, content = image
+        if isinstance(content, np.ndarray):
+            if not np.isfinite(content).all():
+                raise DataError(f"{name}: holds NaN or infinity")
+            return content.reshape(size)
         if records.raw:
             return np.frombuffer(content, np.uint8).reshape(size)
         return read_image(Path(name), height, width, channels, content=content)
 
     wanted, root = _wanted(config, records, rows[first:]), Path(config.path or "")
-    return decoded(wanted, read, size, root, "write these records anew, or leave them out")
+    cure = "write these records anew, or leave them out"
+    return decoded(wanted, read, size, root, cure, records.dtype)
 
 
-def _wanted(config: DataConfig, records: Records, rows: np.ndarray) -> Iterator[tuple[str, bytes]]:
+def _wanted(
+    config: DataConfig, records: Records, rows: np.ndarray
+) -> Iterator[tuple[str, bytes | np.ndarray]]:
     """The images of some rows, which are sorted, as they are stored, with their places."""
     begin = 0
     for file, count in zip(records.files, records.counts, strict=True):
@@ -209,13 +232,15 @@ def _features(record: bytes, place: str) -> Any:
         ) from error
 
 
-def _image(features: Any, config: DataConfig, place: str) -> bytes:
+def _image(features: Any, config: DataConfig, place: str) -> bytes | np.ndarray:
     name = config.image_feature
     found, kind = _values(features, name)
+    if kind == "float_list" and len(found):
+        return np.array(found, np.float32)
     if len(found) != 1 or kind != "bytes_list":
         raise DataError(
-            f"{place}: {_held(features, name)}, expected the bytes of one picture, or raw bytes; "
-            f"name their feature with data.image_feature (there are {_listed(features)})"
+            f"{place}: {_held(features, name)}, expected the bytes of one picture, raw bytes "
+            f"or floats; name their feature with data.image_feature (there are {_listed(features)})"
         )
     return bytes(found[0])
 
@@ -251,23 +276,24 @@ def _listed(features: Any) -> str:
     return ", ".join(sorted(features)) or "none"
 
 
-def _stated(content: bytes, config: DataConfig, place: str) -> Header:
-    """The size of raw bytes, as the settings state it.
+def _stated(content: bytes | np.ndarray, config: DataConfig, place: str) -> Header:
+    """The size of raw bytes or of floats, as the settings state it.
 
     Raises:
         DataError: they do not, or another one.
     """
     height, width = config.image_height, config.image_width
+    held = "bytes" if isinstance(content, bytes) else "floats"
     if height is None or width is None:
         raise DataError(
-            f"{place}: feature {config.image_feature!r} holds {len(content)} bytes that are no "
-            "PNG, JPEG, GIF or BMP: raw bytes need data.image_height and data.image_width"
+            f"{place}: feature {config.image_feature!r} holds {len(content)} {held} that are no "
+            f"PNG, JPEG, GIF or BMP: raw {held} need data.image_height and data.image_width"
         )
     channels, rest = divmod(len(content), height * width)
     asked = channels if config.color == "auto" else COLORS[config.color]
     if rest or channels != asked or channels not in COLORS.values():
         raise DataError(
-            f"{place}: {len(content)} bytes are no {height} x {width} pixels of "
+            f"{place}: {len(content)} {held} are no {height} x {width} pixels of "
             f"{asked if config.color != 'auto' else '1, 3 or 4'} channels: correct "
             "data.image_height, data.image_width or data.color"
         )
