@@ -77,6 +77,40 @@ def test_several_inputs_and_outputs_keep_their_names(both):
     assert task["labels"] == []
 
 
+def test_a_float_file_of_several_ends_is_converted_too(both, place, monkeypatch):
+    monkeypatch.setattr(apart, "Child", InThisProcess)
+    out, first, _, _ = both
+    file = out / "model" / "both_float32.tflite"
+    code, record = convert(file, place / "both.npz", place / "of_file")
+    assert code == 0
+    assert {each["name"] for each in record["outputs"]} == {"where", "what"}
+    assert {each["input"] for each in record["feeding"]} == {"picture", "row"}
+    errors = {each["name"]: each["error"] for each in record["verdict"]["outputs"]}
+    for each in first["verdict"]["outputs"]:
+        assert errors[each["name"]] < 2 * each["error"] + 0.02
+
+
+def test_an_input_of_whole_numbers_is_fed_as_it_is(place, tmp_path, capsys):
+    keras.utils.set_random_seed(0)
+    row, word = keras.Input((4,), name="row"), keras.Input((3,), dtype="int32", name="word")
+    known = layers.Flatten()(layers.Embedding(300, 4)(word))
+    model = keras.Model([row, word], layers.Dense(3)(layers.Concatenate()([row, known])))
+    arrays = {
+        "row": RNG.uniform(-1, 1, (60, 4)).astype(np.float32),
+        "word": RNG.integers(0, 300, (60, 3)),
+    }
+    out, record = _converted(place, "words", model, arrays, "--answer", "values")
+    assert {each["input"]: each["std"] for each in record["feeding"]}["word"] == [1.0] * 3
+    entry = read_manifest(out / "bundle" / "device")["models"]["words_int8.tflite"]
+    assert entry["precision"] == "int8"
+    np.savez(tmp_path / "one.npz", **{name: array[0] for name, array in arrays.items()})
+    capsys.readouterr()
+    assert main(["predict", str(out), str(tmp_path / "one.npz"), "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)[0]["outputs"].values()
+    wanted = model.predict([array[:1] for array in arrays.values()], verbose=0)[0]
+    np.testing.assert_allclose(found, wanted, atol=0.05)
+
+
 def test_predict_tells_the_values_of_every_output(both, tmp_path, capsys):
     out, record, model, arrays = both
     samples = []

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from hintlite.deploy.bundle.manifest import answer_of, read_manifest
 from hintlite.deploy.bundle.samples import read_samples
-from hintlite.deploy.tflite.graph import Model, ModelError
+from hintlite.deploy.tflite.graph import NUMPY_DTYPES, Model, ModelError
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class TflmSamples:
-    """Inputs in the model's numbers: one int8 array [samples, ...] an input; labels if known.
+    """Inputs in the model's numbers: one array [samples, ...] an input; labels if known.
 
     `limit` is that of `hintlite.deploy.bundle.manifest.choices`, `answer` the output that chooses.
     """
@@ -49,14 +49,20 @@ def load_samples(bundle: Path, file: str, model: Model, count: int) -> TflmSampl
 
 def _noise(model: Model, count: int) -> list[Array]:
     rng = np.random.default_rng(0)
-    shapes = [model.main.tensors[index].shape for index in model.main.inputs]
-    return [rng.integers(-128, 128, (count, *shape), dtype=np.int8) for shape in shapes]
+    tensors = [model.main.tensors[index] for index in model.main.inputs]
+    return [
+        rng.integers(-128, 128, (count, *tensor.shape), dtype=np.int8)
+        if tensor.dtype == "INT8"
+        else np.zeros((count, *tensor.shape), NUMPY_DTYPES[tensor.dtype])  # a valid index
+        for tensor in tensors
+    ]
 
 
 def _bundled(bundle: Path, file: str, model: Model, count: int) -> TflmSamples:
     manifest = read_manifest(bundle)
     for index in model.main.inputs:
-        if model.main.tensors[index].quantization is None:
+        tensor = model.main.tensors[index]
+        if tensor.quantization is None and tensor.dtype == "INT8":
             raise ModelError(f"An input of {file} is not quantized: convert it to full INT8.")
     found = read_samples(bundle, manifest, file, count)
     answer = answer_of(manifest) or 0

@@ -25,6 +25,7 @@ from hintlite.deploy.bundle.parts import (
 )
 from hintlite.deploy.bundle.samples import BundleSamples, named_arrays
 from hintlite.deploy.interpret.runtime import spec_of
+from hintlite.deploy.interpret.several import end_names, plain
 from hintlite.deploy.interpret.worker import shared_worker
 from hintlite.deploy.tflite.flatbuffer import read_model
 from hintlite.deploy.tflite.graph import Array, Model
@@ -95,12 +96,12 @@ def write_several(
     check_names({name: content}, labels)
     model = read_model(content)
     taken, given = end_names(model)
-    known = {each.name: each for each in inputs}
-    if len(known) < len(inputs) or set(known) != set(taken):
+    known = {plain(each.name): each for each in inputs}
+    if len(known) < len(inputs) or set(known) != set(map(plain, taken)):
         raise BundleError(
             f"{name} has the inputs {', '.join(taken)}; samples are given for {', '.join(known)}"
         )
-    ordered = [known[each] for each in taken]
+    ordered = [known[plain(each)] for each in taken]
     entries, entry = _inputs(name, model, ordered), model_entry(content)
     outputs = [
         {"name": each, **end_entry(spec_of(model.main.tensors[index]))}
@@ -146,22 +147,6 @@ def write_several(
     return write_parts(target, {name: content}, parts, bench_script, provenance)
 
 
-def end_names(model: Model) -> tuple[list[str], list[str]]:
-    """The names of a file's inputs and outputs, in the order of its graph.
-
-    Those of its signature; of its tensors where it has none.
-    """
-    signature = model.signatures[0] if model.signatures else None
-    found = []
-    for indices, named in (
-        (model.main.inputs, signature.inputs if signature else {}),
-        (model.main.outputs, signature.outputs if signature else {}),
-    ):
-        names = {index: name for name, index in named.items()}
-        found.append([names.get(index, model.main.tensors[index].name) for index in indices])
-    return found[0], found[1]
-
-
 def _inputs(name: str, model: Model, ordered: Sequence[Given]) -> list[dict[str, Any]]:
     entries = []
     count = len(ordered[0].raw)
@@ -186,9 +171,10 @@ def _answer(
     name: str, given: Sequence[str], outputs: Sequence[Mapping[str, Any]], choice: Choice
 ) -> int:
     """The number of the output that chooses."""
-    if choice.output not in given:
+    places = [plain(each) for each in given]
+    if plain(choice.output) not in places:
         raise BundleError(f"{name} has the outputs {', '.join(given)}, no {choice.output}")
-    answer = list(given).index(choice.output)
+    answer = places.index(plain(choice.output))
     wanted = 1 if choice.threshold is not None else len(choice.labels)
     size = int(np.prod(outputs[answer]["shape"][1:]))
     if size != wanted:

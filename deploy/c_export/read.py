@@ -52,7 +52,10 @@ def _check_ends(graph: Graph) -> None:
     """The one input and the one output that the C interface has."""
     for word, indices in {"input": graph.inputs, "output": graph.outputs}.items():
         if len(indices) != 1:
-            raise ExportError(f"expected one {word}, the model has {len(indices)}")
+            raise ExportError(
+                f"plain C has one {word}, the model has {len(indices)}: `hintlite benchmark FILE "
+                "--target tflm` runs it in TensorFlow Lite Micro's interpreter"
+            )
         if indices[0] < 0:
             raise ExportError(f"the {word} is no tensor of the model: the file is damaged")
         found = graph.tensors[indices[0]].dtype

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -11,9 +12,9 @@ from hintlite.deploy.convert.checks import ConversionError
 from hintlite.deploy.convert.form import Form
 from hintlite.deploy.convert.front import STEPS, Affine, Line
 from hintlite.deploy.convert.frozen import End
-from hintlite.deploy.interpret.runtime import Runner
+from hintlite.deploy.interpret.several import end_names
 from hintlite.deploy.tflite.flatbuffer import read_model
-from hintlite.deploy.tflite.graph import Array, Graph, Operator
+from hintlite.deploy.tflite.graph import Array, Graph, Operator, Tensor
 from hintlite.deploy.tflite.repack import pack, unpack
 
 # TFLite's name -> that of the same operator in TensorFlow.
@@ -23,11 +24,11 @@ _MADE = ("int8", "int16x8", "int4")
 
 @dataclass(frozen=True)
 class FloatFile:
-    """A float file of one input and one output.
+    """A float file.
 
     Attributes:
         content: its bytes.
-        inputs, outputs: its ends.
+        inputs, outputs: its ends, in the order of the file.
     """
 
     content: bytes
@@ -35,26 +36,36 @@ class FloatFile:
     outputs: tuple[End, ...]
 
     def answers(self, samples: Sequence[Array]) -> list[Array]:
-        """Outputs [n, ...] for samples [n, ...]."""
-        return [Runner(self.content).predict(np.asarray(samples[0], np.float32))]
+        """Outputs, one array [n, ...] each, for samples, one array [n, ...] an input."""
+        fed = [
+            np.ascontiguousarray(array, end.dtype)
+            for array, end in zip(samples, self.inputs, strict=True)
+        ]
+        interpreter = _loaded(self.content)
+        graph = read_model(self.content).main
+        rows = []
+        for row in range(len(fed[0])):
+            interpreter.reset_all_variables()
+            for index, array in zip(graph.inputs, fed, strict=True):
+                interpreter.set_tensor(index, array[row : row + 1])
+            interpreter.invoke()
+            rows.append([interpreter.get_tensor(index) for index in graph.outputs])
+        return [np.concatenate(column) for column in zip(*rows, strict=True)]
 
     def split_fronts(self) -> tuple[FloatFile, tuple[Affine | None, ...]]:
         """As `hintlite.deploy.convert.front.split_fronts`."""
         graph = read_model(self.content).main
-        here, channels = graph.inputs[0], self.inputs[0].shape[-1]
-        line, passed = Line(np.ones(channels), np.zeros(channels)), list[Operator]()
-        while True:
-            readers = [each for each in graph.operators if here in each.inputs]
-            found = _next(graph, readers[0], here, line) if len(readers) == 1 else None
-            if found is None or here in graph.outputs:
-                break
-            line, here = found, readers[0].outputs[0]
-            passed.append(readers[0])
-        if not passed:
-            return self, (None,)
-        names = tuple(graph.tensors[each.outputs[0]].name for each in passed)
-        front = Affine.of(line, names)
-        return replace(self, content=_without(self.content, passed, here)), (front,)
+        content, fronts = self.content, list[Affine | None]()
+        found = [
+            _front(graph, index, end) for index, end in zip(graph.inputs, self.inputs, strict=True)
+        ]
+        gone = [each for passed, _, _ in found for each in passed]
+        if gone:
+            content = _without(content, gone, [start for _, start, _ in found])
+        for passed, _, line in found:
+            names = tuple(graph.tensors[each.outputs[0]].name for each in passed)
+            fronts.append(Affine.of(line, names) if passed else None)
+        return replace(self, content=content), tuple(fronts)
 
     def to_file(self, form: Form, calibration: Sequence[Array]) -> bytes:
         """Converts; see `hintlite.deploy.convert.forms.to_file`.
@@ -71,7 +82,11 @@ class FloatFile:
                 f"A float .tflite file becomes {', '.join(_MADE)} with ends of the same integers; "
                 "for other forms give the .keras file or the SavedModel that it was made of."
             )
-        seen = observe(self.content, np.asarray(calibration[0], np.float32))
+        fed = [
+            np.ascontiguousarray(array, end.dtype)
+            for array, end in zip(calibration, self.inputs, strict=True)
+        ]
+        seen = observe(self.content, fed)
         bits = 16 if form.precision == "int16x8" else 8
         few = 4 if form.precision == "int4" else 8
         return to_integer(self.content, seen, Choices(activation_bits=bits, weight_bits=few))
@@ -81,23 +96,62 @@ def read_float_file(content: bytes) -> FloatFile:
     """Reads a file.
 
     Raises:
-        ConversionError: it is no float file, or has several inputs or outputs.
+        ConversionError: it is quantized, or an input or output is not of numbers with a batch of 1.
         ModelError: no TFLite file.
     """
-    graph = read_model(content).main
-    ends = [[graph.tensors[index] for index in each] for each in (graph.inputs, graph.outputs)]
-    if any(len(each) != 1 for each in ends):
-        raise ConversionError(
-            f"The file has {len(ends[0])} inputs and {len(ends[1])} outputs; files of one of each "
-            "are taken: give the .keras file or the SavedModel that it was made of."
-        )
-    quantized = next((t for t in graph.tensors if t.quantization is not None), None)
-    if quantized is not None or ends[0][0].dtype != "FLOAT32":
+    model = read_model(content)
+    graph = model.main
+    if any(tensor.quantization is not None for tensor in graph.tensors):
         raise ConversionError(
             "The file is quantized already (`hintlite inspect` shows how): give the float file."
         )
-    inputs, outputs = ([End(t.name, tuple(t.shape[1:])) for t in each] for each in ends)
-    return FloatFile(content, tuple(inputs), tuple(outputs))
+    names = end_names(model)
+    inputs, outputs = (
+        tuple(_end(graph.tensors[index], name) for index, name in zip(each, told, strict=True))
+        for each, told in zip((graph.inputs, graph.outputs), names, strict=True)
+    )
+    if all(end.dtype != "float32" for end in inputs):
+        raise ConversionError(
+            f"No input of the file takes float values: {', '.join(e.dtype for e in inputs)}; its "
+            "quantizer has no ranges to choose: give the .keras file or the SavedModel."
+        )
+    return FloatFile(content, inputs, outputs)
+
+
+def _end(tensor: Tensor, name: str) -> End:
+    dtype = {"FLOAT32": "float32", "INT32": "int32", "INT64": "int64"}.get(tensor.dtype)
+    if (
+        dtype is None
+        or tensor.shape[:1] not in ((1,), (-1,))
+        or min(tensor.shape[1:], default=1) < 1
+    ):
+        raise ConversionError(
+            f"The file's end {name!r} is {tensor.dtype} {list(tensor.shape)}; expected float32 or "
+            "whole numbers [1, ...] of fixed sizes: convert the model with a batch of 1."
+        )
+    return End(name, tuple(tensor.shape[1:]), dtype)
+
+
+def _loaded(content: bytes) -> Any:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=content)
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def _front(graph: Graph, index: int, end: End) -> tuple[list[Operator], int, Line]:
+    """The affine operators behind one input, the tensor behind them, and what they compute."""
+    here, channels = index, end.shape[-1] if end.shape else 1
+    line, passed = Line(np.ones(channels), np.zeros(channels)), list[Operator]()
+    while end.dtype == "float32":
+        readers = [each for each in graph.operators if here in each.inputs]
+        found = _next(graph, readers[0], here, line) if len(readers) == 1 else None
+        if found is None or here in graph.outputs:
+            break
+        line, here = found, readers[0].outputs[0]
+        passed.append(readers[0])
+    return passed, here, line
 
 
 def _next(graph: Graph, operator: Operator, here: int, line: Line) -> Line | None:
@@ -114,16 +168,15 @@ def _next(graph: Graph, operator: Operator, here: int, line: Line) -> Line | Non
     )
 
 
-def _without(content: bytes, passed: Sequence[Operator], start: int) -> bytes:
-    """The file that begins at another tensor."""
+def _without(content: bytes, passed: Sequence[Operator], starts: Sequence[int]) -> bytes:
+    """The file that begins at other tensors, one an input."""
     file = unpack(content)
     graph = file.subgraphs[0]
     gone = {each.index for each in passed}
     graph.operators = [each for n, each in enumerate(graph.operators) if n not in gone]
-    before = int(graph.inputs[0])
-    graph.inputs = np.array([start], np.int32)
+    moved = dict(zip(map(int, graph.inputs), starts, strict=True))
+    graph.inputs = np.array(starts, np.int32)
     for signature in file.signatureDefs or []:
         for each in signature.inputs:
-            if each.tensorIndex == before:
-                each.tensorIndex = start
+            each.tensorIndex = moved.get(each.tensorIndex, each.tensorIndex)
     return pack(file, len(content))

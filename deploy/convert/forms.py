@@ -13,6 +13,7 @@ from hintlite.deploy.convert.form import Form
 from hintlite.deploy.convert.frozen import End, Frozen, one_by_one
 from hintlite.deploy.convert.mends import mended
 from hintlite.deploy.convert.recurrent import each_sample_anew
+from hintlite.deploy.interpret.several import plain
 from hintlite.deploy.tflite.graph import Array
 
 _SHOWN = 3  # places that a message names
@@ -89,11 +90,6 @@ def input_names(inputs: Sequence[End]) -> tuple[str, ...]:
 def output_names(outputs: Sequence[End]) -> tuple[str, ...]:
     """What the file's signature calls the outputs: "logits" where there is one."""
     return tuple(plain(end.name) for end in outputs)
-
-
-def plain(name: str) -> str:
-    """A name as a file's signature has it."""
-    return "".join(char if char.isalnum() else "_" for char in name)
 
 
 def _converter(network: Frozen) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -62,19 +62,42 @@ def _real(graph: Graph, index: int, array: Array) -> Array:
     return real
 
 
+def end_names(model: Model) -> tuple[list[str], list[str]]:
+    """The names of a file's inputs and outputs, in the order of its graph.
+
+    Those of its signature; of its tensors where it has none.
+    """
+    signature = model.signatures[0] if model.signatures else None
+    found = []
+    for indices, named in (
+        (model.main.inputs, signature.inputs if signature else {}),
+        (model.main.outputs, signature.outputs if signature else {}),
+    ):
+        names = {index: name for name, index in named.items()}
+        found.append([names.get(index, model.main.tensors[index].name) for index in indices])
+    return found[0], found[1]
+
+
+def plain(name: str) -> str:
+    """A name as a signature has it."""
+    return "".join(char if char.isalnum() else "_" for char in name)
+
+
 def _places(
     model: Model, inputs: Sequence[str], outputs: Sequence[str]
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    graph = model.main
-    if len(inputs) == len(outputs) == len(graph.inputs) == len(graph.outputs) == 1:
-        return graph.inputs, graph.outputs
-    if not model.signatures:
-        raise ModelError("The file has no signature that names its inputs and outputs.")
-    signature = model.signatures[0]
-    return _found(signature.inputs, inputs), _found(signature.outputs, outputs)
+    graph, found = model.main, end_names(model)
+    return _found(found[0], graph.inputs, inputs, model), _found(
+        found[1], graph.outputs, outputs, model
+    )
 
 
-def _found(known: Mapping[str, int], names: Sequence[str]) -> tuple[int, ...]:
-    if set(known) != set(names):
+def _found(
+    known: Sequence[str], indices: Sequence[int], names: Sequence[str], model: Model
+) -> tuple[int, ...]:
+    if len(known) == len(names) and (len(known) == 1 or not model.signatures):
+        return tuple(indices)  # nothing names them: they are told in the file's order
+    places = dict(zip(map(plain, known), indices, strict=True))
+    if set(places) != {plain(name) for name in names}:
         raise ModelError(f"The file has the ends {', '.join(known)}, expected {', '.join(names)}.")
-    return tuple(known[name] for name in names)
+    return tuple(places[plain(name)] for name in names)

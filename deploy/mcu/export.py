@@ -74,7 +74,13 @@ def read_int8_model(source: bytes | str | Path) -> Model:
         )
     ends = len(model.main.inputs), len(model.main.outputs)
     if ends != (1, 1):
-        raise ModelError(f"Expected one input and one output, got {ends[0]} and {ends[1]}.")
+        raise ModelError(
+            f"Expected one input and one output, got {ends[0]} and {ends[1]}: `hintlite benchmark "
+            "FILE --target tflm` runs such a file in TensorFlow Lite Micro's interpreter."
+        )
+    dtype = model.main.tensors[model.main.inputs[0]].dtype
+    if dtype != "INT8":
+        raise ModelError(f"Expected an INT8 input, got {dtype}: the sources feed INT8 alone.")
     return model
 
 

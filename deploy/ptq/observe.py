@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,16 @@ _PROGRESS_EVERY = 20
 
 
 def observe(
-    content: bytes, samples: NDArray[np.float32], progress: Progress | None = None
+    content: bytes,
+    samples: NDArray[np.float32] | Sequence[NDArray[Any]],
+    progress: Progress | None = None,
 ) -> dict[str, Histogram]:
     """Run a float file and count the values of all its activations.
 
     Args:
-        content: the bytes of a float32 `.tflite` file with one input and batch 1.
-        samples: [n, h, w, c] float32, normalised as in training, n >= 1.
+        content: the bytes of a float32 `.tflite` file with batch 1.
+        samples: [n, h, w, c] float32, normalised as in training, n >= 1; of several inputs a list
+            of one such array each, in the file's order and types.
         progress: called with (samples done, samples in all).
 
     Returns:
@@ -37,9 +41,11 @@ def observe(
     tensors = activations(graph)
     interpreter = _interpreter(content)
     seen = {tensor.name: Histogram() for tensor in tensors}
-    for done, sample in enumerate(samples, 1):
+    fed = [samples] if isinstance(samples, np.ndarray) else list(samples)
+    for done in range(1, len(fed[0]) + 1):
         interpreter.reset_all_variables()
-        interpreter.set_tensor(graph.inputs[0], sample[np.newaxis])
+        for index, array in zip(graph.inputs, fed, strict=True):
+            interpreter.set_tensor(index, array[done - 1 : done])
         interpreter.invoke()
         for tensor in tensors:
             try:
@@ -49,8 +55,8 @@ def observe(
                     f"Tensor {tensor.index} ({tensor.name}) of the float file is not finite on "
                     f"calibration sample {done - 1}: {error}. Check the weights and the samples."
                 ) from error
-        if progress and (done % _PROGRESS_EVERY == 0 or done == len(samples)):
-            progress(done, len(samples))
+        if progress and (done % _PROGRESS_EVERY == 0 or done == len(fed[0])):
+            progress(done, len(fed[0]))
     return seen
 
 

@@ -9,6 +9,7 @@ from hintlite.deploy.tflite.graph import Graph, Model, Operator, Tensor
 
 # INT32: biases, shapes and axes; INT64 and BOOL: indices and masks; INT4: packed weights.
 INTEGER_DTYPES = frozenset({"INT4", "INT8", "INT32", "INT64", "BOOL"})
+_INDICES = frozenset({"INT32", "INT64"})
 _CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE", "CAST"})
 
 
@@ -43,7 +44,7 @@ def full_int8_faults(model: Model) -> tuple[Fault, ...]:
 
     Tensors of INT32, INT64 or BOOL (biases, shapes, indices) and INT4 weights are integer and
     allowed, and so is the INT16 cell state of a fused LSTM; inputs and outputs of the model must be
-    INT8.
+    INT8, but for inputs of whole numbers that stand for themselves, such as words' numbers.
     """
     return full_integer_faults(model, "INT8")
 
@@ -110,7 +111,8 @@ def _end_faults(graph: Graph, ends: str) -> Iterator[Fault]:
     for what, indices in (("input", graph.inputs), ("output", graph.outputs)):
         for position, index in enumerate(indices):
             tensor = graph.tensors[index]
-            if tensor.dtype != ends:
+            indices_in = what == "input" and tensor.dtype in _INDICES
+            if tensor.dtype != ends and not (indices_in and tensor.quantization is None):
                 yield Fault(
                     operator_index=None,
                     operator=f"The model's {what} {position}",

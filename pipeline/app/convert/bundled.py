@@ -98,8 +98,8 @@ def _write_several(
 ) -> None:
     """Writes the bundle of a file of several ends, or that answers numbers."""
     import hintlite.benchmarks.bench_tflite
-    from hintlite.deploy.bundle.several import Choice, Given, end_names, write_several
-    from hintlite.deploy.convert.forms import plain
+    from hintlite.deploy.bundle.several import Choice, Given, write_several
+    from hintlite.deploy.interpret.several import end_names, plain
     from hintlite.deploy.tflite.flatbuffer import read_model
     from hintlite.pipeline.app.run.stages import bundle
 
@@ -120,7 +120,7 @@ def _write_several(
         out / bundle.DEVICE,
         *file,
         inputs=[
-            Given(name, raw[rows][some], contract.normalization())
+            Given(name, np.asarray(raw[rows[some]]), contract.normalization())
             for name, raw, contract in zip(named, samples.inputs, contracts, strict=True)
         ],
         choice=choice,

@@ -98,8 +98,8 @@ class _Work:
         ways = [feeding.candidates(each[samples.calibration]) for each in samples.inputs]
         labels = None if samples.labels is None else samples.labels[rows]
         kinds = [
-            feeding.kind_of(self.options["normalization"], each, front, labels is not None)
-            for each, front in zip(samples.inputs, ends.fronts, strict=True)
+            feeding.kind_of(self.options["normalization"], each, front, labels is not None, end)
+            for each, front, end in zip(samples.inputs, ends.fronts, ends.inputs, strict=True)
         ]
         fed = [way[kind] for way, (kind, _) in zip(ways, kinds, strict=True)]
         asked = [f.apply(each[rows]) for f, each in zip(fed, samples.inputs, strict=True)]
@@ -110,7 +110,7 @@ class _Work:
         )
         self._check_feeding(samples, task, ways, kinds)
         contracts = [
-            feeding.contract(end.name, kind, f, front, each)
+            feeding.contract(end, kind, f, front, each)
             for end, (kind, _), f, front, each in zip(
                 ends.inputs, kinds, fed, ends.fronts, samples.inputs, strict=True
             )

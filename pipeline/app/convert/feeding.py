@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hintlite.deploy.convert.front import Affine
+from hintlite.deploy.convert.frozen import End
 from hintlite.errors import DataError
 from hintlite.pipeline.app.convert.task import Task
 from hintlite.pipeline.data.feeding import WORDS, Feeding, noise, problem
@@ -31,6 +32,7 @@ class Contract:
         whole: the same as the device does it, which may be moved by half a raw step.
         raw_dtype: "uint8" or "float32".
         snapped: by how many raw units the mean was moved, so that the file takes raw - 128.
+        indices: the model takes whole numbers, such as words' numbers, which nothing scales.
     """
 
     input: str
@@ -40,6 +42,7 @@ class Contract:
     whole: Normalization
     raw_dtype: str
     snapped: float = 0.0
+    indices: bool = False
 
     def normalization(self) -> dict[str, object]:
         """For a bundle's manifest."""
@@ -80,7 +83,7 @@ def _identity(channels: int) -> Normalization:
 
 
 def kind_of(
-    stated: str | None, raw: SampleArray, front: Affine | None, labelled: bool
+    stated: str | None, raw: SampleArray, front: Affine | None, labelled: bool, end: End
 ) -> tuple[str, str]:
     """The normalization to go on with, and why.
 
@@ -89,10 +92,13 @@ def kind_of(
         raw: the samples.
         front: what the model does to its input first.
         labelled: whether another choice would be noticed.
+        end: the input.
 
     Raises:
         DataError: nothing tells it.
     """
+    if end.dtype.startswith("int"):
+        return "raw", f"as the input {end.name!r} takes whole numbers"
     if stated is not None:
         return stated, "as --normalization says"
     if front is not None:
@@ -118,7 +124,7 @@ def _words(front: Affine) -> str:
 
 
 def contract(
-    name: str, kind: str, fed: Normalization, front: Affine | None, raw: SampleArray
+    end: End, kind: str, fed: Normalization, front: Affine | None, raw: SampleArray
 ) -> Contract:
     """Joins both steps into one."""
     whole = fed
@@ -126,7 +132,8 @@ def contract(
         mean = np.asarray(fed.mean) + np.asarray(front.mean) * np.asarray(fed.std)
         std = np.asarray(fed.std) * np.asarray(front.std)
         whole = Normalization(_told(mean), _told(std))
-    return Contract(name, kind, fed, whole, whole, str(raw.dtype))
+    indices = end.dtype.startswith("int")
+    return Contract(end.name, kind, fed, whole, whole, str(raw.dtype), indices=indices)
 
 
 def snapped(found: Contract) -> Contract:
@@ -135,20 +142,26 @@ def snapped(found: Contract) -> Contract:
     All channels need one mean, from 0 to 255, and one deviation; the mean is then moved to a whole
     number, by half a step of a raw byte at most.
     """
-    mean, std = found.whole.mean, found.whole.std
-    if found.raw_dtype != "uint8" or len(set(mean)) > 1 or len(set(std)) > 1:
+    mean = found.whole.mean
+    if not _alike(found):
         return found
     whole = float(np.floor(mean[0] + 0.5))
     if not 0 <= whole <= 255:
         return found
-    moved = Normalization((whole,) * len(mean), std)
+    moved = Normalization((whole,) * len(mean), found.whole.std)
     return replace(found, whole=moved, snapped=whole - mean[0])
+
+
+def _alike(found: Contract) -> bool:
+    """Whether the input takes bytes, all channels by the same numbers."""
+    whole = found.whole
+    alike = len(set(whole.mean)) == len(set(whole.std)) == 1
+    return found.raw_dtype == "uint8" and not found.indices and alike
 
 
 def with_full_range(raw: np.ndarray, found: Contract) -> np.ndarray:
     """Calibration samples of which one holds 0 and 255, so that the input's steps are raw steps."""
-    mean, std = found.whole.mean, found.whole.std
-    if found.raw_dtype != "uint8" or len(set(mean)) > 1 or len(set(std)) > 1 or raw[0].size < 2:
+    if not _alike(found) or raw[0].size < 2:
         return raw
     full = raw.copy()
     full[0].flat[0], full[0].flat[-1] = BYTES

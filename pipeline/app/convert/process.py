@@ -61,8 +61,8 @@ def _open(request: Mapping[str, Any]) -> dict[str, Any]:
 
 def _open_file(path: Path) -> dict[str, Any]:
     file = _HELD.whole = read_float_file(path.read_bytes())
-    (end,) = file.inputs
-    return {"inputs": [{"name": "x", "sizes": end.shape, "dtype": end.dtype}], "left_out": []}
+    inputs = [{"name": e.name, "sizes": e.shape, "dtype": e.dtype} for e in file.inputs]
+    return {"inputs": inputs, "left_out": []}
 
 
 def _trace(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,11 +103,29 @@ def _files(request: Mapping[str, Any]) -> None:
         from hintlite.deploy.ptq.observe import observe
         from hintlite.deploy.ptq.static import Choices, to_integer
 
-        seen = observe(float_file, calibration[0])
+        seen = observe(float_file, _in_file_order(float_file, _HELD.rest, calibration))
         made = to_integer(float_file, seen, Choices(weight_bits=4))
     else:
         made = to_file(_HELD.rest, form, calibration)
     (folder / FILE).write_bytes(made)
+
+
+def _in_file_order(
+    content: bytes, network: Frozen, calibration: list[np.ndarray]
+) -> list[np.ndarray]:
+    """The samples of a network's inputs in the order and types in which its file has them."""
+    from hintlite.deploy.convert.forms import input_names
+    from hintlite.deploy.interpret.several import end_names
+    from hintlite.deploy.tflite.flatbuffer import read_model
+
+    fed = [
+        np.ascontiguousarray(array, end.dtype)
+        for array, end in zip(calibration, network.inputs, strict=True)
+    ]
+    if len(fed) == 1:
+        return fed
+    known = dict(zip(input_names(network.inputs), fed, strict=True))
+    return [known[name] for name in end_names(read_model(content))[0]]
 
 
 def keep(place: Path, found: list[np.ndarray]) -> None:
