@@ -67,6 +67,9 @@ figures: $(READY)  ## the README's figures, into docs/results
 	$(BIN)/python -m hintlite.benchmarks.dev.cortex_m_reference --out docs/results/cortex_m.json
 	$(BIN)/python -m hintlite.benchmarks.dev.flatbuffer_fuzz --out docs/results/flatbuffer_fuzz.json
 	$(BIN)/python -m hintlite.benchmarks.dev.convert_networks --out docs/results/convert.json
+	$(BIN)/python -m hintlite.benchmarks.dev.larger_than_memory --out docs/results/larger_than_memory.json
+	$(BIN)/python -m hintlite.benchmarks.dev.growth_picture docs/results/larger_than_memory.json \
+	  --out docs/pictures/larger_than_memory.svg
 
 results: $(READY)  ## the studies of docs/results.md, hours to days: goes on from the runs that are there
 	@set -e; for study in headline fitnet1 ways shifts depth depth_rate; do \

@@ -1,0 +1,55 @@
+"""The benchmark of sets larger than memory: what it compares, its record and its picture."""
+
+import json
+import sys
+from xml.etree import ElementTree
+
+import pytest
+
+from hintlite.benchmarks.dev import growth_picture
+from hintlite.benchmarks.dev import larger_than_memory as benchmark
+
+
+def run(samples, mb, seconds):
+    raw = samples * benchmark.BYTES
+    return {"samples": samples, "raw_bytes": raw, "seconds": seconds, "anonymous_mb": mb}
+
+
+def test_epochs_are_compared_round_by_round():
+    memory = [{"wall": each} for each in (1.0, 2.0, 4.0)]
+    mapped = [{"wall": each} for each in (1.1, 2.4, 4.4)]
+    found = benchmark.compared(memory, mapped, "wall")
+    assert found == {"memory_s": 2.0, "mapped_s": 2.4, "ratio": 1.1}
+
+
+def test_a_part_is_measured_anew_and_the_others_stay(tmp_path, monkeypatch):
+    place = tmp_path / "record.json"
+    monkeypatch.setattr(benchmark, "run", lambda samples, _: run(samples, samples // 100, 1.0))
+    monkeypatch.setattr(benchmark, "epochs", lambda *_: {"wall": {"ratio": 1.0}})
+    for words in (["--gb", "0.1"], ["--parts", "growth", "--growth", "70"]):
+        monkeypatch.setattr(sys, "argv", ["x", *words, "--out", str(place)])
+        benchmark.main()
+    record = json.loads(place.read_text())
+    assert record["runs"]["found"]["thousandth"]["samples"] == 3
+    assert record["runs"]["found"]["anonymous_mb_above"] == 36.0
+    assert [each["samples"] for each in record["growth"]["found"]] == [70]
+    assert "--parts growth" in record["growth"]["source"]["command"]
+    assert "--parts" not in record["epoch"]["source"]["command"]
+
+
+def test_the_picture_is_drawn_from_the_record(tmp_path, monkeypatch, capsys):
+    record = {
+        "runs": {"found": {"thousandth": run(180, 600, 30.0), "whole": run(180000, 700, 500.0)}},
+        "growth": {"found": [run(1000, 620.5, 50.0)]},
+    }
+    (tmp_path / "r.json").write_text(json.dumps(record))
+    words = ["x", str(tmp_path / "r.json"), "--out", str(tmp_path / "r.svg")]
+    monkeypatch.setattr(sys, "argv", words)
+    growth_picture.main()
+    said = capsys.readouterr().out
+    assert said.index("180 samples (5 MB): 600 MB, 30 s") < said.index("1,000 samples (28 MB)")
+    texts = ElementTree.parse(tmp_path / "r.svg").getroot().itertext()
+    assert "anonymous memory" in " ".join(texts)
+    (tmp_path / "r.json").write_text("{}")
+    with pytest.raises(SystemExit, match="no record of larger_than_memory"):
+        growth_picture.main()
