@@ -80,11 +80,12 @@ def make_plan(study: Study, folder: Path = Path()) -> Plan:
         DataError: samples that cannot be used.
     """
     loaded: dict[str, TrainingData] = {}
+    arms = [(arm, _config(study, arm)) for arm in study.arms]
     runs = [
-        _run(study, arm, (seed, teacher_seed), folder, loaded)
+        _run(arm, config, (seed, teacher_seed), folder, loaded)
         for teacher_seed in study.teacher_seeds
         for seed in sorted({seed for arm in study.arms for seed in arm.seeds})
-        for arm in study.arms
+        for arm, config in arms
         if seed in arm.seeds
     ]
     _refuse_twins(runs)
@@ -125,24 +126,29 @@ def short(identity: Mapping[str, Any]) -> str:
     return digest(identity)[:ID_LENGTH]
 
 
+def _config(study: Study, arm: Arm) -> RunConfig:
+    """An arm's settings, which all its runs have but for the seeds."""
+    settings = merged(study.base, arm.settings)
+    try:
+        config = config_from(settings | {"arms": [arm.method], "deploy": "best"})
+    except WrongUseError as error:
+        raise SettingsError(f"arm {arm.name!r}: {error}") from error
+    require_data(settings, f"{study.name}.yaml: base")
+    return config
+
+
 def _run(
-    study: Study,
     arm: Arm,
+    config: RunConfig,
     seeds: tuple[int, int],
     folder: Path,
     loaded: dict[str, TrainingData],
 ) -> Run:
     seed, teacher_seed = seeds
-    settings = merged(study.base, arm.settings)
-    own = {"seed": seed, "teacher_seed": teacher_seed, "arms": [arm.method], "deploy": "best"}
-    try:
-        config = config_from(settings | own)
-    except WrongUseError as error:
-        raise SettingsError(f"arm {arm.name!r}: {error}") from error
-    require_data(settings, f"{study.name}.yaml: base")
     bounds = config.quantize
     # A study shows what INT8 costs, and shows it of the worst arm too.
-    config = replace(config, quantize=replace(bounds, min_agreement=0.0, max_accuracy_drop=100.0))
+    unbound = replace(bounds, min_agreement=0.0, max_accuracy_drop=100.0)
+    config = replace(config, seed=seed, teacher_seed=teacher_seed, quantize=unbound)
     context = _context(config, folder, loaded)
     return Run(
         id=short(student_identity(context)),
