@@ -49,7 +49,7 @@ SETS: dict[str, dict[str, Any]] = {
     "electric_devices": {
         "data": {"source": "ucr"},
         "teacher": TEACHER_SHAPE,
-        "student": {"widths": [16, 16, 24], "depths": [1, 1, 2], "kernel": 7},
+        "student": {"widths": [16, 16, 20], "depths": [1, 1, 2], "kernel": 7},
         "teacher_training": {"epochs": 10},
         "training": {"epochs": 20},
     },
