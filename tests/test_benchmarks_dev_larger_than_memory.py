@@ -1,6 +1,7 @@
 """The benchmark of sets larger than memory: what it compares, its record and its picture."""
 
 import json
+import subprocess
 import sys
 from xml.etree import ElementTree
 
@@ -20,6 +21,23 @@ def test_epochs_are_compared_round_by_round():
     mapped = [{"wall": each} for each in (1.1, 2.4, 4.4)]
     found = benchmark.compared(memory, mapped, "wall")
     assert found == {"memory_s": 2.0, "mapped_s": 2.4, "ratio": 1.1}
+
+
+HOLDS = "import os, sys, time; x = b'x' * (80 * 2**20); FORK; print(flush=True); sys.stdin.read()"
+
+
+@pytest.mark.parametrize("fork", ["0", "os.fork()"])
+def test_memory_is_that_of_all_processes_and_no_page_counts_twice(fork):
+    child = f"[{sys.executable!r}, '-c', {HOLDS.replace('FORK', fork)!r}]"
+    words = f"import subprocess; x = b'x' * (40 * 2**20); subprocess.run({child})"
+    started = subprocess.Popen(
+        [sys.executable, "-c", words], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    started.stdout.readline()
+    found = benchmark.anonymous_bytes(started.pid)
+    started.communicate()
+    assert 120 * 2**20 <= found < 160 * 2**20
+    assert benchmark.anonymous_bytes(started.pid) == 0
 
 
 def test_a_part_is_measured_anew_and_the_others_stay(tmp_path, monkeypatch):

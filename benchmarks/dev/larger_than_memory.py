@@ -95,15 +95,27 @@ def run(samples: int, place: Path) -> dict[str, Any]:
     return found
 
 
-def anonymous_bytes(pid: int) -> int:
-    """RssAnon of a process and of all that it has started; 0 of those that have ended."""
+def anonymous_bytes(pid: int, parent: bytes = b"") -> int:
+    """RssAnon of a process and of all that it has started; 0 of those that have ended.
+
+    A child that has not begun its own program yet, and so is called what its parent is, has the
+    parent's pages: they are not counted twice.
+
+    Args:
+        pid: of the process.
+        parent: the command line of the one that has started it.
+    """
     try:
         status = Path(f"/proc/{pid}/status").read_text()
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        words = Path(f"/proc/{pid}/cmdline").read_bytes()
+        threads = Path(f"/proc/{pid}/task").glob("*/children")
+        children = [child for each in threads for child in each.read_text().split()]
     except OSError:
         return 0
+    if words == parent:
+        return 0
     own = [int(line.split()[1]) * 1024 for line in status.splitlines() if "RssAnon" in line]
-    return sum(own) + sum(anonymous_bytes(int(child)) for child in children)
+    return sum(own) + sum(anonymous_bytes(int(child), words) for child in children)
 
 
 def epochs(samples: int, rounds: int, place: Path) -> dict[str, Any]:
