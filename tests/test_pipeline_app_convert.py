@@ -131,6 +131,25 @@ def test_a_range_that_does_not_fit_is_refused_with_the_one_that_does(
     assert not (tmp_path / "out" / "model").exists()
 
 
+def test_a_mean_and_deviation_by_channel_may_be_given(pictures, tmp_path, here, capsys):
+    mean, std = (
+        np.array([120.0, 115.0, 104.0], np.float32),
+        np.array([58.0, 57.0, 56.0], np.float32),
+    )
+    trained = _classifier(pictures, lambda x: x, lambda x: (x - mean) / std)
+    model = _saved(trained, tmp_path / "mine.keras")
+    more = ("--mean", ",".join(map(str, mean)), "--std", ",".join(map(str, std)))
+    code, record = _convert(model, pictures, tmp_path / "out", *more)
+    assert code == 0, capsys.readouterr().err
+    assert record["verdict"]["accuracy"]["file"] >= 0.98
+    manifest = read_manifest(tmp_path / "out" / "bundle" / "device")
+    assert manifest["normalization"]["mean"] == mean.tolist()
+    assert manifest["normalization"]["std"] == std.tolist()
+    assert main(["bundle", str(tmp_path / "out"), "--mcu", "c", "--out", str(tmp_path / "c")]) == 0
+    assert main(["convert", str(model), "--data", str(pictures), *more[:2]]) == 2
+    assert "--mean and --std go together" in capsys.readouterr().err
+
+
 def test_bytes_without_labels_ask_for_their_range(pictures, unit, tmp_path, here, capsys):
     with np.load(pictures) as data:
         np.save(tmp_path / "x.npy", data["x"])

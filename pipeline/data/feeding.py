@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from hintlite.errors import DataError
-from hintlite.pipeline.data.normalization import Normalization, fit_normalization
+from hintlite.pipeline.data.normalization import GIVEN, Normalization, fit_normalization
 from hintlite.pipeline.data.rows import Predict, lazy, predicted
 from hintlite.pipeline.data.training_data import TrainingData
 from hintlite.pipeline.data.value_range import fed_kind
-from hintlite.pipeline.settings.data import NORMALIZATIONS, NormalizationKind
+from hintlite.pipeline.settings.data import NORMALIZATIONS, FedKind
 from hintlite.pipeline.tasks.classification import scores
 
 MOST_SAMPLES = 2000  # of the validation part
@@ -27,6 +27,7 @@ WORDS = {
     "standard": "mean 0 and deviation 1",
     "signed": "scaled to -1..1",
     "raw": "the values as they are",
+    GIVEN: "by the mean and deviation that are stated",
 }
 
 
@@ -72,13 +73,13 @@ class Feeding:
         return self.accuracy[self.best] - here >= max(FAR, 3 * self.noise)
 
 
-def feeding(predict: Predict, data: TrainingData, kind: NormalizationKind) -> Feeding:
+def feeding(predict: Predict, data: TrainingData, kind: FedKind) -> Feeding:
     """Asks a network for its answers under each normalization.
 
     Args:
         predict: float32 [n, ...], normalized -> scores [n, classes].
         data: its validation part is used, at most MOST_SAMPLES evenly spaced samples of it.
-        kind: the normalization of `data`.
+        kind: the normalization of `data`; GIVEN where its numbers were stated.
     """
     rows = data.validation
     if len(rows) > MOST_SAMPLES:
@@ -90,7 +91,7 @@ def feeding(predict: Predict, data: TrainingData, kind: NormalizationKind) -> Fe
         return scores(labels, chosen, len(data.class_names)).balanced_accuracy
 
     taken = None if data.values is None else data.values.taken
-    if data.values is not None:
+    if data.values is not None and kind != GIVEN:
         kind = fed_kind(kind, data.images, data.values)
     accuracy: dict[str, float] = {kind: reached(data.normalization)}
     for other in NORMALIZATIONS:
@@ -123,6 +124,7 @@ def problem(found: Feeding, name: str, setting: str) -> str | None:
         return (
             f"{said}. Fed {best} ({WORDS[best]}) it reaches {found.accuracy[best]:.2%}: set "
             f"{setting} {best}"
+            + (", in the place of the mean and deviation" if found.kind == GIVEN else "")
         )
     if found.is_at_chance:
         tried = ", ".join(f"{k} {v:.2%}" for k, v in found.accuracy.items() if k != found.kind)

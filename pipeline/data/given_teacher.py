@@ -91,7 +91,7 @@ def check_given(data: TrainingData, config: DataConfig, teacher: NetworkConfig) 
             + (cure if config.source in PICTURES else "give data of that shape")
         )
     values = data.values
-    if values is None or values.certain or config.normalization != "unit":
+    if values is None or values.certain or config.normalization != "unit" or config.mean:
         return
     if values.taken is None or values.taken[0] < 0:
         raise DataError(

@@ -10,13 +10,24 @@ from hintlite.pipeline.data.copies import remarks
 from hintlite.pipeline.data.disk import Disk
 from hintlite.pipeline.data.groups import check_apart, grouped
 from hintlite.pipeline.data.kinds import BY_RANK
-from hintlite.pipeline.data.normalization import fit_normalization
-from hintlite.pipeline.data.rows import lazy
+from hintlite.pipeline.data.normalization import (
+    GIVEN,
+    Normalization,
+    fit_normalization,
+    given_normalization,
+)
+from hintlite.pipeline.data.rows import SampleArray, lazy
 from hintlite.pipeline.data.sources.dispatch import open_source
 from hintlite.pipeline.data.sources.source import Pool, Shape, Source
 from hintlite.pipeline.data.splits import balanced, random, stratified
 from hintlite.pipeline.data.training_data import TrainingData, fingerprint
-from hintlite.pipeline.data.value_range import explain, fed_kind, refuse_nonsense, value_range
+from hintlite.pipeline.data.value_range import (
+    ValueRange,
+    explain,
+    fed_kind,
+    refuse_nonsense,
+    value_range,
+)
 from hintlite.pipeline.settings.data import AugmentConfig, DataConfig
 
 
@@ -53,9 +64,9 @@ def load_training(
     images, read = pool.read(rows, None)
     _check_augmentation(config.augmentation, images.shape[1:])
     values = value_range(images, pool.raw_max, config.value_range, pool.place)
-    if config.normalization in ("unit", "signed"):
+    if config.normalization in ("unit", "signed") and not config.mean:
         refuse_nonsense(values, images.dtype, pool.place)
-    kind = fed_kind(config.normalization, images, values)
+    kind = GIVEN if config.mean else fed_kind(config.normalization, images, values)
     explained = explain(values, images.dtype, kind)
     copied = remarks(images, labels, train, validation)
     return TrainingData(
@@ -65,7 +76,7 @@ def load_training(
         train=train,
         validation=validation,
         calibration=calibration,
-        normalization=fit_normalization(kind, lazy(images, train), values.taken, pool.place),
+        normalization=_normalization(config, lazy(images, train), values, pool.place),
         raw_max=values.full if images.dtype == np.uint8 else None,
         source_rows=rows,
         test_rows=test_rows,
@@ -74,6 +85,18 @@ def load_training(
         values=values,
         notes=(*pool.notes, *read, explained, *copied, *lowered),
     )
+
+
+def _normalization(
+    config: DataConfig, images: SampleArray, values: ValueRange, place: str
+) -> Normalization:
+    """What the settings state, or what the training part tells."""
+    if config.mean:
+        return given_normalization(
+            config.mean, config.std, images.shape[-1], "data.mean and data.std"
+        )
+    kind = fed_kind(config.normalization, images, values)
+    return fit_normalization(kind, images, values.taken, place)
 
 
 def test_part(pool: Pool, config: DataConfig) -> np.ndarray:

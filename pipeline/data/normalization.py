@@ -5,9 +5,9 @@ The numbers are part of the model's contract and travel with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -76,6 +76,31 @@ class Normalization:
             tuple(float(value) for value in stored["mean"]),
             tuple(float(value) for value in stored["std"]),
         )
+
+
+GIVEN: Final = "given"  # what a mean and a deviation that were stated are called among the kinds
+
+
+def given_normalization(
+    mean: Sequence[float], std: Sequence[float], channels: int, names: str
+) -> Normalization:
+    """A normalization by numbers that somebody has stated.
+
+    Args:
+        mean, std: one number a channel, or one for all.
+        channels: of the samples.
+        names: of both settings, for the message.
+
+    Raises:
+        DataError: another number of them than channels.
+    """
+    if len(mean) not in (1, channels) or len(std) != len(mean):
+        raise DataError(
+            f"{names}: {len(mean)} and {len(std)} numbers, but the samples have {channels} "
+            "channels: give one number each for every channel, or one for all"
+        )
+    few = channels if len(mean) == 1 else 1
+    return Normalization(tuple(mean) * few, tuple(std) * few)
 
 
 def fit_normalization(

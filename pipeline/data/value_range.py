@@ -140,11 +140,13 @@ def explain(values: ValueRange, dtype: np.dtype, kind: str) -> str:
     Args:
         values: from `value_range`.
         dtype: of the raw images.
-        kind: data.normalization.
+        kind: data.normalization, or "given" where mean and deviation are stated.
     """
     seen = f"values: {dtype} from {values.low:g} to {values.high:g}"
     if kind == "standard":
         return f"{seen}, fed with mean 0 and deviation 1 a channel"
+    if kind == "given":
+        return f"{seen}, fed by the mean and deviation that are stated"
     if kind == "raw":
         return f"{seen}, fed as they are"
     if values.taken is None:

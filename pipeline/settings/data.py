@@ -11,6 +11,8 @@ from hintlite.keyed import added
 from hintlite.pipeline.settings.base import require
 
 NormalizationKind = Literal["unit", "standard", "signed", "raw"]
+# What networks are fed: one of these, or numbers that were stated.
+FedKind = Literal["unit", "standard", "signed", "raw", "given"]
 NORMALIZATIONS: tuple[NormalizationKind, ...] = get_args(NormalizationKind)
 SourceName = Literal[
     "digits",
@@ -37,6 +39,25 @@ CUT = ("recordings", "hapt")  # sources whose recordings are cut into windows
 FROM_PYTHON: Literal["python"] = "python"
 Color = Literal["grayscale", "rgb", "rgba"]
 COLORS: dict[Color, int] = {"grayscale": 1, "rgb": 3, "rgba": 4}  # channels of each
+
+
+def check_given(mean: tuple[float, ...], std: tuple[float, ...], *names: str) -> None:
+    """Refuses a mean and a deviation that nothing can be fed by.
+
+    Args:
+        mean, std: numbers a channel, or one for all; none where they are not given.
+        names: of both settings, for the message.
+    """
+    require(
+        len(mean) == len(std),
+        f"{names[0]} and {names[1]} go together, as many numbers each; got {len(mean)} and "
+        f"{len(std)}",
+    )
+    require(
+        all(math.isfinite(value) for value in (*mean, *std)) and all(value > 0 for value in std),
+        f"{names[0]} and {names[1]} are finite numbers, and the latter above 0; got "
+        f"{list(mean)} and {list(std)}",
+    )
 
 
 @dataclass(frozen=True)
@@ -127,6 +148,9 @@ class DataConfig:
         normalization: what networks are fed: "unit" 0..1, "signed" -1..1, "standard" mean 0 and
             deviation 1 per channel, "raw" the values as they are, for a teacher that scales them
             itself.
+        mean: with `std`, in the place of `normalization`: what is subtracted from raw values, one
+            number a channel or one for all; [123.675, 116.28, 103.53] of many pretrained networks.
+        std: what they are then divided by, likewise.
         value_range: the lowest and the highest raw value, for "unit" and "signed", where neither
             the source nor the type of the values tells them: [0, 4095].
         image_height: rows that folder images are resized to; those of a given teacher's input, or
@@ -178,10 +202,17 @@ class DataConfig:
     group: str | None = added(None)
     image_feature: str = added("image")
     label_feature: str = added("label")
+    mean: tuple[float, ...] = added(())
+    std: tuple[float, ...] = added(())
 
     def __post_init__(self) -> None:
         """Refuses fractions, counts and paths that cannot work."""
         check_choices(self, "data.")
+        check_given(self.mean, self.std, "data.mean", "data.std")
+        require(
+            not self.mean or self.normalization == "unit",
+            "data.mean and data.std say what networks are fed: leave out data.normalization",
+        )
         for name in ("validation_fraction", "test_fraction"):
             value = getattr(self, name)
             require(0 < value < 1, f"data.{name} lies between 0 and 1; got {value}")

@@ -8,7 +8,7 @@ from hintlite.choices import check_choices
 from hintlite.keyed import added
 from hintlite.models.settings import NetworkConfig
 from hintlite.pipeline.settings.base import require
-from hintlite.pipeline.settings.data import DataConfig, NormalizationKind
+from hintlite.pipeline.settings.data import DataConfig, NormalizationKind, check_given
 from hintlite.pipeline.settings.measuring import BenchmarkConfig
 from hintlite.pipeline.settings.methods import (
     AttentionConfig,
@@ -42,6 +42,9 @@ class RunConfig:
             whatever it sees, instead of stopping.
         teacher_normalization: what a teacher of your own (teacher.path) was trained on, raw, unit,
             signed or standard, where that is not what data.normalization feeds the students.
+        teacher_mean: with `teacher_std`, the same by numbers, one a channel or one for all: a
+            teacher of your own was fed (raw - mean) / std.
+        teacher_std: see `teacher_mean`.
         teacher_members: train this many teachers and distill from their mean logits.
         hint_member: the member (from 0) whose feature maps are the hints.
         student: the thin network.
@@ -74,6 +77,8 @@ class RunConfig:
     teacher_training: TrainingConfig = field(default_factory=TrainingConfig)
     accept_chance: bool = False
     teacher_normalization: NormalizationKind | None = added(None)
+    teacher_mean: tuple[float, ...] = added(())
+    teacher_std: tuple[float, ...] = added(())
     teacher_members: int = 1
     hint_member: int = 0
     student: NetworkConfig = field(
@@ -109,6 +114,13 @@ class RunConfig:
             self.teacher_normalization is None or self.teacher.path is not None,
             "teacher_normalization is for a teacher of your own (teacher.path): one that the run "
             "trains takes what data.normalization gives",
+        )
+        check_given(self.teacher_mean, self.teacher_std, "teacher_mean", "teacher_std")
+        require(
+            not self.teacher_mean
+            or (self.teacher.path is not None and self.teacher_normalization is None),
+            "teacher_mean and teacher_std are for a teacher of your own (teacher.path), in the "
+            "place of teacher_normalization",
         )
         require(self.teacher_members >= 1, "teacher_members must be 1 or more")
         require(

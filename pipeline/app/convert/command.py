@@ -97,8 +97,12 @@ class _Work:
         rows = samples.validation
         ways = [feeding.candidates(each[samples.calibration]) for each in samples.inputs]
         labels = None if samples.labels is None else samples.labels[rows]
+        stated = self.options["normalization"]
+        if self.options["mean"]:
+            stated = feeding.GIVEN
+            feeding.state(ways, samples.inputs, self.options["mean"], self.options["std"])
         kinds = [
-            feeding.kind_of(self.options["normalization"], each, front, labels is not None, end)
+            feeding.kind_of(stated, each, front, labels is not None, end)
             for each, front, end in zip(samples.inputs, ends.fronts, ends.inputs, strict=True)
         ]
         fed = [way[kind] for way, (kind, _) in zip(ways, kinds, strict=True)]

@@ -12,7 +12,12 @@ from hintlite.deploy.convert.frozen import End
 from hintlite.errors import DataError
 from hintlite.pipeline.app.convert.task import Task
 from hintlite.pipeline.data.feeding import WORDS, Feeding, noise, problem
-from hintlite.pipeline.data.normalization import Normalization, fit_normalization
+from hintlite.pipeline.data.normalization import (
+    GIVEN,
+    Normalization,
+    fit_normalization,
+    given_normalization,
+)
 from hintlite.pipeline.data.rows import SampleArray
 from hintlite.pipeline.settings.data import NORMALIZATIONS
 from hintlite.pipeline.tasks.classification import scores
@@ -78,6 +83,22 @@ def candidates(raw: np.ndarray) -> dict[str, Normalization]:
     return found or {"raw": _identity(flat.shape[-1])}
 
 
+def state(
+    ways: Sequence[dict[str, Normalization]],
+    inputs: Sequence[SampleArray],
+    mean: Sequence[float],
+    std: Sequence[float],
+) -> None:
+    """Adds a mean and a deviation that were stated to the ways of feeding each input.
+
+    Raises:
+        DataError: another number of them than channels.
+    """
+    for way, raw in zip(ways, inputs, strict=True):
+        channels = raw.shape[-1] if len(raw.shape) > 1 else 1
+        way[GIVEN] = given_normalization(mean, std, channels, "--mean and --std")
+
+
 def _identity(channels: int) -> Normalization:
     return Normalization((0.0,) * channels, (1.0,) * channels)
 
@@ -100,7 +121,8 @@ def kind_of(
     if end.dtype.startswith("int"):
         return "raw", f"as the input {end.name!r} takes whole numbers"
     if stated is not None:
-        return stated, "as --normalization says"
+        said = "--mean and --std say" if stated == GIVEN else "--normalization says"
+        return stated, f"as {said}"
     if front is not None:
         return "raw", f"as the model scales its input itself ({_words(front)})"
     if raw.dtype != np.uint8:
@@ -190,4 +212,14 @@ def tried(
     return Feeding(kind, accuracy, len(raw), chance, noise(labels, chance))
 
 
-__all__ = ["WORDS", "Contract", "candidates", "contract", "kind_of", "problem", "snapped", "tried"]
+__all__ = [
+    "GIVEN",
+    "WORDS",
+    "Contract",
+    "candidates",
+    "contract",
+    "kind_of",
+    "problem",
+    "snapped",
+    "tried",
+]

@@ -14,7 +14,7 @@ from hintlite.pipeline.app.convert.limits import Limits
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.run.budget import BUDGET, require_budget
 from hintlite.pipeline.app.settings.named_data import SETS
-from hintlite.pipeline.settings.data import NORMALIZATIONS
+from hintlite.pipeline.settings.data import NORMALIZATIONS, check_given
 
 _LIMITS = Limits()
 ANSWERS = ("classes", "values")
@@ -81,6 +81,15 @@ def convert_parser() -> Parser:
         f"what the model was fed: {', '.join(NORMALIZATIONS)}; by default raw where the model "
         "scales its input itself or the values are no bytes, else unit",
     )
+    for name, what in (("mean", "is subtracted from"), ("std", "then divides")):
+        parser.add_argument(
+            f"--{name}",
+            metavar="NUMBERS",
+            type=listed_numbers,
+            default=(),
+            help=f"what {what} the raw values, in the place of --normalization, where the model "
+            "was fed so: one number a channel or one for all, as in 123.675,116.28,103.53",
+        )
     parser.word(
         "--answer",
         "WORD",
@@ -105,6 +114,20 @@ def convert_parser() -> Parser:
     return parser
 
 
+def listed_numbers(text: str | tuple[float, ...]) -> tuple[float, ...]:
+    """Numbers between commas; the parser asks twice.
+
+    Raises:
+        SettingsError: something else.
+    """
+    if isinstance(text, tuple):
+        return text
+    try:
+        return tuple(float(part) for part in text.strip("[]() ").split(","))
+    except ValueError as error:
+        raise SettingsError(f"expected numbers such as 123.7,116.3,103.5; got {text!r}") from error
+
+
 def check_convert(options: Mapping[str, Any]) -> None:
     """Refuses what cannot work, before anything is read.
 
@@ -123,6 +146,8 @@ def check_convert(options: Mapping[str, Any]) -> None:
         raise WrongUseError(
             f"--normalization must be one of {', '.join(NORMALIZATIONS)}; got {kind}"
         )
+    if options["mean"] and kind is not None:
+        raise WrongUseError("--mean and --std stand in the place of --normalization: give one")
     if options["answer"] not in (None, *ANSWERS):
         raise WrongUseError(
             f"--answer must be one of {', '.join(ANSWERS)}; got {options['answer']}"
@@ -132,6 +157,7 @@ def check_convert(options: Mapping[str, Any]) -> None:
             raise WrongUseError(f"--{name} must be 1 or more; got {options[name]}")
     require_budget(options)
     try:
+        check_given(options["mean"], options["std"], "--mean", "--std")
         form_of(options)
     except SettingsError as error:
         raise WrongUseError(str(error)) from error

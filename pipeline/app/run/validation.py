@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from hintlite.pipeline.data.rows import Predict
     from hintlite.pipeline.data.training_data import KeptData, TrainingData
-    from hintlite.pipeline.settings.data import NormalizationKind
+    from hintlite.pipeline.settings.data import FedKind
 
 _REORDERED = 0.3  # accuracy that another order of the labels or channels has to gain
 _BALANCE = (
@@ -159,7 +159,7 @@ def _hides_in_commonest(figures: Mapping[str, Any]) -> bool:
     return is_uneven(figures["support"]) and bool(figures["accuracy"] >= commonest)
 
 
-def asked(predict: Predict, data: TrainingData, kind: NormalizationKind) -> dict[str, Any]:
+def asked(predict: Predict, data: TrainingData, kind: FedKind) -> dict[str, Any]:
     """How a teacher that was given does on other ranges, and with labels or channels reordered.
 
     Args:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hintlite.pipeline.app.run.context import TRAINING_LIBRARIES, Context, fresh_session
 from hintlite.pipeline.app.run.folder import Stage
-from hintlite.pipeline.app.run.own_range import built_teacher
+from hintlite.pipeline.app.run.own_range import OWN_RANGE, built_teacher
 from hintlite.pipeline.app.run.training import finish, train_with_progress
 from hintlite.pipeline.app.run.validation import asked, measured, predictor, sentence
 from hintlite.pipeline.settings.run import RunConfig
@@ -23,7 +23,7 @@ def _stage(context: Context, member: int, name: str) -> Stage:
     from hintlite.pipeline.training.checkpoint import CHECKPOINT
 
     config = context.config
-    settings = context.settings("teacher", "teacher_training", "teacher_normalization")
+    settings = context.settings("teacher", "teacher_training", *OWN_RANGE)
     settings |= {"seed": _seed(config)} | context.training_samples()
     settings["member"] = member
     if config.teacher.path is not None:
@@ -48,6 +48,7 @@ def _seed(config: RunConfig) -> int:
 
 def _work(context: Context, member: int, folder: Path) -> None:
     from hintlite.pipeline.data.few_labels import with_few_labels
+    from hintlite.pipeline.data.normalization import GIVEN
     from hintlite.pipeline.methods.scratch import Scratch
     from hintlite.pipeline.training.train import Job
 
@@ -73,7 +74,9 @@ def _work(context: Context, member: int, folder: Path) -> None:
         predict = predictor(network)
         found = measured(predict, data)
         if given:
-            found["asked"] = asked(predict, data, config.data.normalization)
+            found["asked"] = asked(
+                predict, data, GIVEN if config.data.mean else config.data.normalization
+            )
         context.terminal.say(sentence(title, found))
         chosen_by = config.teacher_training.chosen_by
         finish(network, folder / "network.keras", history, chosen_by, found)
