@@ -98,6 +98,7 @@ def test_a_resumed_training_ends_with_the_weights_of_an_undisturbed_one(
 ):
     student, history, folder = undisturbed
     resumed = job(data, folder.with_name(f"{phase}{epoch}"), hint_and_kd())
+    assert (resumed.folder / "checkpoint.npz").exists()
     for row, expected in zip(train(resumed), history, strict=True):
         assert row["phase"] == expected["phase"]
         numbers = ({**each, "phase": 0} for each in (row, expected))
