@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hintlite.benchmarks.results import Outcome
-from hintlite.errors import HintliteError
+from hintlite.errors import WRONG_USE, HintliteError
 
 # The first that both results have is what --max_slowdown bounds.
 SPEEDS = ("p50_us", "mean_us", "instructions_per_inference")
@@ -32,6 +32,8 @@ TITLES = {
 
 class CompareError(HintliteError):
     """Results that cannot be compared, or not by the asked bounds."""
+
+    exit_code = WRONG_USE
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from hintlite.benchmarks.targets.base import BenchmarkError, BenchmarkResult
 from hintlite.benchmarks.targets.bench_json import SCHEMA, latency_us
 from hintlite.benchmarks.targets.benchmark_model import Log, looks_like_log, parse_log
 from hintlite.benchmarks.targets.printable import all_printable, printable
-from hintlite.errors import HintliteError
+from hintlite.errors import WRONG_USE, HintliteError
 
 LARGEST_BYTES = 64 << 20  # a result of some kB; anything larger is something else
 FORMS = "the JSON of bench_tflite.py or of a target, a log of benchmark_model, or a run folder"
@@ -33,6 +33,8 @@ FORMS = "the JSON of bench_tflite.py or of a target, a log of benchmark_model, o
 
 class ResultError(HintliteError):
     """A file that holds no result that can be read."""
+
+    exit_code = WRONG_USE
 
 
 @dataclass(frozen=True)

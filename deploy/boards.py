@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from hintlite.errors import HintliteError
+from hintlite.errors import WRONG_USE, HintliteError
 
 OWN = Path(__file__).with_name("boards.yaml")
 KIB = 1024
@@ -23,6 +23,8 @@ _NUMBERS = (
 
 class BoardError(HintliteError):
     """A board that is not known, or a file of boards that cannot be read."""
+
+    exit_code = WRONG_USE
 
 
 @dataclass(frozen=True)

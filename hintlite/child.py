@@ -41,7 +41,7 @@ class ChildError(HintliteError):
 
 
 class RefusedError(ChildError):
-    """It answered with a refusal: the sentence of a HintliteError."""
+    """It answered with a refusal: the sentence of a HintliteError, and its exit code."""
 
 
 class FailedError(ChildError):
@@ -112,7 +112,9 @@ class Child:
             self._end(process)
             raise
         if "refused" in reply:
-            raise RefusedError(reply["refused"])
+            refused = RefusedError(reply["refused"])
+            refused.exit_code = reply["exit_code"]
+            raise refused
         if "done" in reply:
             return reply["done"]
         self._end(process)

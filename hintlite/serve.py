@@ -18,7 +18,7 @@ import threading
 import traceback
 from typing import IO, Any, NoReturn
 
-from hintlite.errors import HintliteError
+from hintlite.errors import HintliteError, exit_code
 
 _LONGEST = 500  # characters of a foreign error
 
@@ -59,7 +59,7 @@ def _answer(work: str, request: bytes, replies: IO[str]) -> str:
     try:
         return json.dumps({"done": pkgutil.resolve_name(work)(json.loads(request), tell)})
     except HintliteError as error:
-        return json.dumps({"refused": str(error)})
+        return json.dumps({"refused": str(error), "exit_code": exit_code(error)})
     except MemoryError:
         return json.dumps({"memory": None})
     except (Exception, SystemExit) as error:  # a library that ends its process ends a request alone

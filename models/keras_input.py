@@ -22,33 +22,73 @@ def input_sizes(path: Path) -> Sizes | None:
     """
     try:
         layers = _layers(path)
-        shapes = [_batch_shape(layer) for layer in layers if layer["class_name"] == "InputLayer"]
+        shapes = [_batch_shape(layer) for layer in layers if _is_input(layer)]
     except _UNREADABLE:
         return None
     return shapes[0] if len(shapes) == 1 else None
 
 
-def layer_names(path: Path) -> tuple[str, ...] | None:
-    """The names of a network's layers in their order; those of nested models are left out.
+def outputs_by_name(path: Path) -> tuple[str, ...]:
+    """The names of a network's outputs, where they have any.
 
     Args:
         path: of a `.keras` file.
-
-    Returns:
-        None where the file is missing, damaged or of another format.
     """
     try:
-        return tuple(str(layer["config"]["name"]) for layer in _layers(path))
+        outputs = _model(path)["output_layers"]
+    except _UNREADABLE:
+        return ()
+    return tuple(outputs) if isinstance(outputs, dict) else ()
+
+
+def missing_layer(path: Path, place: str) -> tuple[str, tuple[str, ...]] | None:
+    """What is certainly wrong with the path of a layer, such as "base/block_1_conv".
+
+    Args:
+        path: of a `.keras` file.
+        place: the layer's name, with the names of the nested models before it.
+
+    Returns:
+        The path up to the first name that is not there, and the paths of the layers that stand
+        where it was looked for; None where each name is there, or the file does not tell.
+    """
+    before = ""
+    try:
+        layers = _layers(path)
+        for name in place.split("/"):
+            known = {each["config"]["name"]: each for each in layers if not _is_input(each)}
+            if name not in known:
+                return before + name, tuple(before + each for each in known)
+            layers = _nested(known[name])
+            before += f"{name}/"
     except _UNREADABLE:
         return None
+    return None
+
+
+def _nested(layer: dict[str, Any]) -> list[dict[str, Any]]:
+    """The layers of a nested model; of Keras' other layers none can be named."""
+    if "layers" not in layer["config"] and layer.get("module", "").partition(".")[0] == "keras":
+        return []
+    found: list[dict[str, Any]] = layer["config"]["layers"]
+    return found
+
+
+def _is_input(layer: dict[str, Any]) -> bool:
+    return bool(layer["class_name"] == "InputLayer")
 
 
 _UNREADABLE = (OSError, LookupError, ValueError, TypeError, zipfile.BadZipFile)
 
 
-def _layers(path: Path) -> list[dict[str, Any]]:
+def _model(path: Path) -> dict[str, Any]:
     with zipfile.ZipFile(path) as archive:
-        found: list[dict[str, Any]] = json.loads(archive.read("config.json"))["config"]["layers"]
+        found: dict[str, Any] = json.loads(archive.read("config.json"))["config"]
+    return found
+
+
+def _layers(path: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = _model(path)["layers"]
     return found
 
 

@@ -28,6 +28,7 @@ def content(operators=None):
         "schema": "hintlite-explanation/1",
         **{"samples": 1234, "labelled": True, "against": "float file"},
         **{"float_accuracy": 0.95, "int8_accuracy": 0.9, "simulated_accuracy": 0.901},
+        "builtin_accuracy": 0.9,
         "agreement": {
             **{"same_choice": 0.991, "equal_outputs": 0.97, "largest_steps": 2.0},
             **{"missed_error": 0.05, "trusted": True},

@@ -89,6 +89,13 @@ def test_the_spoiled_layer_is_pointed_at():
     assert first.operator == "CONV_2D"
     assert result.float_accuracy == 1.0
     assert result.int8_accuracy < 0.97
+    images, labels = validation()
+    for kernels, accuracy in (
+        ("xnnpack", result.int8_accuracy),
+        ("builtin", result.builtin_accuracy),
+    ):
+        chosen = Runner(files("spoiled")[1], kernels).predict(images).argmax(axis=1)
+        assert accuracy == np.mean(chosen == labels)
     assert result.finding.worst == first.index == 0
     assert result.finding.costs_accuracy
     assert first.output.widest_channel == SPOILED_CHANNEL

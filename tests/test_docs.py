@@ -102,7 +102,7 @@ def test_the_tutorial_runs_and_says_what_it_said():
     assert all(stored[1:])  # the first cell shows nothing
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
-    assert sum(bool(line.strip()) for line in code.splitlines()) <= 30
+    assert sum(bool(line.strip()) for line in code.splitlines()) <= 25
     NotebookClient(notebook, timeout=280, kernel_name="python3").execute()
     outputs = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
     assert "of 599 samples, the first time" in _text(outputs[4])

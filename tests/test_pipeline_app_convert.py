@@ -154,7 +154,7 @@ def test_bytes_without_labels_ask_for_their_range(pictures, unit, tmp_path, here
     with np.load(pictures) as data:
         np.save(tmp_path / "x.npy", data["x"])
     model = _saved(unit, tmp_path / "mine.keras")
-    assert _convert(model, tmp_path / "x.npy", tmp_path / "out")[0] == 1
+    assert _convert(model, tmp_path / "x.npy", tmp_path / "out")[0] == 2
     assert "state --normalization unit" in capsys.readouterr().err
     code, record = _convert(model, tmp_path / "x.npy", tmp_path / "out", "--normalization", "unit")
     assert code == 0

@@ -139,7 +139,7 @@ def test_wrong_use_is_explained_and_leaves_nothing(tmp_path, capfd):
     assert main(["tune", str(tuning), "--folder", str(folder)]) == 2
     assert "did you mean: kd.temperature" in capfd.readouterr().err
     tuning = write_tuning(tmp_path)
-    assert main(["tune", str(tuning), "--folder", str(folder), "--report"]) == 1
+    assert main(["tune", str(tuning), "--folder", str(folder), "--report"]) == 2
     assert "holds no trials" in capfd.readouterr().err
     assert not folder.exists()
 

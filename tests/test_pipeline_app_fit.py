@@ -135,7 +135,7 @@ def test_a_damaged_file_is_a_sentence(capsys, tmp_path):
     path = tmp_path / "cut.tflite"
     path.write_bytes(REFERENCE.read_bytes()[:20_000])
     code, said = fit(capsys, path, "--ram", "64k")
-    assert code == 1
+    assert code == 2
     assert "is damaged" in said.err
 
 
@@ -309,6 +309,6 @@ def test_a_run_uses_its_file_and_flags_that_can_be_given_back(capsys, tmp_path):
     other = {**SETTINGS, "arms": ["scratch"], "student": {**SETTINGS["student"], "widths": [8, 17]}}
     (run / "settings.yaml").write_text(yaml.safe_dump(other))
     code, said = fit(capsys, *words)
-    assert code == 1
+    assert code == 2
     assert "made with other settings" in said.err
     shutil.rmtree(run)

@@ -87,7 +87,7 @@ def test_an_unfinished_run_says_what_it_lacks_and_how_to_go_on(stages, lacking, 
     now = settings(teacher=networks, student=networks | {"times_fewer": None})
     run = write_run(tmp_path / "mine", stages, now=now)
     for words in (["predict", str(run), "x.png"], ["bundle", str(run), "--check"]):
-        assert main(words) == 1
+        assert main(words) == 2
         said = capsys.readouterr().err
         assert f"mine is an unfinished run, which has no bundle yet: the stage {lacking}" in said
         assert f"`hintlite run {run}` goes on with it" in said
@@ -95,7 +95,7 @@ def test_an_unfinished_run_says_what_it_lacks_and_how_to_go_on(stages, lacking, 
 
 def test_a_misspelt_run_is_told_the_near_one(tmp_path, capsys):
     write_run(tmp_path / "mine", 0)
-    assert main(["predict", str(tmp_path / "mien"), "x.png"]) == 1
+    assert main(["predict", str(tmp_path / "mien"), "x.png"]) == 2
     assert f"did you mean {tmp_path / 'mine'}?" in capsys.readouterr().err
 
 

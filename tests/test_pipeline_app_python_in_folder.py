@@ -64,7 +64,7 @@ def test_a_folder_that_holds_something_else_is_left_as_it_is(tmp_path, capsys):
     ):
         with pytest.raises(hintlite.HintliteError, match=r"holds manifest\.json, which is no run"):
             work()
-    assert main(["run", str(tmp_path), "--data", "digits"]) == 1
+    assert main(["run", str(tmp_path), "--data", "digits"]) == 2
     assert "holds manifest.json, which is no run" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
     leftover = tmp_path / "leftover"
@@ -73,6 +73,64 @@ def test_a_folder_that_holds_something_else_is_left_as_it_is(tmp_path, capsys):
         (leftover / name).touch()
     require_place(leftover)  # of a start that was stopped at once
     require_place(tmp_path / "new")
+
+
+def test_missing_networks_layers_and_samples_are_told_before_anything_is_trained(tmp_path):
+    own_models.student().save(tmp_path / "net.keras")
+    data = {"source": "digits", "limit": 60}
+    own = {"family": "keras_file", "path": str(tmp_path / "net.keras")}
+    for config, said in (
+        (
+            {"data": data, "teacher": own | {"path": str(tmp_path / "none.keras")}},
+            "there is no such",
+        ),
+        ({"data": data, "student": own | {"taps": {"mid": "thn1"}}}, "did you mean thin1"),
+        ({"data": {"source": "npz", "path": str(tmp_path / "no.npz")}}, "no.npz: no such file"),
+    ):
+        with pytest.raises(hintlite.HintliteError, match=said):
+            hintlite.run(tmp_path / "run", config)
+        log = tmp_path / "run" / "log.txt"
+        assert not log.exists() or "loading TensorFlow" not in log.read_text()
+
+
+def test_a_feeding_that_cannot_be_is_refused(tmp_path):
+    pair = own_models.classifier((2, 2), ("a", "b")), own_models.student()
+    for given, said in (
+        ({"feeding": "unti"}, "feeding must be one of .*Did you mean 'unit'"),
+        ({"settings": {"data": {"normalization": "unit"}}}, "data.normalization is what"),
+        ({"folder": None, "feeding": "unit"}, "feeding: these belong to a run in a folder"),
+    ):
+        own = {"folder": tmp_path / "run", **given}
+        with pytest.raises(hintlite.HintliteError, match=said):
+            hintlite.distill(*pair, TRAIN, VALIDATION, **own)
+
+
+def test_networks_are_fed_the_range_that_they_want_and_the_device_the_values(tmp_path):
+    train, validation, test = (
+        (np.rint(x * 255).astype(np.uint8), np.array(NAMES)[y])
+        for x, y in (TRAIN, VALIDATION, own_models.samples(12, seed=3))
+    )
+    hintlite.distill(
+        own_models.trained_teacher(),
+        own_models.student(),
+        train,
+        validation,
+        method="kd",
+        epochs=1,
+        batch_size=16,
+        folder=tmp_path / "run",
+        test=test,
+        feeding="unit",
+        settings=QUICK,
+        class_names=NAMES,
+        accept_chance=True,
+    )
+    manifest = json.loads((tmp_path / "run" / "bundle/device/manifest.json").read_text())
+    assert manifest["task"]["labels"] == NAMES
+    assert manifest["normalization"]["std"] == [255.0]
+    assert manifest["normalization"]["raw_dtype"] == "uint8"
+    found = json.loads((tmp_path / "run" / "teacher/0/summary.json").read_text())
+    assert found["validation"]["accuracy"] > 0.9  # fed what it has learned from
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +270,7 @@ def test_the_models_of_a_run_are_written_once(tmp_path):
         ({"test": 0.0}, "test: 0.0 of 40 samples is none"),
         (
             {"folder": None},
-            "test and settings and class_names and data_name: these belong",
+            "test and settings and data_name: these belong",
         ),
     ],
 )

@@ -119,7 +119,7 @@ def test_a_layer_that_cannot_be_fine_tuned_is_named_with_what_calibrates_it(
 
 
 def test_a_layer_whose_code_is_not_in_the_file_is_named(stripes, tmp_path, capsys):
-    assert qat(halves(Ahead(name="gate")), tmp_path, stripes, "--epochs", "0")[0] == 1
+    assert qat(halves(Ahead(name="gate")), tmp_path, stripes, "--epochs", "0")[0] == 2
     assert "'gate' of the class Ahead" in capsys.readouterr().err
 
 
@@ -141,14 +141,14 @@ def test_a_module_that_imports_names_has_the_code(stripes, tmp_path, monkeypatch
         code, place = qat(model, tmp_path, stripes, *words, *more)
         said = capsys.readouterr()
         if forgotten:
-            assert code == 1
+            assert code == 2
             assert "--imports my_module" in said.err
             importlib.import_module("ahead_of_mine")
     assert code == 0, said.err
     record = json.loads((place / "stage.json").read_text())
     assert set(record["settings"]["imported"]) == {"ahead_of_mine"}
     assert "imports" not in record["settings"]
-    assert qat(model, tmp_path, stripes, *words, "--imports", "no_such_module")[0] == 1
+    assert qat(model, tmp_path, stripes, *words, "--imports", "no_such_module")[0] == 2
     assert "no module 'no_such_module'" in capsys.readouterr().err
 
 

@@ -120,7 +120,7 @@ def test_a_changed_setting_redoes_what_depends_on_it_and_nothing_else(run, capfd
     assert redone == {"data", "samples", "quantize/teacher", "quantize/hint+kd"}
     settings = (run / "settings.yaml").read_text()
     assert "calibration_samples: 40" in settings
-    assert main(["bundle", str(run), "--hint.epochs", "1"]) == 1
+    assert main(["bundle", str(run), "--hint.epochs", "1"]) == 2
     assert "`hintlite distill" in capfd.readouterr().err
     assert (run / "settings.yaml").read_text() == settings  # a refused setting is not kept
 
@@ -130,17 +130,17 @@ def changed(path, records):
 
 
 def test_a_stage_does_not_start_without_the_ones_before_it(tmp_path, capfd, run):
-    assert main(["quantize", str(tmp_path / "nothing")]) == 1
+    assert main(["quantize", str(tmp_path / "nothing")]) == 2
     assert "is not a run folder" in capfd.readouterr().err
     shutil.rmtree(run / "teacher")
-    assert main(["quantize", str(run)]) == 1
+    assert main(["quantize", str(run)]) == 2
     assert "hintlite teacher" in capfd.readouterr().err
 
 
 def test_tensorboard_logs_are_written_on_request(run, capfd, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     words = ["distill", str(run), "--tensorboard", "--training.epochs", "1"]
-    assert main(words) == 1
+    assert main(words) == 2
     assert "-m pip install 'tensorboard" in capfd.readouterr().err
     monkeypatch.undo()
     assert main(words) == 0
@@ -152,7 +152,7 @@ def test_report_shows_what_there_is_of_one_run_or_several(run, capfd, tmp_path):
     shutil.rmtree(run / "benchmark")
     assert main(["report", str(run), str(run), "--out", str(tmp_path / "page")]) == 0
     assert "hints + KD" in (tmp_path / "page" / "report.html").read_text()
-    assert main(["report", str(tmp_path / "nothing")]) == 1
+    assert main(["report", str(tmp_path / "nothing")]) == 2
     assert "Traceback" not in capfd.readouterr().err
 
 
@@ -238,7 +238,7 @@ def test_predict_answers_for_pictures_and_arrays(run, tmp_path, capfd):
     ],
 )
 def test_predict_explains_what_is_missing(run, place, image, said, capfd):
-    assert main(["predict", str(run.parent / place), str(run.parent / image)]) == 1
+    assert main(["predict", str(run.parent / place), str(run.parent / image)]) == 2
     error = capfd.readouterr().err
     assert said in error
     assert "Traceback" not in error
@@ -253,9 +253,9 @@ def test_inspect_shows_any_model_and_refuses_other_files(run, capfd):
     assert main(["inspect", str(model), "--json"]) == 0
     assert json.loads(capfd.readouterr().out)["is_full_int8"] is True
     (run / "x.tflite").write_text("not a model")
-    assert main(["inspect", str(run / "x.tflite")]) == 1
+    assert main(["inspect", str(run / "x.tflite")]) == 2
     assert "x.tflite" in capfd.readouterr().err
-    assert main(["inspect", str(run / "missing.tflite")]) == 1
+    assert main(["inspect", str(run / "missing.tflite")]) == 2
 
 
 def test_doctor_finds_everything_here_and_says_what_is_not(capfd, monkeypatch):
@@ -285,6 +285,32 @@ def test_doctor_warns_of_a_foreign_package_with_our_name(tmp_path, monkeypatch):
 
 def command(*words):
     return [sys.executable, "-m", "hintlite", *words]
+
+
+@pytest.mark.processes
+def test_work_on_the_files_of_a_finished_run_does_not_wait_for_tensorflow(run):
+    for stage in ("evaluate", "bundle", "benchmark"):
+        shutil.rmtree(run / stage)
+    words = (
+        ["evaluate"],
+        ["bundle", "--mcu", "c"],
+        ["bundle", "--mcu", "tflm", "--for_device"],
+        ["benchmark"],
+        ["quantize", "--explain", "--samples", "8"],
+        ["run"],
+        ["report"],
+        ["fit", "--board", "nano33ble"],
+    )
+    program = (
+        "import sys\n"
+        "from hintlite.pipeline.app.cli.main import main\n"
+        f"done = [main([name, {str(run)!r}, *more]) for name, *more in {words!r}]\n"
+        "print(done, {'tensorflow', 'keras'} & set(sys.modules))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=300
+    )
+    assert done.stdout.splitlines()[-1] == f"{[0] * len(words)} set()", done.stderr
 
 
 @pytest.mark.processes

@@ -12,9 +12,10 @@ import pytest
 from ssh_server import ALIAS, serving
 from tiny_bundle import run as run_script
 
-from hintlite.benchmarks.targets.base import BenchmarkError, BenchmarkResult
+from hintlite.benchmarks.targets.base import BenchmarkResult
 from hintlite.benchmarks.targets.device_row import device_row
 from hintlite.benchmarks.targets.ssh.device import Device
+from hintlite.errors import SettingsError
 from hintlite.pipeline.app.cli.grammar import parse
 from hintlite.pipeline.app.cli.main import main
 from hintlite.pipeline.app.errors import WrongUseError
@@ -111,7 +112,7 @@ def test_devices_are_understood(name):
 )
 def test_a_fleet_that_makes_no_sense_is_refused(tmp_path, text, match):
     (tmp_path / "f.yaml").write_text(text)
-    with pytest.raises(BenchmarkError, match=match):
+    with pytest.raises(SettingsError, match=match):
         read_devices(tmp_path / "f.yaml")
 
 

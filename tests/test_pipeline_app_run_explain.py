@@ -11,7 +11,7 @@ from hintlite.errors import DataError
 from hintlite.pipeline.app.cli.grammar import parse
 from hintlite.pipeline.app.cli.main import main
 from hintlite.pipeline.app.errors import WrongUseError
-from hintlite.pipeline.app.run.explanation import show, worst_first
+from hintlite.pipeline.app.run.explanation import show, summary, worst_first
 from hintlite.pipeline.app.run.folder import RunError
 from hintlite.pipeline.app.run.single_file.explain import read_samples
 from hintlite.pipeline.data.kept import spread
@@ -84,10 +84,10 @@ def test_two_files_are_explained(run, tmp_path, capfd):
     assert content["samples"] == len(raw)
     assert content["labelled"]
     assert content["finding"]["sentence"] in capfd.readouterr().out
-    assert main(["quantize", pair[0], str(tmp_path / "no.tflite"), *words[3:]]) == 1
+    assert main(["quantize", pair[0], str(tmp_path / "no.tflite"), *words[3:]]) == 2
     assert "no.tflite" in capfd.readouterr().err
     (tmp_path / "bad.tflite").write_bytes((folder / "student_int8.tflite").read_bytes()[:900])
-    assert main(["quantize", pair[0], str(tmp_path / "bad.tflite"), *words[3:]]) == 1
+    assert main(["quantize", pair[0], str(tmp_path / "bad.tflite"), *words[3:]]) == 2
     error = capfd.readouterr().err
     assert "damaged" in error
     assert "Traceback" not in error
@@ -179,7 +179,7 @@ def test_the_worst_operator_comes_first_and_the_table_says_what_is_unknown():
         },
         "remarks": ["Nothing matched."],
         **{"samples": 1200, "labelled": False, "against": "own weights", "float_accuracy": 1.0},
-        **{"int8_accuracy": 0.9, "simulated_accuracy": 0.89},
+        **{"int8_accuracy": 0.9, "simulated_accuracy": 0.89, "builtin_accuracy": 0.9},
     }
     console = Console(record=True, width=150)
     with console.capture() as capture:
@@ -195,3 +195,6 @@ def test_the_worst_operator_comes_first_and_the_table_says_what_is_unknown():
     assert "share of the float file's choices: float 100.00%" in text
     assert "Nothing matched." in text
     assert "against the file's own weights" in text
+    assert "INT8 90.00%, INT8 simulated" in text
+    told = " ".join(summary(content | {"builtin_accuracy": 0.875}))
+    assert "INT8 90.00% (with XNNPACK, as in every table; 87.50% with LiteRT's" in told

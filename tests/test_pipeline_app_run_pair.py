@@ -41,7 +41,11 @@ BLOCK1 = r"block1 \[6, 6, 6\]"
         ("kd,attention", [*TEACHER, *STUDENT, TAPS[0]], "but the student names none\n--student"),
         ("kd,fsp", [*TEACHER, *STUDENT, *TAPS], rf"needs two stages(?s:.*){BLOCK1}"),
         ("kd,hint", [*STUDENT, *TAPS[1:], "--teacher.path", "flat.keras"], "it shows none"),
-        ("hint", [*TEACHER, *STUDENT, "--hint.pairs.thin1=x"], r"hint\.pairs, the teacher: .*'x'"),
+        (
+            "hint",
+            [*TEACHER, *STUDENT, "--hint.pairs.thin1=x"],
+            r"hint\.pairs\.thin1, the teacher: .*'x'",
+        ),
         ("scratch,kd", TEACHER, r"student: times_fewer(?s:.*)10\.4 is the default: --student\.tim"),
         ("kd", [*TEACHER, "--student.times_fewer", "9"], r"student: times_fewer 9(?!(?s:.*)defau)"),
     ],
@@ -51,7 +55,7 @@ def test_nothing_is_trained_where_an_arm_cannot_be(
 ):
     monkeypatch.chdir(place)
     done = hintlite("run", tmp_path / "run", "--data", "data.npz", "--arms", arms, *words)
-    assert done.returncode == 1
+    assert done.returncode == 2
     said = done.stderr[done.stderr.index("hintlite: ") :].strip()
     assert re.search(message, said), said
     assert "fault of hintlite" not in said
@@ -87,7 +91,15 @@ def test_missing_files_and_layers_are_told_before_tensorflow_is_loaded(place, tm
         ),
         (
             ["--teacher.path", teacher, "--teacher.taps.mid=x/y"],
-            "teacher.taps.mid: {} has no layer 'x'; it has input_layer",
+            "teacher.taps.mid: {} has no layer 'x'; it has conv2d",
+        ),
+        (
+            ["--teacher.path", teacher, "--teacher.taps.mid=block1/y"],
+            "teacher.taps.mid: {} has no layer 'block1/y'; it has no layers in it",
+        ),
+        (
+            ["--teacher.path", teacher, "--hint.pairs.stage1=blok1"],
+            "hint.pairs.stage1, the teacher: {} has no layer 'blok1'; did you mean block1",
         ),
     ):
         done = hintlite(*words, *given)

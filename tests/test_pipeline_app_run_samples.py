@@ -98,7 +98,7 @@ def test_commands_work_without_the_data(moved, words, capfd):
 
 def test_an_evaluation_that_must_be_done_again_says_what_is_missing(moved, made, capfd):
     shutil.rmtree(moved / "evaluate")
-    assert main(["evaluate", str(moved)]) == 1
+    assert main(["evaluate", str(moved)]) == 2
     said = capfd.readouterr().err
     assert f"the evaluation needs the samples, but {made.parent / 'things.npz'} is not" in said
     assert "--data.path" in said
@@ -106,7 +106,7 @@ def test_an_evaluation_that_must_be_done_again_says_what_is_missing(moved, made,
 
 def test_a_training_says_what_is_missing_and_keeps_nothing_of_the_flags(moved, made, capfd):
     before = (moved / "settings.yaml").read_text()
-    assert main(["distill", str(moved), "--training.epochs", "2"]) == 1
+    assert main(["distill", str(moved), "--training.epochs", "2"]) == 2
     said = capfd.readouterr().err
     assert str(made.parent / "things.npz") in said
     assert "Traceback" not in said
@@ -114,7 +114,7 @@ def test_a_training_says_what_is_missing_and_keeps_nothing_of_the_flags(moved, m
 
 
 def test_a_misspelt_place_is_not_taken_for_the_one_that_was_moved(moved, capfd):
-    assert main(["run", str(moved), "--data.path", "thingz.npz"]) == 1
+    assert main(["run", str(moved), "--data.path", "thingz.npz"]) == 2
     assert "thingz.npz" in capfd.readouterr().err
     assert main(["run", str(moved), "--teacher.path", "teach.keras"]) == 2
     assert "teach.keras: there is no such file, and" in capfd.readouterr().err
@@ -126,7 +126,7 @@ def test_data_and_teacher_may_lie_elsewhere(moved, tmp_path, capfd):
     assert main(["distill", str(moved), "--data.path", str(tmp_path / "new.npz")]) == 0
     assert "distill/kd: up to date" in capfd.readouterr().err
     np.savez(tmp_path / "new.npz", x=images, y=(labels + 1) % 3)
-    assert main(["distill", str(moved)]) == 1  # the samples are others: the teacher comes first
+    assert main(["distill", str(moved)]) == 2  # the samples are others: the teacher comes first
     assert "'teacher/0'" in capfd.readouterr().err
 
 

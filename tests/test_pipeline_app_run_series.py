@@ -87,7 +87,7 @@ def test_a_table_goes_through_the_line_as_one(tmp_path):
     words = ("--data", tmp_path / "sensors.npz", *QUICK)
 
     asked = hintlite("run", run, *words)
-    assert asked.returncode == 1
+    assert asked.returncode == 2
     assert "say data.kind table or data.kind series" in asked.stderr
 
     done = hintlite(
@@ -106,5 +106,5 @@ def test_a_table_goes_through_the_line_as_one(tmp_path):
 def test_what_may_be_pictures_or_series_is_asked(tmp_path, shape):
     np.savez(tmp_path / "x.npz", x=np.zeros((40, *shape), np.float32), y=np.arange(40) % 2)
     asked = hintlite("run", tmp_path / "run", "--data", tmp_path / "x.npz")
-    assert asked.returncode == 1
+    assert asked.returncode == 2
     assert "say data.kind images or data.kind series" in asked.stderr

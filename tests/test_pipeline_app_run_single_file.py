@@ -57,7 +57,7 @@ def test_a_bundles_samples_are_used(bundle, capfd):
 
 
 def test_results_go_to_out_and_not_into_a_bundle(bundle, tmp_path, capfd):
-    assert benchmark(bundle) == 1
+    assert benchmark(bundle) == 2
     assert "lies in a bundle" in capfd.readouterr().err
     assert benchmark(bundle, "--target", "tflm", "--out", tmp_path / "here") == 0
     said = capfd.readouterr()

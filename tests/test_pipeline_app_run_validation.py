@@ -220,8 +220,13 @@ def test_the_test_data_stay_closed_where_every_student_has_collapsed(tmp_path, m
     with pytest.raises(StageError, match="no best student to bundle"):
         order.run_all(made)
     assert done == ["data", "teacher", "distill", "quantize"]
+    with pytest.raises(StageError, match="no best student to bundle"):
+        order.run_one(made, "evaluate", {})
+    assert done[-1] == "quantize"
     order.run_all(made, last="evaluate")  # nothing is to be bundled
     assert done[-1] == "evaluate"
+    made.config = replace(made.config, accept_chance=True)
+    assert order.run_one(made, "evaluate", {}) == ["evaluate"]
 
 
 def test_few_steps_are_told_with_a_batch_size_that_cures_them():

@@ -156,7 +156,7 @@ def test_wrong_data_are_told_of_before_tensorflow_is_loaded(tmp_path):
         "import json, sys\n"
         "from hintlite.pipeline.app.cli.main import main\n"
         "for command in json.loads(sys.argv[1]):\n"
-        "    assert main(command) == 1\n"
+        "    assert main(command) == 2\n"
         "print([name for name in ('tensorflow', 'keras') if name in sys.modules])\n"
     )
     done = subprocess.run(

@@ -82,6 +82,11 @@ def test_an_explanation_of_other_files_is_not_shown(run):
     assert SENTENCE[:20] not in section
 
 
+def test_accuracies_of_two_kernels_are_told_apart(run):
+    explain(run, found=content() | {"builtin_accuracy": 0.875})
+    assert "INT8 file 90.00 % (with XNNPACK, as in every table; 87.50 % with" in page_of(run)
+
+
 def test_of_a_deep_network_the_costliest_are_drawn_in_their_order(run):
     operators = [operator(i, "CONV_2D", 0.01 * (i % 40), 0.0) for i in range(60)]
     shown = [each["index"] for each in explanation.costliest(operators)]

@@ -91,5 +91,5 @@ def test_a_file_that_is_no_result_is_refused(tmp_path, capsys):
     (tmp_path / "x.log").write_text("INFO: STARTING!\n")
     with pytest.raises(UnreadableError, match=r"x.log: expected a line"):
         write_report([path], tmp_path / "r.html", None, [tmp_path / "x.log"])
-    assert main(["report", str(path), "--measured", str(tmp_path / "none.log")]) == 1
+    assert main(["report", str(path), "--measured", str(tmp_path / "none.log")]) == 2
     assert "cannot be read" in capsys.readouterr().err

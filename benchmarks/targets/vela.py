@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from hintlite.errors import HintliteError
+from hintlite.errors import WRONG_USE, HintliteError
 
 PACKAGE = "ethos-u-vela"
 ACCELERATORS = (
@@ -35,6 +35,12 @@ NAME = "model"  # the file's name in Vela's folder, whatever it is called outsid
 
 class VelaError(HintliteError):
     """Vela is missing, refused the model or its options, crashed, or took too long."""
+
+
+class VelaOptionError(VelaError):
+    """A configuration, an accelerator or a mode that is not there."""
+
+    exit_code = WRONG_USE
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ def sections(config: Path | None, kind: str) -> tuple[str, ...]:
         kind: SYSTEM_CONFIG or MEMORY_MODE.
 
     Raises:
-        VelaError: the file cannot be read.
+        VelaOptionError: the file cannot be read.
     """
     parser = configparser.ConfigParser()
     path = config or _own_config()
@@ -103,7 +109,7 @@ def sections(config: Path | None, kind: str) -> tuple[str, ...]:
         parser.read_string(path.read_text())
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
         reason = str(error).splitlines()[0]
-        raise VelaError(f"the Vela configuration {path} cannot be read: {reason}") from error
+        raise VelaOptionError(f"the Vela configuration {path} cannot be read: {reason}") from error
     return tuple(name.removeprefix(kind) for name in parser.sections() if name.startswith(kind))
 
 
@@ -111,12 +117,12 @@ def check_options(options: Options) -> None:
     """Refuses names that the configuration file does not have, with near ones.
 
     Raises:
-        VelaError: an unknown accelerator, system config or memory mode, or a file of which
+        VelaOptionError: an unknown accelerator, system config or memory mode, or a file of which
             nothing is chosen.
     """
     if options.config is not None and options.system_config is None:
         names = ", ".join(sections(options.config, SYSTEM_CONFIG)) or "none"
-        raise VelaError(
+        raise VelaOptionError(
             f"{options.config} does nothing without --system_config, one of those in it: {names}"
         )
     _check("accelerator", options.accelerator, ACCELERATORS)
@@ -176,7 +182,7 @@ def _check(what: str, given: str, known: Iterable[str]) -> None:
     if given not in names:
         near = difflib.get_close_matches(given, names, n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise VelaError(f"no {what} {given!r}: there are {', '.join(names)}{hint}")
+        raise VelaOptionError(f"no {what} {given!r}: there are {', '.join(names)}{hint}")
 
 
 def _command(options: Options) -> list[str]:

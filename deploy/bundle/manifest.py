@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hintlite.errors import HintliteError
+from hintlite.errors import WRONG_USE, HintliteError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +30,8 @@ _TABLES = ("task", "normalization", "models", "samples", "files", "provenance")
 
 class BundleError(HintliteError):
     """A folder that is no bundle, a damaged bundle, or contents that cannot become one."""
+
+    exit_code = WRONG_USE
 
 
 def is_plain_name(name: object) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hintlite.deploy.bundle.facts import read_facts
 from hintlite.deploy.c_export import emit
-from hintlite.deploy.c_export.errors import ExportError
+from hintlite.deploy.c_export.errors import PlaceError
 from hintlite.deploy.c_export.kit import Kit, kit_sources, make_kit
 from hintlite.deploy.c_export.lower import lower
 from hintlite.deploy.c_export.plan import plan_memory
@@ -78,7 +78,7 @@ def export_c(model: bytes | str | Path, folder: str | Path, name: str = "network
     """
     target = Path(folder)
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise ExportError(
+        raise PlaceError(
             f"{target} is {'not empty' if target.is_dir() else 'a file'}, and nothing of it is "
             "replaced: name a folder that is new or empty"
         )

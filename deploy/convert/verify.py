@@ -36,7 +36,7 @@ class Bounds:
 
     min_agreement: float = 0.95
     max_float_error: float = 1e-3
-    max_accuracy_drop: float = 0.02
+    max_accuracy_drop: float = 0.03
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

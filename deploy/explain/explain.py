@@ -83,12 +83,13 @@ class _Measurement:
     def run(self) -> Explanation:
         """Everything, in the order that lets the simplest errors show first."""
         float_logits = self._predict(self.float_file)
+        deployed = self._predict(self.model.content)
         figures, exact, int8 = self._tensors()
         simulated = self._predict(self.simulator.all_simulated().content)
         labels = self.given if self.given is not None else np.argmax(float_logits, axis=1)
         step = Runner(self.model.content, "builtin").output.scale
         agrees = agreement(exact, int8, simulated, step)
-        gains = self._regained(labels, exact) if agrees.trusted else {}
+        gains = self._regained(labels, exact, deployed) if agrees.trusted else {}
         operators = tuple(self._explained(index, figures[index], gains) for index in figures)
         error = float(np.max(np.abs(exact - float_logits)) / max(np.ptp(float_logits), 1e-12))
         is_float = bool(self.matching.weights)
@@ -99,7 +100,8 @@ class _Measurement:
             float_accuracy=_accuracy(labels, float_logits),
             reference_accuracy=_accuracy(labels, exact),
             reference_error=error if is_float else None,
-            int8_accuracy=_accuracy(labels, int8),
+            int8_accuracy=_accuracy(labels, deployed),
+            builtin_accuracy=_accuracy(labels, int8),
             simulated_accuracy=_accuracy(labels, simulated),
             agreement=agrees,
             operators=operators,
@@ -145,9 +147,9 @@ class _Measurement:
         for start in range(0, len(self.samples), size):
             yield self.samples[start : start + size]
 
-    def _regained(self, labels: Array, exact: Array) -> dict[int, Regained]:
+    def _regained(self, labels: Array, exact: Array, before: Array) -> dict[int, Regained]:
         """What each source of error costs."""
-        before, gains = self._predict(self.model.content), {}
+        gains = {}
         for source in self.simulator.sources:
             after = self._predict(self.simulator.build({source}).content)
             gains[source] = regained(labels, exact, before, after)

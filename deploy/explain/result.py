@@ -70,7 +70,9 @@ class Explanation:
         reference_accuracy: the same of what the operators are compared with.
         reference_error: largest difference of a logit between the reference and the float file,
             as a share of the range of the logits; None against its own weights.
-        int8_accuracy: of the INT8 file.
+        int8_accuracy: of the INT8 file, with XNNPACK as everywhere else in hintlite.
+        builtin_accuracy: of the INT8 file with LiteRT's built-in kernels, which alone show the
+            tensors in between; where outputs tie, they may choose otherwise.
         simulated_accuracy: of its simulation with everything rounded.
         agreement: of the simulation with the file.
         operators: in the file's order, the input first.
@@ -85,6 +87,7 @@ class Explanation:
     reference_accuracy: float
     reference_error: float | None
     int8_accuracy: float
+    builtin_accuracy: float
     simulated_accuracy: float
     agreement: Agreement
     operators: tuple[Explained, ...]

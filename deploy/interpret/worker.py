@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from hintlite.child import Child, ChildError, DiedError, memory_share
 from hintlite.deploy.interpret.runtime import Progress
 from hintlite.deploy.tflite.graph import ModelError
+from hintlite.errors import FAILED
 
 Array = NDArray[Any]
 LIMIT_S = 120.0
@@ -27,6 +28,8 @@ ANSWERS = "hintlite.deploy.interpret.answers:answer"
 
 class WorkerDiedError(ModelError):
     """The process ended, or was ended at a limit, before it answered."""
+
+    exit_code = FAILED
 
 
 class WorkerAnswerError(ModelError):

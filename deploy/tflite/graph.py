@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hintlite.errors import HintliteError
+from hintlite.errors import WRONG_USE, HintliteError
 
 # Bits of one element; a type that is not here (STRING, RESOURCE, ...) has no fixed size.
 _TYPES_BY_BITS = {
@@ -44,6 +44,8 @@ Options = Mapping[str, int | float | bool | str | tuple[int, ...]]
 
 class ModelError(HintliteError):
     """A file that is no TFLite model, or one that cannot be used as asked."""
+
+    exit_code = WRONG_USE
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 
-from hintlite.errors import HintliteError
+from hintlite.errors import WRONG_USE, HintliteError
 
 
 class WrongUseError(HintliteError):
     """A command line that cannot be understood; the message says how to put it right."""
+
+    exit_code = WRONG_USE
 
 
 def sentence(error: BaseException) -> str:

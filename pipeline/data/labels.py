@@ -62,7 +62,7 @@ def read_labels(
             f"{place}: labels have shape {list(labels.shape)}, expected one class a sample, [n]; "
             f"{TASK}: masks (a class a pixel) and other targets of that shape are not offered"
         )
-    if _is_text(labels):
+    if is_text(labels):
         return _text(labels, place, names)
     refuse_objects(labels, place)
     return _numbers(labels, place, names)
@@ -129,7 +129,8 @@ def _one_hot(labels: np.ndarray, place: str, names: Sequence[str] | None) -> Lab
     )
 
 
-def _is_text(labels: np.ndarray) -> bool:
+def is_text(labels: np.ndarray) -> bool:
+    """Whether labels are names of classes."""
     if labels.dtype.kind in "US":
         return True
     return labels.dtype == object and all(isinstance(label, (str, bytes)) for label in labels)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, runtime_check
 
 import keras
 
-from hintlite.errors import HintliteError
+from hintlite.errors import WRONG_USE, HintliteError
 from hintlite.models.taps import subnetwork
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ LABELS = "ce"  # name of the term that compares the student with the labels
 
 class MethodError(HintliteError):
     """A method that does not fit the pair of networks it was given."""
+
+    exit_code = WRONG_USE
 
 
 class Batch(NamedTuple):

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from hintlite.errors import HintliteError
+from hintlite.errors import WRONG_USE, HintliteError
 from hintlite.keyed import added_defaults
 from hintlite.pipeline.runs.layout import (
     BEST,
@@ -40,6 +40,8 @@ LATER = json.loads(json.dumps(added_defaults(RunConfig())))  # tuples as lists, 
 
 class UnreadableError(HintliteError):
     """A run folder, or a result beside it, that cannot be read."""
+
+    exit_code = WRONG_USE
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hintlite.pipeline.app.cli.parser import HelpFormatter, Parser
+from hintlite.pipeline.app.cli.parser import EXIT_CODES, HelpFormatter, Parser
 from hintlite.pipeline.app.cli.words import in_full
 from hintlite.pipeline.app.command import Command
 from hintlite.pipeline.app.convert.options import check_convert, convert_parser
@@ -46,7 +46,7 @@ from hintlite.pipeline.runs.layout import SETTINGS
 from hintlite.pipeline.settings.run import RunConfig
 
 HELP_ALL = "--help=all"
-EXAMPLES = """examples:
+EXAMPLES = f"""examples:
   hintlite run --data digits                      all stages on the embedded digits
   hintlite run runs/mine --data photos/           on pictures in class-named folders
   hintlite run runs/mine --print_config > mine.yaml   every setting, to be edited
@@ -63,7 +63,7 @@ EXAMPLES = """examples:
   hintlite compare before.json after.json         what changed; a gate for CI
   hintlite doctor                                 what is installed and usable
 
-exit codes: 0 done, 1 the job failed, 2 wrong use, 130 interrupted
+{EXIT_CODES}
 """
 
 

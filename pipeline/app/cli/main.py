@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from hintlite.errors import WRONG_USE, HintliteError, exit_code
 from hintlite.pipeline.app.cli.grammar import parse
 from hintlite.pipeline.app.command import Command
-from hintlite.pipeline.app.errors import WrongUseError, sentence
+from hintlite.pipeline.app.errors import sentence
 
-DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+DONE, INTERRUPTED = 0, 130
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one command.
 
     Returns:
-        0 done, 1 the job failed, 2 wrong use, 130 interrupted.
+        0 done; 1 the work failed, or its outcome is not good enough; 2 wrong use: the words, or
+        what they name, have to be changed; 130 interrupted.
     """
     # Read when TensorFlow is first imported; --verbose leaves its lines on.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
         command = parse(list(sys.argv[1:] if argv is None else argv))
-    except WrongUseError as error:
+    except HintliteError as error:
         _complain(str(error) + "\n`hintlite --help` shows examples")
         return WRONG_USE
     except (UnicodeDecodeError, OSError) as error:
@@ -44,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
         return DONE
     except (Exception, SystemExit) as error:  # code below that ends its process has done no job
         _complain(sentence(error))
-        return FAILED
+        return exit_code(error)
 
 
 def _complain(text: str) -> None:
@@ -54,34 +55,19 @@ def _complain(text: str) -> None:
 def _run(command: Command) -> int:
     from hintlite.pipeline.app.run.commands import run_stages
 
-    try:
-        return run_stages(command)
-    except WrongUseError as error:
-        _complain(str(error))
-        return WRONG_USE
+    return run_stages(command)
 
 
 def _study(command: Command) -> int:
     from hintlite.pipeline.app.experiments.study import study
 
-    return _experiment(study, command)
+    return study(command.options)
 
 
 def _tune(command: Command) -> int:
     from hintlite.pipeline.app.experiments.tune import tune
 
-    return _experiment(tune, command)
-
-
-def _experiment(work: Callable[[Mapping[str, Any]], int], command: Command) -> int:
-    """A study or a tuning; what is wrong in its file is wrong use."""
-    from hintlite.errors import SettingsError
-
-    try:
-        return work(command.options)
-    except SettingsError as error:
-        _complain(str(error))
-        return WRONG_USE
+    return tune(command.options)
 
 
 def _report(command: Command) -> int:

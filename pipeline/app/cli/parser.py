@@ -113,6 +113,11 @@ def _as_typed(value: Any) -> str:
     return str(value).replace("%", "%%") if value != {} else "none"
 
 
+EXIT_CODES = (
+    "exit codes: 0 done, 1 the job failed, 2 wrong use (words, files, folders), 130 interrupted"
+)
+
+
 def make_parser(description: str, examples: str, usage: str) -> Parser:
     """A subcommand's parser, still without words.
 
@@ -124,6 +129,6 @@ def make_parser(description: str, examples: str, usage: str) -> Parser:
     return Parser(
         usage=f"hintlite {usage}",
         description=description,
-        epilog=f"examples:\n  {examples}\n",
+        epilog=f"examples:\n  {examples}\n\n{EXIT_CODES}\n",
         formatter_class=HelpFormatter,
     )

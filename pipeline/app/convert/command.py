@@ -25,7 +25,8 @@ from hintlite.pipeline.app.convert.task import Task, task_of
 from hintlite.pipeline.app.run.cache_place import disk_beside
 from hintlite.pipeline.app.run.console import LOG, Terminal, logged
 from hintlite.pipeline.app.run.context import StageError
-from hintlite.pipeline.app.run.folder import RunError, RunFolder
+from hintlite.pipeline.app.run.folder import RunFolder
+from hintlite.pipeline.app.run.not_a_run import require_out
 
 MODEL, RECORD = "model", "convert.json"
 _PROBED = 32  # samples whose answers tell what is answered
@@ -40,13 +41,14 @@ def convert(options: Mapping[str, Any]) -> int:
     Raises:
         ConversionError: the model cannot be loaded or converted; the text names the layer.
         DataError: samples that it cannot be fed.
-        RunError: it is fed the wrong range of values.
-        StageError: the file breaks a bound.
+        RunError: the folder holds something else.
+        StageError: it is fed the wrong range of values, or the file breaks a bound.
     """
     from hintlite.models.saved_formats import saved_format
 
     path = Path(options["model"])
     out = Path(options["out"] or path.with_name(f"{path.stem}_converted"))
+    require_out(out, RECORD)
     kind = saved_format(path)
     folder, terminal = RunFolder(out), Terminal()
     with folder.lock(), logged(out / LOG, options["verbose"]):
@@ -143,7 +145,7 @@ class _Work:
             )
         wrong = feeding.problem(found, str(self.options["model"]), "--normalization")
         if wrong is not None and not self.options["accept_chance"]:
-            raise RunError(f"{wrong}; --accept_chance goes on all the same")
+            raise StageError(f"{wrong}; --accept_chance goes on all the same")
 
     def _files(
         self,

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hintlite.errors import HintliteError
 from hintlite.files import write_whole
 from hintlite.pipeline.app.run.console import Terminal
-from hintlite.pipeline.app.run.folder import RunError
 
 if TYPE_CHECKING:
     from hintlite.pipeline.app.experiments.queue.pool import Pool
@@ -21,7 +21,7 @@ RUNS = Path("runs")
 WORK = "hintlite.pipeline.app.experiments.studies.worker:answer"
 
 
-class StudyError(RunError):
+class StudyError(HintliteError):
     """A study in which runs have failed."""
 
 

@@ -14,7 +14,7 @@ from hintlite.deploy.mcu.kernel_memory import KERNELS
 from hintlite.deploy.tflite.graph import Model
 from hintlite.deploy.tflite.inspect import count_file_parameters
 from hintlite.deploy.tflite.macs import count_operator_macs
-from hintlite.errors import HintliteError
+from hintlite.errors import WRONG_USE, HintliteError
 
 UNITS = {
     **dict.fromkeys(("", "b"), 1),
@@ -42,6 +42,8 @@ ARENA_SOURCE = (
 
 class LimitError(HintliteError):
     """An option that cannot be understood, or a missing one."""
+
+    exit_code = WRONG_USE
 
 
 @dataclass(frozen=True)

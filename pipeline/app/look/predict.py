@@ -14,7 +14,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from hintlite.errors import DataError
+from hintlite.errors import FAILED, WRONG_USE, DataError
 from hintlite.pipeline.app.look.deployed import Deployed, deployed_at
 from hintlite.pipeline.app.look.show import console
 from hintlite.pipeline.app.look.values import print_values, valued
@@ -34,7 +34,8 @@ def predict(place: Path, named: Sequence[Path], as_json: bool, save: Path | None
         save: folder for the values of every output, one .npy file a sample and output.
 
     Returns:
-        1 where a picture could not be read; the others are answered all the same.
+        FAILED where a picture could not be read, and the others are answered all the same;
+        WRONG_USE where none could.
 
     Raises:
         RunError: no bundle.
@@ -58,7 +59,9 @@ def predict(place: Path, named: Sequence[Path], as_json: bool, save: Path | None
             f"hintlite: {len(failed)} of {len(answers)} could not be read:\n  {reasons}",
             file=sys.stderr,
         )
-    return 1 if failed else 0
+    if len(failed) == len(answers):
+        return WRONG_USE
+    return FAILED if failed else 0
 
 
 def listed(named: Sequence[Path]) -> list[tuple[Path, str | None]]:

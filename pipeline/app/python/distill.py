@@ -9,10 +9,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hintlite.choices import wrong_choice
 from hintlite.pipeline.app.python.arguments import ArgumentError, as_folder, expect, expect_all
 from hintlite.pipeline.app.python.methods import Part, with_settings
-from hintlite.pipeline.app.python.samples import Data
+from hintlite.pipeline.app.python.samples import Data, named
 from hintlite.pipeline.app.run.not_a_run import require_place
+from hintlite.pipeline.settings.data import NORMALIZATIONS, NormalizationKind
 from hintlite.pipeline.settings.run import RunConfig
 from hintlite.pipeline.settings.training import TrainingConfig
 
@@ -32,7 +34,7 @@ def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit 
     hints: Mapping[str, str] | None = None,
     epochs: int = 20,
     batch_size: int = 128,
-    learning_rate: float = 2e-3,
+    learning_rate: float = 5e-3,
     optimizer: Any = None,
     loss: Any = None,
     metrics: Sequence[Any] = (),
@@ -44,12 +46,13 @@ def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit 
     test: Data | float | None = None,
     class_names: Sequence[str] | None = None,
     data_name: str | None = None,
+    feeding: NormalizationKind = "raw",
     settings: Mapping[str, Any] | None = None,
     verbose: bool = False,
 ) -> keras.Model:
     """Trains a student with a teacher.
 
-    Both models are fed the samples with the values that these have: nothing is rescaled. The
+    Both models are fed the samples with the values that these have, unless `feeding` says else. The
     student is trained in place, from the weights that it has, and returned; the teacher is not
     changed. Each phase ends with the weights of its epoch that was best on the validation samples.
     Without `folder` nothing is written to the disk.
@@ -65,8 +68,9 @@ def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit 
             found and left out. A subclassed model is called whole, so it gives no hints.
         student: functional classifier of the same inputs and classes, with or without a softmax.
         train: (x, y), (x, y, sample_weight), or a finite `tf.data.Dataset` of such, in batches or
-            sample by sample. y holds class indices or one-hot rows. A dataset is run through once
-            an epoch, so that its shuffling and augmentation are drawn anew each time.
+            sample by sample. y holds class indices, one-hot rows or, of arrays, names of classes. A
+            dataset is run through once an epoch, so that its shuffling and augmentation are drawn
+            anew each time.
         validation: the same of other samples; or the share of the arrays of `train` to set aside,
             each class in proportion.
         method: names joined by "+" ("hint+kd", "kd", "attention+kd", ...; "package.module:Name"
@@ -97,8 +101,14 @@ def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit 
             `settings={"data": {"augmentation": {"flip": True, "shift": 2}}}` draws it anew.
         test: with `folder`, samples of the one evaluation; or the share of `train` that is set
             aside for it, a fifth if None.
-        class_names: with `folder`, one a class.
+        class_names: one a class, in the order of the outputs; if None, those that the labels of
+            `train` are, sorted, where these are text, else numbers.
         data_name: with `folder`, what the samples are called on its page and in its bundle.
+        feeding: with `folder`, what both models are fed, as the setting `data.normalization` of a
+            run: the values as they are, or "unit" 0..1, "signed" -1..1 or "standard" (mean 0,
+            deviation 1 a channel) made of them; the bundle then takes the values themselves. Floats
+            want their range told, `settings={"data": {"value_range": (0, 4095)}}`; a teacher of
+            another range than the student's `settings={"teacher_normalization": "raw"}`.
         settings: with `folder`, further settings of the run, nested as in its YAML:
             `{"quantize": {"min_agreement": 0.9}}`.
         verbose: print a line an epoch, or with `folder` what the command would.
@@ -120,6 +130,7 @@ def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit 
             "batch_size": (batch_size, "a whole number"),
             "learning_rate": (learning_rate, "a number"),
             "seed": (seed, "a whole number"),
+            "feeding": (feeding, "a text"),
             "hints": (hints or {}, "names to values, {...: ...}"),
             "class_weight": (class_weight or {}, "names to values, {...: ...}"),
             "settings": (settings or {}, "names to values, {...: ...}"),
@@ -136,14 +147,17 @@ def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit 
         place = as_folder(folder)
         require_place(place)
         _check_in_folder(own | {"callbacks": tuple(callbacks)}, optimizer)
-        config = _with_further(config, optimizer, settings or {})
+        config = _with_further(config, optimizer, feeding, settings or {})
         config = replace(config, accept_chance=accept_chance)
     else:
-        named = {"class_names": class_names, "data_name": data_name}
-        _check_in_memory({"test": test, "settings": settings} | named)
+        fed = None if feeding == "raw" else feeding
+        named_alone = {"data_name": data_name, "feeding": fed}
+        _check_in_memory({"test": test, "settings": settings} | named_alone)
     config = with_settings(config, method, hints or {})
     with _seeded(seed):
         networks = as_networks(teacher, student, config.hint.pairs, train)
+        task = named(networks.task, class_names, train, "train", "class_names")
+        networks = replace(networks, task=task)
         if folder is None:
             from hintlite.pipeline.app.python.memory import train_in_memory
 
@@ -160,7 +174,7 @@ def distill(  # noqa: PLR0913 - keyword arguments, as of Keras' compile and fit 
             return student
         from hintlite.pipeline.app.python.in_folder import Parts, train_in_folder
 
-        parts = Parts(train, validation, test, class_names, data_name or "arrays")
+        parts = Parts(train, validation, test, data_name or "arrays")
         student.history = train_in_folder(
             place, (teacher, student), networks, parts, method, config, verbose
         )
@@ -203,18 +217,26 @@ def _check_in_folder(given: Mapping[str, Any], optimizer: Any) -> None:
 
 
 def _with_further(
-    config: RunConfig, optimizer: str | None, settings: Mapping[str, Any]
+    config: RunConfig, optimizer: str | None, feeding: str, settings: Mapping[str, Any]
 ) -> RunConfig:
     """The settings of a run: the caller's further ones over those of the arguments."""
     from hintlite.pipeline.app.settings.text import config_from
 
+    data = settings.get("data", {})
     taken = [name for name in settings if name in _ARGUMENTS]
+    taken += ["data.normalization"] if "normalization" in data else []
     if taken:
         raise ArgumentError(
             f"settings: {', '.join(taken)} is what the arguments of distill say; leave it out"
         )
     training = asdict(config.training) | {"optimizer": optimizer or config.training.optimizer}
-    further = {**settings, "training": {**training, **settings.get("training", {})}}
+    if feeding not in NORMALIZATIONS:
+        raise ArgumentError(wrong_choice("feeding", feeding, NORMALIZATIONS))
+    further = {
+        **settings,
+        "data": {**data, "normalization": feeding},
+        "training": {**training, **settings.get("training", {})},
+    }
     return config_from({"seed": config.seed, **further})
 
 

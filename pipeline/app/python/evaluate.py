@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 
 from hintlite.pipeline.app.python.arguments import ArgumentError
 from hintlite.pipeline.app.python.files import Files
-from hintlite.pipeline.app.python.samples import Data, Task, read_samples
+from hintlite.pipeline.app.python.samples import Data, Task, named, read_samples
 
 if TYPE_CHECKING:
     import keras
@@ -61,7 +62,12 @@ class Evaluation:
         )
 
 
-def evaluate(model: keras.Model | Files | bytes | str | Path, test: Data) -> Evaluation:
+def evaluate(
+    model: keras.Model | Files | bytes | str | Path,
+    test: Data,
+    *,
+    labels: Sequence[str] | None = None,
+) -> Evaluation:
     """Asks a network or a file about test samples, and counts that.
 
     The samples are fed as they are.
@@ -70,6 +76,8 @@ def evaluate(model: keras.Model | Files | bytes | str | Path, test: Data) -> Eva
         model: a Keras classifier; files from `hintlite.quantize`, of which the INT8 file is asked;
             or bytes or path of any `.tflite` classifier, or a bundle.
         test: (x, y) or a dataset of samples that nothing was trained on or chosen by.
+        labels: the classes' names, in the order of the outputs, where those of `test` are text. If
+            None, the names that `files` or a bundle has, or else those in `test`, sorted.
 
     Returns:
         Accuracy with its interval, confusions, logits, and how often these samples were asked.
@@ -81,6 +89,8 @@ def evaluate(model: keras.Model | Files | bytes | str | Path, test: Data) -> Eva
     from hintlite.pipeline.tasks.classification import confusion, scores_of
 
     ask, task = _subject(model, test)
+    known = _names(model) if labels is None else labels
+    task = named(task, known, test, "test", "labels")
     samples = read_samples(test, task, "test")
     logits = ask(samples.inputs.astype(np.float32))
     answers = logits.argmax(axis=1)
@@ -89,6 +99,19 @@ def evaluate(model: keras.Model | Files | bytes | str | Path, test: Data) -> Eva
     low, high = wilson_interval(correct, total)
     times = _count(samples.inputs)
     return Evaluation(correct, total, scores_of(matrix), low, high, matrix, logits, times)
+
+
+def _names(model: Any) -> Sequence[str] | None:
+    """The classes' names that come with a model."""
+    from hintlite.deploy.bundle.bundle import read_manifest
+    from hintlite.deploy.bundle.deployed import is_bundle
+
+    if isinstance(model, Files):
+        return model.labels
+    if isinstance(model, (str, Path)) and is_bundle(Path(model)):
+        names: list[str] = read_manifest(Path(model))["task"]["labels"]
+        return names
+    return None
 
 
 def _count(inputs: np.ndarray) -> int:

@@ -31,6 +31,6 @@ def explain(files: Files, samples: Data) -> Explanation:
     from hintlite.deploy.explain.explain import explain as compare
 
     expect("files", files, Files, "what hintlite.quantize returns")
-    task = Task(files.samples.shape[1:], len(files.labels))
+    task = Task(files.samples.shape[1:], len(files.labels), files.labels)
     read = read_samples(samples, task, "samples")
     return compare(files.float32, files.int8, read.inputs.astype(np.float32), read.labels)

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,14 +44,12 @@ class Parts:
         train: `distill`'s.
         validation: likewise.
         test: samples of the one evaluation, or the share of `train` to set aside for it.
-        class_names: one a class; numbers if None.
         name: what the samples are called in the report.
     """
 
     train: Data
     validation: Data | float
     test: Data | float | None = None
-    class_names: Sequence[str] | None = None
     name: str = "arrays"
 
 
@@ -93,7 +91,6 @@ def train_in_folder(
         deploy="best",
         data=replace(
             config.data,
-            normalization="raw",
             calibration_samples=min(calibration, count),
             kind=_kind(networks.task),
         ),
@@ -142,7 +139,7 @@ def _source(parts: Parts, task: Task, seed: int) -> tuple[Source, int]:
     data, _ = divided(train, validation, task.classes, seed)
     if test.inputs.dtype != data.images.dtype:
         test = replace(test, inputs=test.inputs.astype(data.images.dtype))
-    return _as_source(data, test, parts, task.classes), len(data.train)
+    return _as_source(data, test, parts, task), len(data.train)
 
 
 def read_in_order(data: Data, task: Task, what: str) -> Samples:
@@ -174,10 +171,10 @@ def _set_aside(train: Samples, share: float, seed: int) -> tuple[Samples, Sample
     )
 
 
-def _as_source(data: Any, test: Samples, parts: Parts, classes: int) -> Source:
+def _as_source(data: Any, test: Samples, parts: Parts, task: Task) -> Source:
     from hintlite.pipeline.data.sources.arrays import from_arrays
 
-    names = class_names(parts.class_names, classes, "class_names")
+    names = task.names or class_names(None, task.classes)
     held = (test.inputs, test.labels)
     plain = from_arrays(data.images, data.labels, held, names, name=parts.name)
 

@@ -74,7 +74,7 @@ def train_in_memory(
         choices=chosen,
     )
     history = as_keras(train_job(job))
-    warn_of_collapse(networks.student, feed, networks.task.classes, config.training)
+    warn_of_collapse(networks.student, feed, networks.task, config.training)
     return history
 
 

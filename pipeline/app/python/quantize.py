@@ -30,7 +30,7 @@ def quantize(
     *,
     labels: Sequence[str] | None = None,
     min_agreement: float = 0.95,
-    max_accuracy_drop: float = 0.02,
+    max_accuracy_drop: float = 0.03,
     strict: bool = True,
 ) -> Files:
     """Converts a network to a full-INT8 and a float `.tflite` file, and checks both.
@@ -45,7 +45,8 @@ def quantize(
         calibration: x, (x, y) or a dataset: some hundreds of the training samples, no others.
         validation: (x, y) or a dataset of other samples, on which the files are compared with the
             model.
-        labels: the classes' names, in the order of the outputs; numbers if None.
+        labels: the classes' names, in the order of the outputs; if None, those that the labels of
+            `validation` are, sorted, where these are text, else numbers.
         min_agreement: least share of the validation samples on which INT8 and Keras choose the
             same class.
         max_accuracy_drop: most that INT8 may lose of the accuracy, as a share of the samples.
@@ -63,15 +64,15 @@ def quantize(
     from hintlite.deploy.convert.verify import Bounds
     from hintlite.models.taps import logits_only
     from hintlite.pipeline.app.python.networks import as_network, task_of
-    from hintlite.pipeline.app.python.samples import read_samples
+    from hintlite.pipeline.app.python.samples import named, read_samples
     from hintlite.pipeline.app.python.teacher_check import warn_where_collapsed
     from hintlite.pipeline.training.drop_regressor import in_float32
 
     for name, value in (("min_agreement", min_agreement), ("max_accuracy_drop", max_accuracy_drop)):
         expect(name, value, Real, "a share from 0 to 1")
     network = as_network(student, "student", samples=calibration)
-    task = task_of(network)
-    names = class_names(labels, task.classes)
+    task = named(task_of(network), labels, validation, "validation", "labels")
+    names = task.names or class_names(None, task.classes)
     bounds = Bounds(min_agreement=min_agreement, max_accuracy_drop=max_accuracy_drop)
     ranges = _calibration(calibration, task)
     held_out = read_samples(validation, task, "validation")

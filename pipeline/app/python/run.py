@@ -16,6 +16,8 @@ from hintlite.files import write_whole
 from hintlite.pipeline.app.python.arguments import as_folder, expect, in_python
 from hintlite.pipeline.app.python.handed_over import SETTINGS, hand_over, taken_over
 from hintlite.pipeline.app.python.load_run import Run, load_run
+from hintlite.pipeline.app.run.folder import RunFolder
+from hintlite.pipeline.app.run.given_networks import check_networks, check_samples
 from hintlite.pipeline.app.run.not_a_run import require_place
 from hintlite.pipeline.app.settings.text import config_from, settings_text
 from hintlite.pipeline.data.sources.source import Source
@@ -65,6 +67,7 @@ def run(
     expect("source", source, (Source, NoneType), "what from_arrays or from_tf_dataset returns")
     if not isinstance(config, RunConfig):
         config = config_from(config or {})
+    check_networks(config, RunFolder(place))
     with tempfile.TemporaryDirectory(prefix="hintlite-") as name:
         given = Path(name)
         write_whole(given / SETTINGS, settings_text(config))
@@ -99,10 +102,8 @@ def complete(request: Mapping[str, str], tell: Callable[[Any], None]) -> None:
     from hintlite.pipeline.app.run.console import LOG, Terminal, logged
     from hintlite.pipeline.app.run.context import Context
     from hintlite.pipeline.app.run.ending import conclude
-    from hintlite.pipeline.app.run.folder import RunFolder
     from hintlite.pipeline.app.run.order import run_all
     from hintlite.pipeline.app.run.samples import RunSamples
-    from hintlite.pipeline.app.run.session import prepare_tensorflow
     from hintlite.pipeline.app.run.table import print_table
 
     del tell
@@ -113,9 +114,9 @@ def complete(request: Mapping[str, str], tell: Callable[[Any], None]) -> None:
         config = replace(config, data=replace(config.data, source=FROM_PYTHON, path=None))
     place, terminal = RunFolder(Path(request["folder"])), Terminal()
     with place.lock(), logged(place.path / LOG, verbose=False):
-        prepare_tensorflow(config)
         write_whole(place.path / layout.SETTINGS, settings_text(config))
         samples = RunSamples(config.data, place, source, disk=disk(config, place.path))
         context = Context(config, place, terminal, samples)
+        check_samples(samples, config, terminal)
         run_all(context)
         print_table(context, conclude(context))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from hintlite.pipeline.app.python.arguments import ArgumentError, kind_of
-from hintlite.pipeline.data.labels import read_labels
+from hintlite.pipeline.app.python.arguments import ArgumentError, class_names, kind_of
+from hintlite.pipeline.data.labels import is_text, read_labels
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -25,10 +25,12 @@ class Task:
     Attributes:
         shape: of one sample, as the model's input has it: (h, w, c); None for a size left open.
         classes: how many.
+        names: of the classes, which labels of text are looked up among; None where there are none.
     """
 
     shape: tuple[int | None, ...]
     classes: int
+    names: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,34 @@ class Samples:
     labels: np.ndarray
     one_hot: bool = False
     weights: np.ndarray | None = None
+
+
+def named(task: Task, names: Any, data: Data, what: str, argument: str) -> Task:
+    """The task with its classes' names, where they have any.
+
+    Args:
+        task: of the networks.
+        names: of the classes, as the caller gave them; None: labels of text are the names, sorted,
+            as `np.unique` and `keras.utils.image_dataset_from_directory` sort them.
+        data: the samples whose labels may be text.
+        what: their argument's name, for messages.
+        argument: that of `names`.
+
+    Raises:
+        ArgumentError: another number of names than classes.
+    """
+    if names is not None:
+        return replace(task, names=class_names(names, task.classes, argument))
+    labels = None if is_dataset(data) else as_array(_parts(data, what)[1], what)
+    if labels is None or not is_text(labels) or labels.size == 0:
+        return task
+    found = read_labels(labels, len(labels), what).names or ()
+    if len(found) != task.classes:
+        raise ArgumentError(
+            f"{what}: labels of {len(found)} names ({', '.join(found)[:80]}), but the networks "
+            f"tell {task.classes} classes apart: give {argument}, in the order of their outputs"
+        )
+    return replace(task, names=found)
 
 
 def is_dataset(data: Any) -> bool:
@@ -94,7 +124,7 @@ def read_samples(data: Data, task: Task, what: str) -> Samples:
     if weights is not None and weights.shape != (len(inputs),):
         raise ArgumentError(f"{what}: sample weights of the shape {list(weights.shape)}")
     one_hot = is_one_hot(labels)
-    return Samples(inputs, class_indices(labels, task.classes, what), one_hot, weights)
+    return Samples(inputs, class_indices(labels, task, what), one_hot, weights)
 
 
 def read_inputs(inputs: Any, task: Task, what: str) -> np.ndarray:
@@ -184,6 +214,11 @@ def in_batches(data: Any, task: Task, what: str, batch_size: int) -> tf.data.Dat
             f"{what}: the dataset's elements are {spec}, expected (image, label) or (image, label, "
             "weight); map() makes such"
         )
+    if spec[1].dtype == tf.string:
+        raise ArgumentError(
+            f"{what}: the dataset's labels are text; map() them to class indices, in the order of "
+            "the networks' outputs (arrays may have labels of text)"
+        )
     rank = spec[0].shape.rank
     if rank is None:
         raise ArgumentError(f"{what}: shapes are unknown; state them with tf.ensure_shape in map()")
@@ -192,23 +227,26 @@ def in_batches(data: Any, task: Task, what: str, batch_size: int) -> tf.data.Dat
     return data
 
 
-def class_indices(labels: np.ndarray, classes: int, what: str) -> np.ndarray:
-    """Indices int64 `[n]` of labels in any form of `read_labels` but text.
+def class_indices(labels: np.ndarray, task: Task, what: str) -> np.ndarray:
+    """Indices int64 `[n]` of labels in any form of `read_labels`.
 
     Args:
-        labels: whole numbers `[n]` or `[n, 1]` (as floats too), or one-hot `[n, classes]`.
-        classes: how many the networks tell apart.
+        labels: whole numbers `[n]` or `[n, 1]` (as floats too), one-hot `[n, classes]`, or names.
+        task: of the networks.
         what: where they come from, for the message.
 
     Raises:
-        DataError: several classes a sample, shares of classes, fractions.
-        ArgumentError: text, or a class beyond those of the networks.
+        DataError: several classes a sample, shares of classes, fractions, an unknown name.
+        ArgumentError: names where none are known, or a class beyond those of the networks.
     """
-    if labels.dtype.kind in "OSU":
-        raise ArgumentError(
-            f"{what}: labels are text, expected class indices in the order of the outputs; "
-            "names, y = np.unique(labels, return_inverse=True) makes them of names"
-        )
+    classes = task.classes
+    if is_text(labels):
+        if task.names is None:
+            raise ArgumentError(
+                f"{what}: labels are text, but nothing tells the order of the classes: give "
+                "class indices; names, y = np.unique(labels, return_inverse=True) makes them"
+            )
+        return read_labels(labels, len(labels), what, task.names).values
     if is_one_hot(labels) and labels.shape[1] != classes:
         raise ArgumentError(
             f"{what}: one-hot labels of {labels.shape[1]} classes, but the networks tell {classes} "

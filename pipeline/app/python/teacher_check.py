@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hintlite.pipeline.app.python.arguments import ArgumentError
+from hintlite.pipeline.app.python.arguments import ArgumentError, class_names
+from hintlite.pipeline.app.python.samples import Task
 from hintlite.pipeline.tasks.classification import Scores, guessing, scores
 
 if TYPE_CHECKING:
@@ -68,15 +69,13 @@ def check_teacher(teacher: keras.Model, feed: Feed, classes: int, accept_chance:
     )
 
 
-def warn_of_collapse(
-    student: keras.Model, feed: Feed, classes: int, config: TrainingConfig
-) -> None:
+def warn_of_collapse(student: keras.Model, feed: Feed, task: Task, config: TrainingConfig) -> None:
     """Warns of a trained student that answers one class for all validation samples, or no number.
 
     Args:
         student: network with the output "logits".
         feed: its validation samples are asked, at most MOST_SAMPLES of them.
-        classes: how many.
+        task: what it tells apart.
         config: that it was trained with.
     """
     from hintlite.deploy.convert.keras_logits import keras_logits
@@ -84,7 +83,7 @@ def warn_of_collapse(
 
     inputs, labels = some_validation(feed)
     logits = keras_logits(logits_only(student), inputs.astype(np.float32))
-    names = tuple(map(str, range(classes)))
+    names = class_names(task.names, task.classes)
     warn_where_collapsed(logits, labels, names, config.epochs * feed.steps, stacklevel=5)
 
 

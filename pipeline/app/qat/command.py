@@ -20,6 +20,7 @@ from hintlite.pipeline.app.run.cache_place import disk_beside
 from hintlite.pipeline.app.run.console import LOG, Terminal, logged
 from hintlite.pipeline.app.run.context import CONVERSION_LIBRARIES, StageError, fresh_session
 from hintlite.pipeline.app.run.folder import RunFolder, Stage
+from hintlite.pipeline.app.run.not_a_run import require_out
 from hintlite.pipeline.app.run.qat.acceptance import Before
 from hintlite.pipeline.app.run.qat.outcome import Task, fine_tune
 from hintlite.pipeline.app.run.stages.post_training import bounds
@@ -49,12 +50,13 @@ def qat(options: Mapping[str, Any]) -> int:
 
     Raises:
         NetworkError: the model cannot be loaded.
-        RunError: model and data do not fit, or the model is fed the wrong range of values.
+        RunError: model and data do not fit, or the folder holds something else.
         CarryError: a layer cannot be carried over; the text names it.
-        StageError: the outcome breaks a bound.
+        StageError: the model is fed the wrong range of values, or the outcome breaks a bound.
     """
     model = Path(options["model"])
     out = Path(options["out"] or model.with_name(f"{model.stem}_qat"))
+    require_out(out, RECORD)
     folder, terminal = RunFolder(out), Terminal()
     with folder.lock(), logged(out / LOG, options["verbose"]):
         with terminal.task("reading the data"):

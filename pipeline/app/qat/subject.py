@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hintlite.errors import NetworkError
 from hintlite.pipeline.app.qat.options import data_config
 from hintlite.pipeline.app.run.console import Terminal
+from hintlite.pipeline.app.run.context import StageError
 from hintlite.pipeline.app.run.folder import RunError
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def check_feeding(subject: Subject, options: Mapping[str, Any], terminal: Termin
     """Shows what the float networks reach as they are fed, and refuses a wrong range of values.
 
     Raises:
-        RunError: a network is no better than guessing, or far better fed another range, and
+        StageError: a network is no better than guessing, or far better fed another range, and
             --accept_chance is not given.
     """
     from hintlite.pipeline.app.run.validation import predictor
@@ -113,7 +114,7 @@ def check_feeding(subject: Subject, options: Mapping[str, Any], terminal: Termin
         )
         why = problem(found, name, "--normalization")
         if why is not None and not options["accept_chance"]:
-            raise RunError(f"{why}; --accept_chance goes on all the same")
+            raise StageError(f"{why}; --accept_chance goes on all the same")
 
 
 def _with_single_output(model: keras.Model) -> keras.Model:

@@ -13,10 +13,9 @@ from hintlite.pipeline.app.command import Command
 from hintlite.pipeline.app.run.console import LOG, Terminal, logged
 from hintlite.pipeline.app.run.context import Context
 from hintlite.pipeline.app.run.folder import RunError, RunFolder
-from hintlite.pipeline.app.run.given_networks import check_networks
+from hintlite.pipeline.app.run.given_networks import check_networks, check_samples
 from hintlite.pipeline.app.run.not_a_run import not_a_run, require_place, without_bundle
 from hintlite.pipeline.app.run.samples import RunSamples
-from hintlite.pipeline.app.run.session import prepare_tensorflow
 from hintlite.pipeline.app.run.single_file.dispatch import is_model, on_model
 from hintlite.pipeline.app.settings.text import settings_text
 from hintlite.pipeline.runs.layout import SETTINGS
@@ -66,10 +65,7 @@ def _run_locked(command: Command, config: RunConfig, folder: RunFolder, terminal
     )
     context = Context(config, folder, terminal, samples, _tensorboard(command, path))
     if command.name in REREAD:
-        _check_samples(samples, config, terminal)
-    with terminal.task("loading TensorFlow") as bar:
-        bar.line()
-        prepare_tensorflow(config)
+        check_samples(samples, config, terminal)
     if command.name != "run":
         require_inputs(context, command.name, command.options)
     with _noted(config, folder):
@@ -79,15 +75,6 @@ def _run_locked(command: Command, config: RunConfig, folder: RunFolder, terminal
             return
         for place in run_one(context, command.name, command.options):
             terminal.say(f"{command.name}: {path / place}")
-
-
-def _check_samples(samples: RunSamples, config: RunConfig, terminal: Terminal) -> None:
-    """Reads the samples where they are read at all, so that wrong ones are told of at once."""
-    from hintlite.pipeline.data.given_teacher import check_given
-
-    with terminal.task("reading the data"):
-        if samples.kept_fingerprint is None:
-            check_given(samples.data, config.data, config.teacher)
 
 
 @contextmanager

@@ -42,6 +42,9 @@ class Context:
         logs: where TensorBoard logs go; none are written if None.
         models: what is converted, evaluated and benchmarked; the teacher and the arms if None.
         at_epoch: is told each row of a student's history; what it raises ends the training.
+
+    Attributes:
+        has_tensorflow: whether TensorFlow is loaded as the settings want it.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Context:
         self.logs = logs
         self.models = models or (TEACHER, *config.arms)
         self.at_epoch = at_epoch
+        self.has_tensorflow = False
         self.samples = samples or RunSamples(config.data, folder, disk=disk(config, folder.path))
 
     @property

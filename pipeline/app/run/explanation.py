@@ -98,6 +98,17 @@ def against(content: Mapping[str, Any]) -> str:
     return "the file's own weights with nothing else rounded"
 
 
+def _other_kernels(content: Mapping[str, Any]) -> str:
+    """What other kernels choose, where these differ: one file has one accuracy, that of XNNPACK."""
+    other: float = content["builtin_accuracy"]
+    if other == content["int8_accuracy"]:
+        return ""
+    return (
+        f" (with XNNPACK, as in every table; {other:.2%} with LiteRT's built-in kernels, whose "
+        "tensors are compared here)"
+    )
+
+
 def summary(content: Mapping[str, Any]) -> list[str]:
     """The finding, how far the simulation can be trusted, and what did not match."""
     agreed = content["agreement"]
@@ -106,7 +117,8 @@ def summary(content: Mapping[str, Any]) -> list[str]:
     return [
         content["finding"]["sentence"],
         f"{content['samples']:,} samples, {right}: float {content['float_accuracy']:.2%}, INT8 "
-        f"{content['int8_accuracy']:.2%}, INT8 simulated {content['simulated_accuracy']:.2%}; the "
+        f"{content['int8_accuracy']:.2%}{_other_kernels(content)}, INT8 simulated "
+        f"{content['simulated_accuracy']:.2%}; the "
         f"simulation chooses as the file does on {agreed['same_choice']:.2%}, "
         f"{agreed['equal_outputs']:.2%} of its outputs are equal"
         + (f", none is off by more than {_steps(steps)}" if steps is not None else "")

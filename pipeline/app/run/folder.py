@@ -21,7 +21,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from hintlite.errors import HintliteError
+from hintlite.errors import FAILED, WRONG_USE, HintliteError
 from hintlite.files import sweep, write_whole
 from hintlite.pipeline.runs.layout import RECORD
 from hintlite.pipeline.runs.record import stage_key
@@ -32,9 +32,13 @@ KEY = "key.txt"
 class RunError(HintliteError):
     """A run folder that cannot be used as asked."""
 
+    exit_code = WRONG_USE
+
 
 class BusyError(RunError):
     """A run folder that another process is working in."""
+
+    exit_code = FAILED
 
 
 @dataclass(frozen=True)

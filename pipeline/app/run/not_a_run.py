@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from hintlite.pipeline.app.run.console import LOG
@@ -31,19 +32,40 @@ def require_place(path: Path) -> None:
     Raises:
         RunError: it is there, is not empty and is no run.
     """
-    if not path.is_dir() or (path / SETTINGS).is_file() or (path / "data" / RECORD).is_file():
+    wanted = (
+        "which is no run: a run needs a new or empty folder, or one of a run that it goes on with; "
+        "name another"
+    )
+    _require_own(path, (SETTINGS, f"data/{RECORD}"), _LEFTOVERS, wanted)
+
+
+def require_out(path: Path, record: str) -> None:
+    """Refuses a folder for the files of a model that holds something else.
+
+    Args:
+        path: may be missing.
+        record: the file in its folder "model" by which an earlier outcome is known.
+
+    Raises:
+        RunError: it is there, is not empty and holds no such outcome.
+    """
+    wanted = "which this command did not write: give --out a new or empty folder"
+    _require_own(path, (f"model/{record}",), (LOG, "model"), wanted)
+
+
+def _require_own(path: Path, records: Sequence[str], leftovers: Sequence[str], wanted: str) -> None:
+    if path.exists() and not path.is_dir():
+        raise RunError(f"{path} is a file: name a folder")
+    if not path.is_dir() or any((path / record).is_file() for record in records):
         return
     found = sorted(
         each.name
         for each in path.iterdir()
-        if not (each.name.startswith(".") or each.name in _LEFTOVERS or each.suffix == ".partial")
+        if not (each.name.startswith(".") or each.name in leftovers or each.suffix == ".partial")
     )
     if found:
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        raise RunError(
-            f"{path} holds {', '.join(found[:_SHOWN])}{more}, which is no run: a run needs a new "
-            "or empty folder, or one of a run that it goes on with; name another"
-        )
+        raise RunError(f"{path} holds {', '.join(found[:_SHOWN])}{more}, {wanted}")
 
 
 _SHOWN = 3  # files in a message

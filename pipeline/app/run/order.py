@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from hintlite.benchmarks.targets.names import ETHOS_U
@@ -14,6 +16,7 @@ from hintlite.pipeline.app.run.explanation import show
 from hintlite.pipeline.app.run.folder import RunError, Stage
 from hintlite.pipeline.app.run.options.explain import sample_count
 from hintlite.pipeline.app.run.pair import check_arms
+from hintlite.pipeline.app.run.session import load_tensorflow
 from hintlite.pipeline.app.run.stages import (
     android,
     benchmark,
@@ -50,6 +53,7 @@ def run_all(context: Context, last: str | None = None) -> None:
     """Completes every stage up to `last`, or all; those that are fresh are passed over."""
     for step in ORDER:
         if step == TRAINED[0] and not _is_trained(context):
+            load_tensorflow(context)
             check_arms(context)
         if step == evaluate.NAME and last is None:
             bundle.chosen_arm(context)  # refuses before the test data are opened for nothing
@@ -92,7 +96,10 @@ def run_one(context: Context, step: str, options: Mapping[str, Any]) -> list[str
     if step in MAKE_DATA:
         complete(context, "data")
     if step in TRAINED and not _is_trained(context):
+        load_tensorflow(context)
         check_arms(context)
+    if step == evaluate.NAME:
+        bundle.chosen_arm(context)  # refuses before the test data are opened for nothing
     complete(context, step)
     return [step, *_beside(context, options)]
 
@@ -197,5 +204,12 @@ def complete(context: Context, step: str) -> None:
 
 
 def _complete_stage(context: Context, stage: Stage) -> None:
-    if not context.folder.complete(stage):
+    """Completes a stage; only work on networks waits for TensorFlow."""
+
+    def on_networks(folder: Path) -> None:
+        load_tensorflow(context)
+        stage.work(folder)
+
+    work = on_networks if "tensorflow" in stage.libraries else stage.work
+    if not context.folder.complete(replace(stage, work=work)):
         context.terminal.say(f"{stage.name}: up to date")

@@ -12,9 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from hintlite.errors import DataError
+from hintlite.errors import FAILED, DataError
 
 Found = TypeVar("Found")
+
+
+class FetchError(DataError):
+    """Files that are not here, and could not be fetched."""
+
+    exit_code = FAILED
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ def locate(
         found = look(path if path.is_dir() else path.parent)
         if found is not None:
             return found
-    raise DataError(
+    raise FetchError(
         f"{title}: the downloaded {fetched[0]} lacks the files expected; delete it and run again"
     )
 
@@ -101,7 +107,7 @@ def _fetch(download: Download, title: str) -> Path:
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         fetched = "extract it" if download.extract else "keep its name"
-        raise DataError(
+        raise FetchError(
             f"{title}: not in {cache_folder()}, and fetching {download.name} failed ({reason}); "
             f"fetch {download.origin} elsewhere, {fetched}, and set data.path to its folder"
         ) from error

@@ -128,12 +128,23 @@ def _trust(content: Entry) -> str:
     return (
         f"{right} on {formats.count(content['samples'])} validation samples: float file "
         f"{formats.percent(content['float_accuracy'])}, INT8 file "
-        f"{formats.percent(content['int8_accuracy'])}, its simulation "
+        f"{formats.percent(content['int8_accuracy'])}{_other_kernels(content)}, its simulation "
         f"{formats.percent(content['simulated_accuracy'])}. The simulation chooses as the file "
         f"does on {formats.percent(agreed['same_choice'])}, and "
         f"{formats.percent(agreed['equal_outputs'])} of its outputs are equal to the file’s; the "  # noqa: RUF001
         f"largest difference is {formats.number(agreed['largest_steps'])} steps of the output. It "
         f"misses {formats.percent(agreed['missed_error'])} of the logits’ squared error."  # noqa: RUF001
+    )
+
+
+def _other_kernels(content: Entry) -> str:
+    """What other kernels choose; the explanations of earlier versions do not say it."""
+    other = content.get("builtin_accuracy", content["int8_accuracy"])
+    if other == content["int8_accuracy"]:
+        return ""
+    return (
+        f" (with XNNPACK, as in every table; {formats.percent(other)} with LiteRT’s built-in "  # noqa: RUF001
+        "kernels, whose tensors are compared here)"
     )
 
 

@@ -38,7 +38,7 @@ def do(task: Task) -> str:
         BusyError: another process is doing it.
         RunError, StageError, TrainingError, DataError, ...: it cannot be done.
     """
-    from hintlite.pipeline.app.run.session import prepare_tensorflow
+    from hintlite.pipeline.app.run.session import load_tensorflow
     from hintlite.pipeline.app.settings.text import config_from
 
     config = _with_shared_cache(config_from(task.settings), task.layout)
@@ -48,9 +48,9 @@ def do(task: Task) -> str:
             tidy(task)
             return said_of(task)
         with logged(place.path / LOG, verbose=False):
-            prepare_tensorflow(config)
             reporter = Reporter(place.path)
             context = Context(config, place, reporter, models=_models(task))
+            load_tensorflow(context)
             {TEACHER: _teach, STUDENT: _study}[task.kind](task, context, reporter)
     return said_of(task)
 

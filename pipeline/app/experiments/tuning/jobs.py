@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from hintlite.errors import HintliteError
 from hintlite.pipeline.app.experiments.queue.pool import DONE, Outcome
 from hintlite.pipeline.app.experiments.tuning.task import (
     BLOCKED,
@@ -14,15 +15,14 @@ from hintlite.pipeline.app.experiments.tuning.task import (
     TrialTask,
 )
 from hintlite.pipeline.app.experiments.tuning.trials import Trials
-from hintlite.pipeline.app.run.folder import RunError
 from hintlite.pipeline.report.tuning.score import TITLES, shown
 
 
-class TeacherError(RunError):
+class TeacherError(HintliteError):
     """The teacher of all trials cannot be trained."""
 
 
-class BlockedError(RunError):
+class BlockedError(HintliteError):
     """Something outside the settings stands in the way of every trial."""
 
 

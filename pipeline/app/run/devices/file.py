@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from hintlite.errors import SettingsError
+
 if TYPE_CHECKING:
     from hintlite.benchmarks.targets.ssh.device import Device
 
@@ -40,24 +42,20 @@ def read_devices(path: str | Path) -> list[Entry]:
     """Reads a fleet.
 
     Raises:
-        BenchmarkError: no such file, no YAML, or entries that mean no devices.
+        SettingsError: no such file, no YAML, or entries that mean no devices.
     """
-    from hintlite.benchmarks.targets.base import BenchmarkError
-
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BenchmarkError(f"{path} cannot be read as YAML: {error}") from error
+        raise SettingsError(f"{path} cannot be read as YAML: {error}") from error
     listed = content.get("devices") if isinstance(content, dict) and len(content) == 1 else None
     if not isinstance(listed, list) or not listed:
-        raise BenchmarkError(f"{path} must list devices, like this:\n{FORM}")
+        raise SettingsError(f"{path} must list devices, like this:\n{FORM}")
     entries = [_entry(each, f"{path}: device {number}") for number, each in enumerate(listed, 1)]
     names = [entry.device.name for entry in entries]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise BenchmarkError(
-            f"{path} names {', '.join(twice)} twice: give each a `name` of its own"
-        )
+        raise SettingsError(f"{path} names {', '.join(twice)} twice: give each a `name` of its own")
     return entries
 
 
@@ -67,15 +65,15 @@ def _entry(listed: Any, where: str) -> Entry:
 
     given = {"destination": listed} if isinstance(listed, str) else listed
     if not isinstance(given, dict) or not isinstance(given.get("destination"), str):
-        raise BenchmarkError(f"{where} has no destination; the form is:\n{FORM}")
+        raise SettingsError(f"{where} has no destination; the form is:\n{FORM}")
     known = {**DEVICE, **REQUEST}
     if unknown := sorted(map(str, set(given) - set(known))):
-        raise BenchmarkError(
+        raise SettingsError(
             f"{where} has {', '.join(unknown)}; known are {', '.join(sorted(known))}"
         )
     for name, value in given.items():
         if not isinstance(value, known[name]):
-            raise BenchmarkError(f"{where}: {name} cannot be {value!r}")
+            raise SettingsError(f"{where}: {name} cannot be {value!r}")
     request = {name: given[name] for name in REQUEST if name in given}
     settings = {name: value for name, value in given.items() if name not in REQUEST}
     settings["destination"] = destination_of(given["destination"]) or given["destination"]
@@ -83,4 +81,4 @@ def _entry(listed: Any, where: str) -> Entry:
         BenchmarkRequest(**request)
         return Entry(Device(**settings), request)
     except (BenchmarkError, TypeError) as error:
-        raise BenchmarkError(f"{where}: {error}") from error
+        raise SettingsError(f"{where}: {error}") from error

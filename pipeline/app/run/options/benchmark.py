@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hintlite.benchmarks.targets.names import ETHOS_U, TARGETS
+from hintlite.errors import HintliteError
 from hintlite.pipeline.app.cli.parser import Parser
 from hintlite.pipeline.app.errors import WrongUseError
 from hintlite.pipeline.app.run.devices.options import add_devices, check_options
@@ -63,9 +64,7 @@ def check_benchmark(options: Mapping[str, Any]) -> None:
 
 
 def _wrong_device(options: Mapping[str, Any]) -> str | None:
-    from hintlite.benchmarks.targets.base import BenchmarkError
-
     try:
         return check_options(options)
-    except BenchmarkError as error:
+    except HintliteError as error:
         return str(error)

@@ -70,8 +70,8 @@ def _on_target(
     subject: Path, options: Options, folder: Path, terminal: Terminal
 ) -> BenchmarkResult:
     place = folder / options["target"]
-    place.mkdir(parents=True, exist_ok=True)
     result, lines = FILE_TARGETS[options["target"]](subject, options, place, terminal)
+    place.mkdir(parents=True, exist_ok=True)
     write_result(result, place / RESULT)
     for line in lines:
         terminal.out.print(line, markup=False)

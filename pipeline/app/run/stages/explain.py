@@ -40,7 +40,7 @@ def _models(context: Context) -> list[str]:
 def _stage(context: Context, model: str, samples: int) -> Stage:
     return Stage(
         name=name(model),
-        version=2,
+        version=3,
         settings={"samples": samples},
         inputs=(DATA, SAMPLES, f"quantize/{model}"),
         libraries=("ai-edge-litert", "numpy"),

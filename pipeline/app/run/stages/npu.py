@@ -109,6 +109,7 @@ def estimate(
     npu = EthosUTarget(Options(target, options["system_config"], options["memory_mode"], place))
     result = npu.run(model, BenchmarkRequest())
     assert npu.compiled is not None
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / compiled_name(_model_name(model))).write_bytes(npu.compiled.model)
     write_whole(folder / LAYERS, layers_csv(npu.compiled))
     write_result(result, folder / RESULT)
