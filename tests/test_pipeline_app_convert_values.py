@@ -141,7 +141,7 @@ def test_a_sample_that_lacks_an_input_is_told(both, tmp_path, capsys):
     np.savez(tmp_path / "half.npz", row=np.zeros(4))
     np.save(tmp_path / "one.npy", np.zeros(4))
     both_files = [str(tmp_path / name) for name in ("half.npz", "one.npy")]
-    assert main(["predict", str(both[0]), *both_files]) == 1
+    assert main(["predict", str(both[0]), *both_files]) == 2
     said = capsys.readouterr().err
     assert "it lacks picture" in said
     assert "takes 2 inputs" in said

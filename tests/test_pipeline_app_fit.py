@@ -312,3 +312,20 @@ def test_a_run_uses_its_file_and_flags_that_can_be_given_back(capsys, tmp_path):
     assert code == 2
     assert "made with other settings" in said.err
     shutil.rmtree(run)
+
+
+def test_a_recurrent_student_is_read_from_its_file_alone_and_says_why(capsys, tmp_path):
+    import numpy as np
+
+    x = np.random.default_rng(0).normal(size=(30, 16, 2)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", x=x, y=np.arange(30) % 2)
+    config = {
+        "data": {"source": "npz", "path": str(tmp_path / "x.npz"), "kind": "series"},
+        "student": {"family": "conv_lstm", "widths": [4], "depths": [1], "times_fewer": None},
+    }
+    place = tmp_path / "mine.yaml"
+    place.write_text(yaml.safe_dump(config))
+    assert main(["fit", str(place), "--board", "nano33ble"]) == 2
+    said = capsys.readouterr().err
+    assert "its recurrent layer are known of the converted file alone" in said
+    assert f"`hintlite run RUN --config {place}` makes the file" in said

@@ -84,7 +84,7 @@ def test_an_explanation_of_other_files_is_not_shown(run):
 
 def test_accuracies_of_two_kernels_are_told_apart(run):
     explain(run, found=content() | {"builtin_accuracy": 0.875})
-    assert "INT8 file 90.00 % (with XNNPACK, as in every table; 87.50 % with" in page_of(run)
+    assert "INT8 file 90.00\xa0% (with XNNPACK, as in every table; 87.50\xa0% with" in page_of(run)
 
 
 def test_of_a_deep_network_the_costliest_are_drawn_in_their_order(run):

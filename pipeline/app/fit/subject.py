@@ -101,6 +101,13 @@ def _precision(model: Model) -> tuple[str, ...]:
     return (f"not full INT8: {faults[0]}{more}; an INT8 file takes about a quarter",)
 
 
+_UNKNOWN = "they do not say its layers"
+_UNDRAWN = {
+    "conv_lstm": "the operators and scratch tensors of its recurrent layer are known of the "
+    "converted file alone",
+}
+
+
 def _run(place: Path) -> Subject:
     config = _settings(place)
     run = None if place.is_file() else place
@@ -109,9 +116,11 @@ def _run(place: Path) -> Subject:
     known = student.family in FAMILIES
     file = None if run is None else _student_file(run, config)
     if file is None and not known:
+        way = f"RUN --config {place}" if run is None else str(place)
         raise RunError(
             f"{place} has no INT8 student yet, and a network of the family {student.family!r} "
-            "cannot be drawn from its settings: run it up to `hintlite quantize` first"
+            f"cannot be drawn from its settings: {_UNDRAWN.get(student.family, _UNKNOWN)}. "
+            f"`hintlite run {way}` makes the file; then `hintlite fit` reads it"
         )
     if file is None:
         subject = _drawn(place, student, input_shape, classes)

@@ -59,6 +59,7 @@ def predict_parser() -> Parser:
         "the deployed file's answer for pictures or arrays, or for folders of them",
         "hintlite predict runs/mine cat.png dog.jpg\n"
         "  hintlite predict runs/mine photos/ --json\n"
+        "  hintlite predict runs/pump monday.csv\n"
         "  hintlite predict runs/mine/bundle/device/student_int8.tflite sample.npy\n"
         "  hintlite predict sensors_converted sample.npz --save answers",
         "predict MODEL IMAGE... [--save FOLDER] [--json]",
@@ -71,7 +72,8 @@ def predict_parser() -> Parser:
         metavar="IMAGE",
         type=str,
         nargs="+",
-        help="picture, .npy array of raw values, .npz of one array an input by its name, or a "
+        help="picture, .npy array of raw values, .npz of one array an input by its name, a "
+        "recording (.csv, .parquet) for a run on recordings, one answer a window, or a "
         "folder: all in it and in its folders; where those are named after classes, the share told "
         "right is shown",
     )

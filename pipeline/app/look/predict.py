@@ -16,6 +16,7 @@ from rich.table import Table
 
 from hintlite.errors import FAILED, WRONG_USE, DataError
 from hintlite.pipeline.app.look.deployed import Deployed, deployed_at
+from hintlite.pipeline.app.look.recordings import is_recording, windows
 from hintlite.pipeline.app.look.show import console
 from hintlite.pipeline.app.look.values import print_values, valued
 
@@ -45,7 +46,7 @@ def predict(place: Path, named: Sequence[Path], as_json: bool, save: Path | None
     if save is not None or deployed.several:
         answers = list(valued(deployed, listed(named), save))
     else:
-        answers = list(_answers(deployed, listed(named)))
+        answers = list(_answers(deployed, listed(named, deployed)))
     if as_json:
         print(json.dumps(answers, indent=1))
     elif deployed.labels:
@@ -64,12 +65,15 @@ def predict(place: Path, named: Sequence[Path], as_json: bool, save: Path | None
     return FAILED if failed else 0
 
 
-def listed(named: Sequence[Path]) -> list[tuple[Path, str | None]]:
+def listed(
+    named: Sequence[Path], deployed: Deployed | None = None
+) -> list[tuple[Path, str | None]]:
     """Every picture, with the name of the folder that it was found in.
 
     Args:
         named: files, which are taken as they are (without a folder's name), and folders, in which
             pictures and arrays are looked for at any depth.
+        deployed: the model that is asked; of series, recordings are looked for too.
 
     Raises:
         DataError: a folder without any.
@@ -79,7 +83,11 @@ def listed(named: Sequence[Path]) -> list[tuple[Path, str | None]]:
         if not path.is_dir():
             found.append((path, None))
             continue
-        inside = sorted(each for each in path.rglob("*") if _is_sample(each))
+        inside = sorted(
+            each
+            for each in path.rglob("*")
+            if _is_sample(each) or (deployed is not None and is_recording(deployed, each))
+        )
         if not inside:
             raise DataError(f"{path}: no picture (PNG, JPEG, ...) and no .npy array in this folder")
         found += [(each, each.parent.name) for each in inside]
@@ -116,11 +124,12 @@ def _answered(
         if folder in deployed.labels:
             answer["folder"] = folder
         try:
-            raw.append(_read(deployed, path))
-            readable.append(answer)
+            for told, sample in _read(deployed, path):
+                raw.append(sample)
+                readable.append(answer | told)
+                answers.append(readable[-1])
         except DataError as error:
-            answer["error"] = str(error)
-        answers.append(answer)
+            answers.append(answer | {"error": str(error)})
     if raw:
         found = classify(deployed.folder, np.stack(raw), model=deployed.model, apart=True)
         for answer, probabilities in zip(readable, found, strict=True):
@@ -128,12 +137,16 @@ def _answered(
     return answers
 
 
-def _read(deployed: Deployed, path: Path) -> Any:
+def _read(deployed: Deployed, path: Path) -> list[tuple[dict[str, Any], Any]]:
+    """The samples of a file, one but for a recording, with what there is to say of each."""
     from hintlite.pipeline.data.picture import load_picture
 
+    if is_recording(deployed, path):
+        return list(windows(deployed, path))
     normalization = deployed.manifest["normalization"]
     shape = tuple(deployed.manifest["task"]["input_shape"])
-    return load_picture(path, shape, normalization["raw_dtype"], normalization.get("raw_max"))
+    way = normalization["raw_dtype"], normalization.get("raw_max")
+    return [({}, load_picture(path, shape, *way))]
 
 
 def _choice(probabilities: Any, labels: list[str]) -> dict[str, Any]:
@@ -153,7 +166,9 @@ def _print(answers: Sequence[dict[str, Any]]) -> None:
     answered = [answer for answer in answers if "label" in answer]
     for answer in answered:
         following = f"{answer['next']} ({answer['next_probability']:.3f})"
-        cells = (answer["image"], answer["label"], f"{answer['probability']:.3f}", following)
+        steps = " to ".join(map(str, answer.get("window", ())))
+        place = f"{answer['image']}, steps {steps}" if steps else answer["image"]
+        cells = (place, answer["label"], f"{answer['probability']:.3f}", following)
         table.add_row(*(escape(cell) for cell in cells))
     if answered:
         console().print(table)

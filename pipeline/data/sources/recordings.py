@@ -7,6 +7,7 @@ folder that is named after it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -90,9 +91,7 @@ def cut_as_set(config: DataConfig, found: Sequence[Stretches], place: str) -> Wi
         found: their stretches.
         place: where they come from.
     """
-    window = config.steps(config.window or 0)
-    hop = max(window // 2, 1) if config.hop is None else config.steps(config.hop)
-    return cut(found, window, hop, place)
+    return cut(found, *_lengths(config), place)
 
 
 def pool_of_recordings(
@@ -133,17 +132,64 @@ def pool_of_windows(
         place: where they come from.
         channels: their names.
     """
-    rate = "" if config.rate_hz is None else f" at {config.rate_hz:g} Hz"
     return pool_of_arrays(
         samples,
         windows.labels,
         place,
         classes,
         name=short_name(place),
-        notes=(f"recordings: channels {', '.join(channels)}{rate}", *windows.notes),
+        notes=(_CHANNELS + ", ".join(channels) + _rate(config), *windows.notes),
         kind="series",
         groups=windows.groups,
     )
+
+
+_CHANNELS = "recordings: channels "
+
+
+def _rate(config: DataConfig) -> str:
+    return "" if config.rate_hz is None else f" at {config.rate_hz:g} Hz"
+
+
+def _lengths(config: DataConfig) -> tuple[int, int]:
+    """Time steps of a window, and from one to the next."""
+    window = config.steps(config.window or 0)
+    return window, max(window // 2, 1) if config.hop is None else config.steps(config.hop)
+
+
+def channels_in(notes: Sequence[str], config: DataConfig) -> tuple[str, ...]:
+    """The channels' names that a pool of recordings has noted."""
+    noted = next(each for each in notes if each.startswith(_CHANNELS))
+    return tuple(noted.removeprefix(_CHANNELS).removesuffix(_rate(config)).split(", "))
+
+
+def windows_of(
+    path: Path, config: DataConfig, channels: Sequence[str]
+) -> tuple[np.ndarray, list[int]]:
+    """One recording cut from its beginning, whatever its classes.
+
+    Args:
+        path: ending in one of SUFFIXES.
+        config: window and hop.
+        channels: names of the columns, in the order of the channels.
+
+    Returns:
+        float32 [n, window, channels], and the first time step of each.
+
+    Raises:
+        DataError: no such file, a column that lacks or holds no numbers, or less than a window.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; check the path of the recording")
+    names = _channels(replace(config, columns=tuple(channels)), [outline(path, ())])
+    signal = np.concatenate([_signal(path, block, names) for block in read_blocks(path)])
+    window, hop = _lengths(config)
+    if len(signal) < window:
+        raise DataError(
+            f"{path}: {len(signal)} time steps, fewer than the {window} of a window; record longer"
+        )
+    first = list(range(0, len(signal) - window + 1, hop))
+    return np.stack([signal[start : start + window] for start in first]), first
 
 
 def _files(root: Path, by_folder: bool) -> list[Path]:
