@@ -189,7 +189,7 @@ def test_a_page_and_a_comparison_are_made_of_such_folders(both, line, tmp_path, 
     assert {each["input"] for each in facts[1]["feeding"]} == {"picture", "row"}
     assert "mean absolute error" in page
     assert "where" in page
-    assert main(["report", str(line[0]), str(tmp_path)]) == 1
+    assert main(["report", str(line[0]), str(tmp_path)]) == 2
     assert "no folder of `hintlite convert` or `qat`" in capsys.readouterr().err
     assert main(["compare", str(line[0]), str(line[0]), "--json"]) == 0
     figures = {each["name"] for each in json.loads(capsys.readouterr().out)["figures"]}
