@@ -6,6 +6,7 @@ READY := $(VENV)/ready
 FOLDERS := models pipeline deploy benchmarks
 # Two at a time on two cores, four at most: each loads TensorFlow; a file's tests stay together.
 AT_ONCE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+SYSTEM := (browser or ssh or packaging or processes or whole)
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .PHONY: demo test test-system test-ci test-slow emulated lint format figures results clean help links docs
@@ -31,8 +32,8 @@ demo: $(READY)  ## all stages on the embedded digits, about two minutes
 test: $(READY)  ## the default tests
 	$(BIN)/python -m pytest $(AT_ONCE)
 
-test-system: $(READY)  ## the tests that need Chromium or OpenSSH, those of the wheel, of kills and of processes
-	$(BIN)/python -m pytest -m "(browser or ssh or packaging or processes) and not slow"
+test-system: $(READY)  ## the tests that need Chromium or OpenSSH, of the wheel, of kills, of whole runs
+	$(BIN)/python -m pytest $(AT_ONCE) -m "$(SYSTEM) and not slow"
 
 test-ci: $(READY)  ## all but the slow ones
 	$(BIN)/python -m pytest $(AT_ONCE) -m "not slow and not hardware"

@@ -187,6 +187,7 @@ def reports(tmp_path_factory):
     return folder
 
 
+@pytest.mark.whole
 def test_a_real_report_says_what_it_was_asked(reports):
     outcome = read_outcome(reports / "a.json")
     assert outcome.form == "bench_tflite"

@@ -72,6 +72,7 @@ def test_settings_are_changed_where_named_and_nowhere_else():
     assert settings["data"]["limit"] == 5
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("case", methods.CASES)
 def test_every_method_is_a_command_that_hintlite_takes(tmp_path, case):
     bench = methods.Bench(tmp_path, tmp_path / "out", 100.0, quick=False, jobs=1)

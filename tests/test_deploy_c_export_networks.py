@@ -121,6 +121,7 @@ def with_other_entry(source: str, array: str, position: int) -> str:
     return f"{source[:start]}{other}{source[end:]}"
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("family", ["thin_deep", "ds_cnn", "autoencoder"])
 def test_one_wrong_number_anywhere_in_the_c_source_is_noticed(family, tmp_path):
     """One program holds the network as it is, and once for each of its arrays' wrong numbers."""

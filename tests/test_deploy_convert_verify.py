@@ -78,6 +78,7 @@ def test_wilson_interval_by_its_formula():
     assert wilson_interval(10, 10)[1] == pytest.approx(1.0)
 
 
+@pytest.mark.whole
 def test_a_regressor_as_second_output_is_found():
     import keras
     import tensorflow as tf
@@ -111,6 +112,7 @@ def with_hidden_regressor():
     return keras.Model(chain().inputs, logits), regressor.get_weights()
 
 
+@pytest.mark.whole
 def test_a_regressor_hidden_inside_is_found_though_no_output_changes():
     model, regressor = with_hidden_regressor()
     result = verify_chain(to_float32(model), forbidden={"the regressor": regressor})
@@ -131,6 +133,7 @@ def test_a_regressor_left_in_the_student_itself_is_found_by_its_weights():
     assert "holds weights of the regressor" in problem
 
 
+@pytest.mark.whole
 def test_exchanged_weights_are_found_in_both_precisions():
     import keras
 

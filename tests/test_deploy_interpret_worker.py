@@ -45,6 +45,7 @@ def test_an_explanation_that_takes_too_long_is_ended():
         worker.explain(TINY, TINY, np.zeros((1, *SHAPE), np.float32))
 
 
+@pytest.mark.whole
 def test_an_explanation_that_takes_too_much_memory_is_ended():
     many = np.zeros((300_000_000 // (4 * math.prod(SHAPE)), *SHAPE), np.float32)  # one copy fits
     with (

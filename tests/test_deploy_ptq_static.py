@@ -95,6 +95,7 @@ def test_narrower_ranges_have_smaller_steps_than_the_converters():
     assert max(ours) == pytest.approx(max(s for s, _ in converters.values()), rel=0.01)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("weights", ["octav", "mse"])
 def test_other_ranges_of_weights_give_another_valid_file(weights):
     content = made(weight_ranges=weights)
@@ -246,6 +247,7 @@ def test_the_cure_is_none_that_was_chosen_already():
     assert "minmax" not in str(no.value)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("use_bias", [True, False])
 @pytest.mark.parametrize("weight_ranges", ["minmax", "mse"])
 def test_a_transposed_convolution_becomes_int8_and_agrees(use_bias, weight_ranges):

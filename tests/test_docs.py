@@ -67,6 +67,7 @@ def run_examples(pages):
     return names
 
 
+@pytest.mark.whole
 def test_the_code_of_the_pages_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = run_examples(PAGES)

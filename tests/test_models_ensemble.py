@@ -42,6 +42,7 @@ def test_members_must_agree():
         ensemble([])
 
 
+@pytest.mark.whole
 def test_the_teacher_stage_trains_members_with_seeds_of_their_own(tmp_path):
     from hintlite.pipeline.app.run.console import Terminal
     from hintlite.pipeline.app.run.context import Context

@@ -60,6 +60,7 @@ def require_untouched(changed, network):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.whole
 def test_a_badly_scaled_maxout_channel_is_equalized_and_int8_is_the_better_for_it():
     samples = calibration(200)
     network = scaled(maxout_chain(), PIECES1, PIECES2)

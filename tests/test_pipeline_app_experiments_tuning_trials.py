@@ -224,6 +224,7 @@ def test_the_standard_error_is_never_nought():
     assert standard_error(0.9355, 6000) == pytest.approx((0.9355 * 0.0645 / 6000) ** 0.5, rel=0.01)
 
 
+@pytest.mark.whole
 def test_every_combination_of_choices_is_tried_while_none_has_ended_yet(begin):
     search = {
         "kd.temperature": {"choices": [2, 3]},
@@ -338,6 +339,7 @@ def test_a_summary_by_loss_tells_the_loss(begin):
     assert "float validation cross-entropy 0.2500" in best_settings(trials.tuning, facts)
 
 
+@pytest.mark.whole
 def test_the_summary_weighs_the_best_against_its_neighbours_and_the_base(begin):
     trials = begin(trials=5)
     values = iter((0.80, 0.90, 0.89, 0.5, 0.6))

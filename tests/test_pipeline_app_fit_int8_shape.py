@@ -65,6 +65,7 @@ def operators(model):
     return [(each.name, graph.tensors[each.outputs[0]].shape) for each in graph.operators]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("name", CASES)
 def test_a_sketch_is_the_converted_network(name):
     drawn, real = sketch(*CASES[name], CLASSES), converted(name)

@@ -50,6 +50,7 @@ def test_a_budget_of_nothing_is_refused():
         CacheConfig(budget_gb=0)
 
 
+@pytest.mark.whole
 def test_a_run_fills_the_cache_beside_it(finished_run):
     _, run = finished_run
     files = sorted(path.name.rsplit("-", 1)[0] for path in (run.parent / FOLDER).glob("*.npy"))

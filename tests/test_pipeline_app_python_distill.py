@@ -57,6 +57,7 @@ def plain(teacher):
     return distilled(teacher)
 
 
+@pytest.mark.whole
 def test_softmax_and_logits_are_one_teacher(teacher, plain):
     """The softmax is left out: soft targets of temperature 3 are those of its logits."""
     twin = own_models.classifier((6, 8), ("block1", "block2"), softmax=False)
@@ -75,6 +76,7 @@ class Whole(keras.Model):
         return self.inner(x)
 
 
+@pytest.mark.whole
 def test_a_teacher_without_a_graph_teaches_by_its_answers(teacher, plain):
     """The logarithms of its shares are logits of the same softmax."""
     for one, other in zip(
@@ -128,6 +130,7 @@ def one_hot(labels):
     return np.eye(own_models.CLASSES, dtype=np.float32)[labels]
 
 
+@pytest.mark.whole
 def test_datasets_are_run_through_anew_each_epoch(teacher):
     passes = []
     dataset = tf.data.Dataset.from_tensor_slices((TRAIN[0], one_hot(TRAIN[1])))
@@ -241,6 +244,7 @@ def test_stages_are_paired_as_the_hints_say_whatever_their_order(teacher):
     assert history["attention"][0] > 0
 
 
+@pytest.mark.whole
 def test_crd_wants_to_know_which_sample_is_which(teacher):
     assert distilled(teacher, method="crd", hints=HINTS).history.history["crd"][0] > 0
     dataset = tf.data.Dataset.from_tensor_slices(TRAIN)

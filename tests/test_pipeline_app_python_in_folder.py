@@ -148,6 +148,7 @@ def made(tmp_path_factory):
     return folder, teacher, student
 
 
+@pytest.mark.whole
 def test_each_phase_has_a_line_however_short_it_is(made):
     said = (made[0].parent / "said.txt").read_text()
     assert re.search(r"^student, hint\+kd: hint phase, epoch 1/1, validation loss", said, re.M)
@@ -228,6 +229,7 @@ def test_every_command_goes_on_with_it(made, words):
     assert main([words[0], str(made[0]), *words[1:]]) == 0
 
 
+@pytest.mark.whole
 def test_called_again_it_is_at_its_end_and_warns_of_another_start(made):
     folder, teacher, student = made
     history = folder / "distill" / "hint+kd" / "history.csv"

@@ -56,6 +56,7 @@ def test_a_bundle_says_what_the_device_feeds(files, tmp_path, capsys):
     assert (tmp_path / "timed" / "host" / "result.json").is_file()
 
 
+@pytest.mark.whole
 def test_arrays_made_from_pixels_let_the_device_feed_pixels(tmp_path):
     pixels, labels = own_models.samples(18, seed=2, dtype=np.uint8)
     model = own_models.trained_teacher()
@@ -69,6 +70,7 @@ def test_arrays_made_from_pixels_let_the_device_feed_pixels(tmp_path):
         hintlite.bundle(files, tmp_path / "other", NAMES, feeding=hintlite.Feeding(std=100))
 
 
+@pytest.mark.whole
 def test_a_model_that_rescales_its_input_is_fed_pixels(tmp_path):
     """Pixels in, pixels in the manifest: nothing is rescaled on the way."""
     inner = own_models.trained_teacher()
@@ -128,6 +130,7 @@ def test_files_that_break_a_bound_are_refused_or_marked():
     assert hintlite.quantize(*given, strict=False).checks.failures
 
 
+@pytest.mark.whole
 def test_calibration_samples_of_another_range_are_named_as_the_cause():
     given = (own_models.trained_teacher(), own_models.samples()[0] * 255, VALIDATION)
     said = r"loses \d+\.\d\d points of accuracy.*\ncalibration goes from .* to 25., validation from"

@@ -52,6 +52,7 @@ def qat(model, tmp_path, data, *words):
     return code, out / "model"
 
 
+@pytest.mark.whole
 def test_calibration_alone_makes_an_int8_file_of_a_sequential_of_any_size(stripes, tmp_path, capfd):
     code, place = qat(halves(), tmp_path, stripes, "--epochs", "0", "--normalization", "signed")
     said = capfd.readouterr()
@@ -100,6 +101,7 @@ def test_a_model_fed_the_wrong_range_is_refused_with_the_right_one(brightness, t
     assert "Fed raw (the values as they are) it reaches 100.00%: set --normalization raw" in said
 
 
+@pytest.mark.whole
 def test_a_model_at_chance_goes_on_only_where_it_is_accepted(brightness, tmp_path, capsys):
     words = ("--epochs", "0", "--min_agreement", "0", "--max-drop", "100")
     assert qat(bright(1000.0), tmp_path, brightness, *words)[0] == 1
@@ -123,6 +125,7 @@ def test_a_layer_whose_code_is_not_in_the_file_is_named(stripes, tmp_path, capsy
     assert "'gate' of the class Ahead" in capsys.readouterr().err
 
 
+@pytest.mark.whole
 def test_a_module_that_imports_names_has_the_code(stripes, tmp_path, monkeypatch, capsys):
     (tmp_path / "ahead_of_mine.py").write_text(
         "import keras\n"

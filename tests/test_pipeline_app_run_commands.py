@@ -137,6 +137,7 @@ def test_a_stage_does_not_start_without_the_ones_before_it(tmp_path, capfd, run)
     assert "hintlite teacher" in capfd.readouterr().err
 
 
+@pytest.mark.whole
 def test_tensorboard_logs_are_written_on_request(run, capfd, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     words = ["distill", str(run), "--tensorboard", "--training.epochs", "1"]

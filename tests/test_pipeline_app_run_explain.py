@@ -59,6 +59,7 @@ def test_a_run_is_explained_on_the_terminal_as_json_and_on_the_page(run, capfd):
     assert not list((run / "explain").glob("*.partial"))
 
 
+@pytest.mark.whole
 def test_new_files_make_an_explanation_outdated(run, capfd):
     words = ["quantize", str(run), "--explain", "--samples", "5"]
     assert main(words) == 0

@@ -35,6 +35,7 @@ def pictures(count, classes, shape, seed=0):
     return (noise + labels.reshape(-1, 1, 1, 1) * 150 // classes).astype(np.uint8), labels
 
 
+@pytest.mark.whole
 def test_a_dataset_in_memory_goes_through_the_whole_line(tmp_path, capfd):
     import tensorflow as tf
 

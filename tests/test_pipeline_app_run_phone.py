@@ -36,6 +36,7 @@ def phone(tmp_path, monkeypatch):
     return stand_in
 
 
+@pytest.mark.whole
 def test_the_folder_for_a_phone_is_whole_and_verified_on_validation_data(run):
     described = json.loads((run / "phone" / "phone.json").read_text())
     assert sorted(described["models"]) == [
@@ -66,6 +67,7 @@ def test_made_once_it_is_not_made_again(run, capfd):
     assert (run / "phone" / "stage.json").stat().st_mtime_ns == before
 
 
+@pytest.mark.whole
 def test_a_phone_measures_every_file_and_the_results_stay_with_the_run(run, phone, capfd):
     words = ["benchmark", str(run), "--target", "android", "--serial", "41021JEKB00000"]
     assert main(words) == 0

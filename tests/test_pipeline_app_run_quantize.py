@@ -82,6 +82,7 @@ def test_a_network_that_equalization_changes_is_refused():
         require_unchanged(before, before + 0.01, (pair,))
 
 
+@pytest.mark.whole
 def test_other_ranges_and_equalization_give_an_int8_file_with_its_record(run, capfd):
     before = {path: path.read_bytes() for path in run.rglob("teacher_*.tflite")}
     old = (run / ARM / "student_int8.tflite").read_bytes()
@@ -101,6 +102,7 @@ def test_other_ranges_and_equalization_give_an_int8_file_with_its_record(run, ca
     assert (run / "bundle/device/student_int8.tflite").read_bytes() == file.read_bytes()
 
 
+@pytest.mark.whole
 def test_int16_goes_through_the_line_and_microcontrollers_refuse_it(run, capfd):
     plain = ["--quantize.ranges", "minmax", "--quantize.weight_ranges", "minmax"]
     words = [*plain, "--quantize.equalize", "false", "--quantize.activations", "int16"]
@@ -123,6 +125,7 @@ def test_int16_goes_through_the_line_and_microcontrollers_refuse_it(run, capfd):
     assert "set quantize.method to ptq" in capfd.readouterr().err
 
 
+@pytest.mark.whole
 def test_a_mixed_file_is_chosen_recorded_and_bundled(run, capfd):
     words = ["--quantize.activations", "int8", "--method", "mixed", "--max-drop", "0.3"]
     assert main(["quantize", str(run), *words]) == 0

@@ -68,6 +68,7 @@ def moved(made, tmp_path, monkeypatch):
     return tmp_path / "moved"
 
 
+@pytest.mark.whole
 def test_a_finished_run_is_up_to_date_without_its_data(moved, capfd):
     for command in ("run", "teacher", "distill", "quantize", "evaluate", "bundle"):
         assert main([command, str(moved)]) == 0, capfd.readouterr().err
@@ -76,6 +77,7 @@ def test_a_finished_run_is_up_to_date_without_its_data(moved, capfd):
         assert f"{stage}: up to date" in said
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     "words",
     [

@@ -40,6 +40,7 @@ def metrics(run):
     return json.loads((run / "evaluate" / "metrics.json").read_text())
 
 
+@pytest.mark.whole
 def test_a_series_goes_through_the_line_as_one(tmp_path):
     x, y = gestures()
     names = np.array(["swing", "circle", "tap"])
@@ -78,6 +79,7 @@ def test_a_series_goes_through_the_line_as_one(tmp_path):
     assert "float" in (run / "mcu" / "c" / "imu" / "imu_input.h").read_text()
 
 
+@pytest.mark.whole
 def test_a_table_goes_through_the_line_as_one(tmp_path):
     rng = np.random.default_rng(6)
     x = (rng.normal(size=(300, 13)) * 10.0 ** rng.uniform(-2, 3, 13)).astype(np.float32)
@@ -102,6 +104,7 @@ def test_a_table_goes_through_the_line_as_one(tmp_path):
     }
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("shape", [(128, 90), (49, 10)])
 def test_what_may_be_pictures_or_series_is_asked(tmp_path, shape):
     np.savez(tmp_path / "x.npz", x=np.zeros((40, *shape), np.float32), y=np.arange(40) % 2)

@@ -313,6 +313,7 @@ def losses(distiller, cached):
     return np.array([[float(mean["hint"]), float(mean["kd"])] for mean in means])
 
 
+@pytest.mark.whole
 def test_a_phase_with_a_tap_that_is_not_cached_runs_live(opened, tmp_path):
     part = {"stage1": opened[1].cached["stage1"]}  # the task phase reads the logits too
     with pytest.raises(HintliteError, match="not a finite number in epoch 1 of the task phase"):
@@ -329,6 +330,7 @@ class StopInTask(Watcher):
             raise StopError
 
 
+@pytest.mark.whole
 def test_a_resumed_training_goes_on_with_the_same_outputs(opened, trained, teacher, tmp_path):
     with pytest.raises(StopError):
         train(replace(job(tmp_path / "run", opened[1].cached), watcher=StopInTask()))

@@ -47,6 +47,7 @@ VECTORS = tuple(name for name in MAPS if name != "attention")
 TWO_PHASES = ("hint", "fsp", "crd")
 # A regressor and two phases; a memory that each step changes; fusion blocks with resized maps.
 XLA = ("hint", "crd", "reviewkd")
+DEFAULT = [("hint", "data"), ("crd", "data"), ("fsp", "series")]
 SLOW = pytest.mark.slow(modules=["hintlite.pipeline.methods", "hintlite.pipeline.training"])
 TRAINING = TrainingConfig(epochs=2, batch_size=16, optimizer="sgd", learning_rate=1e-2)
 HINT = HintConfig(epochs=2, keep_weight=0.1, learning_rate=1e-2)
@@ -169,11 +170,20 @@ def changed(variables, before):
     return {v.path for v, old in pairs if not np.array_equal(v.numpy(), old)}
 
 
-def over(*cases):
-    """Arms on pictures, or on the fixture that is named with them."""
+def over(*cases, default=None):
+    """Arms on pictures, or on the fixture that is named with them; `default` without a marker."""
     pairs = [case if isinstance(case, tuple) else (case, "data") for case in cases]
-    ids = [arm if samples == "data" else f"{arm}-{samples}" for arm, samples in pairs]
-    return pytest.mark.parametrize(("arm", "samples"), pairs, ids=ids)
+    return pytest.mark.parametrize(
+        ("arm", "samples"),
+        [
+            pytest.param(
+                *(arm, samples),
+                id=arm if samples == "data" else f"{arm}-{samples}",
+                marks=[pytest.mark.whole] if default and (arm, samples) not in default else [],
+            )
+            for arm, samples in pairs
+        ],
+    )
 
 
 @over(*ARMS, *SUMS, *((arm, "series") for arm in MAPS), *((arm, "table") for arm in VECTORS))
@@ -206,7 +216,7 @@ def test_losses_are_finite_and_their_gradients_reach_student_and_extras(
             np.testing.assert_array_equal(tap, taught[name])
 
 
-@over(*ARMS, *((arm, "series") for arm in TWO_PHASES))
+@over(*ARMS, *((arm, "series") for arm in TWO_PHASES), default=DEFAULT)
 def test_a_training_moves_the_student_alone_and_goes_on_after_a_kill(
     arm, samples, eager, tmp_path, request
 ):
@@ -252,7 +262,7 @@ def test_xla_takes_the_same_step(arm, data):
             np.testing.assert_allclose(plain, compiled, rtol=1e-3, atol=1e-5)
 
 
-@over(*ARMS, *((arm, "series") for arm in TWO_PHASES))
+@over(*ARMS, *((arm, "series") for arm in TWO_PHASES), default=DEFAULT)
 def test_mixed_precision_trains_and_the_file_holds_the_student_alone(
     arm, samples, eager, tmp_path, request
 ):
@@ -284,7 +294,9 @@ def test_mixed_precision_trains_and_the_file_holds_the_student_alone(
     assert stored.output.shape == (None, 10)
 
 
-@pytest.mark.parametrize("arm", ["hint+fsp", "kd+crd+joint_hint"])
+@pytest.mark.parametrize(
+    "arm", ["hint+fsp", pytest.param("kd+crd+joint_hint", marks=pytest.mark.whole)]
+)
 def test_the_order_of_a_sum_changes_nothing(arm, data, tmp_path, eager):
     found = []
     for i, names in enumerate((arm, "+".join(reversed(arm.split("+"))))):

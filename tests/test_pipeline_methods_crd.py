@@ -205,6 +205,7 @@ def job(data, folder):
     return Job(student, crd, teacher, data, AugmentConfig(shift=1), training, 0, folder)
 
 
+@pytest.mark.whole
 def test_a_resumed_training_draws_and_remembers_what_it_would_have_anyway(tmp_path):
     data = load_training(DataConfig(limit=90, calibration_samples=10))
     data = replace(data, labels=data.labels % 4, class_names=("0", "1", "2", "3"))

@@ -177,6 +177,7 @@ def test_the_control_is_a_float_file_without_fake_quantization(data, tmp_path):
     assert outcome.history[-1]["accuracy"] > outcome.history[0]["accuracy"] + 0.1
 
 
+@pytest.mark.whole
 def test_a_network_that_computes_something_else_is_refused(data, tmp_path):
     folder = prepared(tmp_path / "shared", tiny(), data)
     path = tmp_path / "shared" / "compare.npz"
@@ -194,6 +195,7 @@ def test_a_network_that_is_not_finite_is_refused_before_any_process(data, tmp_pa
         write_shared(tmp_path, model, data, None)
 
 
+@pytest.mark.whole
 def test_a_process_that_dies_is_told_with_its_last_lines(tmp_path):
     (tmp_path / "shared" / "job").mkdir(parents=True)
     with pytest.raises(QatError, match=r"job\.json"):

@@ -222,6 +222,7 @@ def test_mixed_precision_trains_and_losses_stay_float32(policy):
     assert any("kernel" in path for path in moved(before, student))
 
 
+@pytest.mark.whole
 def test_xla_gives_the_same_step(tiny_pair):
     teacher, student, phases = built(tiny_pair, KD(KDConfig()))
     start = student.get_weights()
