@@ -3,12 +3,16 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from hintlite.benchmarks.dev import growth_picture
 from hintlite.benchmarks.dev import larger_than_memory as benchmark
+from hintlite.pipeline.report.figure import standalone
+
+ROOT = Path(__file__).parents[1]
 
 
 def run(samples, mb, seconds):
@@ -51,8 +55,10 @@ def test_a_part_is_measured_anew_and_the_others_stay(tmp_path, monkeypatch):
     assert record["runs"]["found"]["thousandth"]["samples"] == 3
     assert record["runs"]["found"]["anonymous_mb_above"] == 36.0
     assert [each["samples"] for each in record["growth"]["found"]] == [70]
-    assert "--parts growth" in record["growth"]["source"]["command"]
-    assert "--parts" not in record["epoch"]["source"]["command"]
+    assert record["growth"]["source"]["command"].endswith("--parts growth --growth 70")
+    assert record["epoch"]["source"]["command"].endswith(
+        "--parts epoch --epoch_samples 6000 --rounds 8"
+    )
 
 
 def test_the_picture_is_drawn_from_the_record(tmp_path, monkeypatch, capsys):
@@ -65,9 +71,20 @@ def test_the_picture_is_drawn_from_the_record(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", words)
     growth_picture.main()
     said = capsys.readouterr().out
-    assert said.index("180 samples (5 MB): 600 MB, 30 s") < said.index("1,000 samples (28 MB)")
+    assert said.index("| 180 | 5 MB | 600 MB | 30 s |") < said.index("| 1,000 | 28 MB |")
     texts = ElementTree.parse(tmp_path / "r.svg").getroot().itertext()
     assert "anonymous memory" in " ".join(texts)
     (tmp_path / "r.json").write_text("{}")
     with pytest.raises(SystemExit, match="no record of larger_than_memory"):
         growth_picture.main()
+
+
+def test_picture_and_text_are_those_of_the_kept_record():
+    record = json.loads((ROOT / "docs" / "results" / "larger_than_memory.json").read_text())
+    runs, text = growth_picture.runs_of(record), (ROOT / "docs" / "data.md").read_text()
+    picture = (ROOT / "docs" / "pictures" / "larger_than_memory.svg").read_text()
+    assert picture == standalone(growth_picture.draw(runs))
+    assert growth_picture.table(runs) in text
+    assert record["runs"]["found"]["anonymous_mb_above"] <= growth_picture.ALLOWED_MB
+    for clock, words in (("wall", "by the clock"), ("processor", "of processor time")):
+        assert f"{record['epoch']['found'][clock]['ratio']:.3f} {words}" in text

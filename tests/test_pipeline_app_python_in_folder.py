@@ -14,10 +14,12 @@ import pytest
 import hintlite
 from hintlite.pipeline.app.cli.main import main
 from hintlite.pipeline.app.python.handed_over import hand_over, taken_over
-from hintlite.pipeline.app.python.in_folder import Given, read_in_order
+from hintlite.pipeline.app.python.in_folder import Given, Parts, _source, read_in_order
 from hintlite.pipeline.app.python.samples import Task
 from hintlite.pipeline.app.run.folder import RunFolder
 from hintlite.pipeline.app.run.not_a_run import require_place
+from hintlite.pipeline.data import spool
+from hintlite.pipeline.data.rows import LazyRows
 from hintlite.pipeline.settings.data import DataConfig
 
 NAMES = ["upper", "middle", "lower"]
@@ -53,6 +55,36 @@ def test_a_dataset_that_shuffles_is_the_same_samples_when_it_is_read_again():
     np.testing.assert_array_equal(first.inputs, second.inputs)
     np.testing.assert_array_equal(first.labels, second.labels)
     assert {row.tobytes() for row in first.inputs} == {row.tobytes() for row in TRAIN[0]}
+
+
+@pytest.mark.parametrize("validation", [0.2, "dataset"])
+def test_datasets_of_many_samples_are_the_same_from_a_file(monkeypatch, validation):
+    import tensorflow as tf
+
+    def opened():
+        given = [tf.data.Dataset.from_tensor_slices(part) for part in (TRAIN, VALIDATION)]
+        held_out = given[1].batch(4) if validation == "dataset" else validation
+        parts = Parts(given[0].batch(7), held_out, 0.2, NAMES)
+        source, count = _source(parts, Task((6, 6, 1), 3), seed=0)
+        pool = source.open(DataConfig())
+        return (
+            pool,
+            pool.read(np.arange(len(pool.labels)), None)[0],
+            pool.read_test((6, 6, 1)),
+            count,
+        )
+
+    plain, images, test, count = opened()
+    monkeypatch.setattr(spool, "IN_MEMORY_BYTES", 300)
+    monkeypatch.setattr(LazyRows, "__array__", lambda *_, **__: pytest.fail("all were read"))
+    mapped, lazy, held_out, same = opened()
+    assert isinstance(lazy, LazyRows)
+    assert isinstance(held_out.images, LazyRows)
+    assert (lazy.dtype, count) == (images.dtype, same)
+    assert np.array_equal(lazy[:], images)
+    assert np.array_equal(held_out.images[:], test.images)
+    assert np.array_equal(mapped.labels, plain.labels)
+    assert np.array_equal(mapped.validation, plain.validation)
 
 
 def test_a_folder_that_holds_something_else_is_left_as_it_is(tmp_path, capsys):

@@ -253,3 +253,49 @@ def test_a_partial_file_of_another_length_is_begun_anew(tmp_path, disk):
     os.truncate(place, 4000)
     place.rename(place.with_suffix(".partial"))
     assert_alike(config, disk)
+
+
+def spoken(count=48, seconds=0.05, rate=16000):
+    """Words as a microphone gives them, int16 [n, time, 1], and features of them, some below 0."""
+    rng = np.random.default_rng(13)
+    time, label = np.arange(int(seconds * rate)) / rate, np.arange(count) % 4
+    tones = np.sin(2 * np.pi * (400 + 900 * label[:, None]) * time)
+    waves = (tones * rng.uniform(0.2, 0.9, (count, 1)) * 32767).astype(np.int16)[..., None]
+    frames = waves[:, : 49 * 16].reshape(count, 49, 16).astype(np.float32)
+    features = np.log(np.abs(np.fft.rfft(frames))[..., :8] + 1e-3) - 5
+    return waves, np.concatenate([features, -features[..., :2]], axis=-1), label
+
+
+def test_sound_as_int16_keeps_every_value(tmp_path, disk):
+    waves, _, label = spoken()
+    np.savez(tmp_path / "raw16k.npz", x=waves, y=label)
+    config = DataConfig(source="npz", path=str(tmp_path / "raw16k.npz"), calibration_samples=8)
+    assert_alike(config, disk)
+    data = load_training(config, disk=disk)
+    assert data.images.dtype == np.float32
+    assert np.array_equal(data.images[:], waves[data.source_rows])
+    (stored,) = [np.load(disk.folder.path / name, mmap_mode="r") for name in files(disk)]
+    assert stored.dtype == np.int16
+    fed = data.normalized(data.train)
+    assert abs(float(fed.mean())) < 1e-3
+    assert abs(float(fed.std()) - 1) < 1e-3
+
+
+@pytest.mark.parametrize("kind", ["images", "series"])
+def test_features_with_negative_values_are_fed_by_channel(tmp_path, disk, kind):
+    _, features, label = spoken()
+    np.savez(tmp_path / "mfcc.npz", x=features, y=label, class_names=np.array(list("abcd")))
+    config = DataConfig(
+        source="npz",
+        path=str(tmp_path / "mfcc.npz"),
+        calibration_samples=8,
+        kind=kind,
+        normalization="standard",
+    )
+    assert_alike(config, disk)
+    data = load_training(config, disk=disk)
+    shape, axes = ((49, 10, 1), (0, 1, 2)) if kind == "images" else ((49, 10), (0, 1))
+    assert data.input_shape == shape
+    fed = data.normalized(data.train).astype(np.float64)
+    assert np.abs(fed.mean(axis=axes)).max() < 1e-4
+    assert np.abs(fed.std(axis=axes) - 1).max() < 1e-4

@@ -3,6 +3,7 @@
 import gc
 import itertools
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -228,6 +229,16 @@ def test_a_file_is_handed_over_by_its_name_and_stays_while_it_is_held(stream, fi
     assert np.array_equal(data.images[:], X[data.source_rows][..., :1])
     assert np.array_equal(load_test(kind, data, taken_over(place)).images[:], X[..., :1])
     assert len(held) == 2
+
+
+def test_a_full_disk_is_told_before_samples_are_handed_over(tmp_path, monkeypatch):
+    free = SimpleNamespace(free=100)
+    monkeypatch.setattr(
+        "hintlite.pipeline.app.python.handed_over.shutil.disk_usage", lambda _: free
+    )
+    with pytest.raises(CacheError, match=r"has 0.1 kB left for handing them over.*TMPDIR"):
+        hand_over(from_tf_dataset(dataset()).open(CONFIG), tmp_path)
+    assert not list(tmp_path.glob("*_images.npy"))
 
 
 def test_a_stream_without_an_end_is_refused(stream):

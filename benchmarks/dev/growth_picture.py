@@ -76,6 +76,16 @@ def description(runs: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
+def table(runs: Sequence[Mapping[str, Any]]) -> str:
+    """The figures as a table of Markdown."""
+    rows = [
+        f"| {run['samples']:,} | {run['raw_bytes'] / 1e6:,.0f} MB | {run['anonymous_mb']:,.0f} MB "
+        f"| {run['seconds']:,.0f} s |"
+        for run in runs
+    ]
+    return "\n".join(["| samples | raw | anonymous memory | time |", "|---|---|---|---|", *rows])
+
+
 def main() -> None:
     """Draws and prints."""
     parser = argparse.ArgumentParser(
@@ -90,7 +100,7 @@ def main() -> None:
         raise SystemExit(f"{error.filename} cannot be read: {error.strerror}") from error
     except (ValueError, LookupError, TypeError) as error:
         raise SystemExit(f"{chosen.record}: no record of larger_than_memory ({error!r})") from error
-    print(description(runs))
+    print(table(runs))
     if chosen.out:
         write_whole(chosen.out, standalone(draw(runs)))
 

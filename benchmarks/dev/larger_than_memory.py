@@ -203,11 +203,16 @@ def main() -> None:
     record: dict[str, Any] = {"sample_shape": SHAPE, "settings": SETTINGS}
     if chosen.out and chosen.out.exists():
         record = json.loads(chosen.out.read_text())
-    words = " ".join(sys.argv[1:])
+    words = {
+        "runs": f"--gb {chosen.gb:g}",
+        "growth": f"--growth {' '.join(map(str, chosen.growth))}",
+        "epoch": f"--epoch_samples {chosen.epoch_samples} --rounds {chosen.rounds}",
+    }
     for part in chosen.parts:
         with tempfile.TemporaryDirectory(prefix="hintlite-", dir=chosen.work) as name:
             found = measured(part, chosen, Path(name))
-        source = provenance(f"python -m hintlite.benchmarks.dev.{NAME} {words}", LIBRARIES)
+        command = f"python -m hintlite.benchmarks.dev.{NAME} --parts {part} {words[part]}"
+        source = provenance(command, LIBRARIES)
         record[part] = {"source": source, "found": found}
         if chosen.out:
             write_whole(chosen.out, json.dumps(record, indent=1) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import tempfile
@@ -31,15 +32,23 @@ class Spool:
         what: the samples, for messages.
         folder: of the file; the system's for temporary files if None.
         budget_gb: the most that the file may take, in GB of 10^9 bytes.
+        least_bytes: samples that take less stay in memory.
         fewer: how to have fewer of them, for messages: "add take(n)".
     """
 
     def __init__(
-        self, what: str, folder: str | Path | None, budget_gb: float, fewer: str = ""
+        self,
+        what: str,
+        folder: str | Path | None = None,
+        budget_gb: float = math.inf,
+        fewer: str = "",
+        least_bytes: float | None = None,
     ) -> None:
         self.what, self.budget_gb, self.fewer = what, budget_gb, fewer
+        self.least_bytes = IN_MEMORY_BYTES if least_bytes is None else least_bytes
         self.folder = Path(folder or tempfile.gettempdir()).expanduser()
         self._held: list[np.ndarray] = []
+        self._held_bytes = 0
         self._rows = self._written = 0
         self._file: IO[bytes] | None = None
         if not self.folder.is_dir():
@@ -69,7 +78,8 @@ class Spool:
         """
         self._held.append(rows)
         self._rows += len(rows)
-        if sum(each.nbytes for each in self._held) >= IN_MEMORY_BYTES:
+        self._held_bytes += rows.nbytes
+        if self._held_bytes >= self.least_bytes:
             self._write()
 
     def require(self, size_bytes: int) -> None:
@@ -78,7 +88,7 @@ class Spool:
         Raises:
             CacheError: the budget or the disk is too small.
         """
-        if size_bytes < IN_MEMORY_BYTES:
+        if size_bytes < self.least_bytes:
             return
         fewer = f", or {self.fewer}" if self.fewer else ""
         if size_bytes > self.budget_gb * GB:
@@ -118,7 +128,7 @@ class Spool:
             )
         self._file.write(np.ascontiguousarray(chunk).data)
         self._written += chunk.nbytes
-        self._held = []
+        self._held, self._held_bytes = [], 0
 
 
 def _remove(name: str) -> None:

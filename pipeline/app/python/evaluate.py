@@ -92,12 +92,12 @@ def evaluate(
     known = _names(model) if labels is None else labels
     task = named(task, known, test, "test", "labels")
     samples = read_samples(test, task, "test")
-    logits = ask(samples.inputs.astype(np.float32))
+    logits = ask(samples.array.astype(np.float32))
     answers = logits.argmax(axis=1)
     matrix = confusion(samples.labels, answers, task.classes)
     correct, total = int(np.trace(matrix)), len(answers)
     low, high = wilson_interval(correct, total)
-    times = _count(samples.inputs)
+    times = _count(samples.array)
     return Evaluation(correct, total, scores_of(matrix), low, high, matrix, logits, times)
 
 

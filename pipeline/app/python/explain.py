@@ -33,4 +33,4 @@ def explain(files: Files, samples: Data) -> Explanation:
     expect("files", files, Files, "what hintlite.quantize returns")
     task = Task(files.samples.shape[1:], len(files.labels), files.labels)
     read = read_samples(samples, task, "samples")
-    return compare(files.float32, files.int8, read.inputs.astype(np.float32), read.labels)
+    return compare(files.float32, files.int8, read.array.astype(np.float32), read.labels)

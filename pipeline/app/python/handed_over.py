@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hintlite.pipeline.app.python.arguments import ArgumentError
+from hintlite.pipeline.cache.entry import CacheError
+from hintlite.pipeline.cache.folder import gigabytes
 from hintlite.pipeline.data.rows import SampleArray, cast, taken, write_npy
 from hintlite.pipeline.data.sources.source import Labelled, Pool, Shape, Source
 from hintlite.pipeline.data.spool import spooled
@@ -119,6 +122,13 @@ def _save(folder: Path, part: str, images: SampleArray, labels: np.ndarray) -> N
         about = {"file": stored.filename, "dtype": stored.dtype.str, "kind": whole.kind.str}
         (folder / f"{part}.json").write_text(json.dumps({**about, "shape": stored.shape}))
         return
+    free = shutil.disk_usage(folder).free
+    if images.nbytes > free:
+        raise CacheError(
+            f"the samples take {gigabytes(images.nbytes)}, and the disk of {folder.parent} has "
+            f"{gigabytes(free)} left for handing them over: free some space, or set TMPDIR to a "
+            "folder on another disk"
+        )
     with (folder / f"{part}_images.npy").open("wb") as content:
         write_npy(content, images)
 

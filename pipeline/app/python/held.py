@@ -10,8 +10,9 @@ import numpy as np
 from hintlite.pipeline.app.python.arguments import ArgumentError
 from hintlite.pipeline.app.python.samples import Samples
 from hintlite.pipeline.data.normalization import Normalization
-from hintlite.pipeline.data.rows import SampleArray
+from hintlite.pipeline.data.rows import SampleArray, chunks, is_mapped
 from hintlite.pipeline.data.splits import random, stratified
+from hintlite.pipeline.data.spool import Spool
 from hintlite.pipeline.data.training_data import TrainingData
 
 if TYPE_CHECKING:
@@ -65,13 +66,20 @@ def divided(
     return data, weights
 
 
-def _joined(train: np.ndarray, validation: np.ndarray) -> np.ndarray:
+def _joined(train: SampleArray, validation: SampleArray) -> SampleArray:
     if train.shape[1:] != validation.shape[1:]:
         raise ArgumentError(
             f"validation: samples of the shape {list(validation.shape[1:])}, but those of train "
             f"are {list(train.shape[1:])}"
         )
-    return np.concatenate([train, validation])  # uint8 with float32 gives float32, same values
+    # uint8 with float32 gives float32, same values
+    if not (is_mapped(train) or is_mapped(validation)):
+        return np.concatenate([train, validation])
+    dtype = np.result_type(train.dtype, validation.dtype)
+    with Spool("train and validation") as spool:
+        for chunk in (chunk for part in (train, validation) for chunk in chunks(part)):
+            spool.add(chunk.astype(dtype, copy=False))
+        return spool.array()
 
 
 def _padded(weights: np.ndarray | None, count: int) -> np.ndarray | None:

@@ -21,6 +21,7 @@ from hintlite.pipeline.app.python.methods import Part, arm_of, build
 from hintlite.pipeline.app.python.networks import Networks
 from hintlite.pipeline.app.python.samples import Data, Samples, Task, is_dataset, read_samples
 from hintlite.pipeline.data.kinds import BY_RANK
+from hintlite.pipeline.data.rows import cast, chunks, taken
 from hintlite.pipeline.data.splits import random, stratified
 from hintlite.pipeline.settings.data import DataConfig, SampleKind
 from hintlite.pipeline.settings.run import RunConfig
@@ -138,21 +139,22 @@ def _source(parts: Parts, task: Task, seed: int) -> tuple[Source, int]:
     )
     data, _ = divided(train, validation, task.classes, seed)
     if test.inputs.dtype != data.images.dtype:
-        test = replace(test, inputs=test.inputs.astype(data.images.dtype))
+        test = replace(test, inputs=cast(test.inputs, data.images.dtype))
     return _as_source(data, test, parts, task), len(data.train)
 
 
 def read_in_order(data: Data, task: Task, what: str) -> Samples:
     """Samples in an order of their own: a dataset that shuffles is the same one when read again."""
-    read = read_samples(data, task, what)
+    read = read_samples(data, task, what, mapped=True)
     if not is_dataset(data) or read.weights is not None:
         return read
+    samples = (sample for chunk in chunks(read.inputs) for sample in chunk)
     keys = [
         hashlib.sha256(sample.tobytes()).hexdigest() + str(label)
-        for sample, label in zip(read.inputs, read.labels, strict=True)
+        for sample, label in zip(samples, read.labels, strict=True)
     ]
     order = np.argsort(keys, kind="stable")
-    return replace(read, inputs=read.inputs[order], labels=read.labels[order])
+    return replace(read, inputs=taken(read.inputs, order), labels=read.labels[order])
 
 
 def _set_aside(train: Samples, share: float, seed: int) -> tuple[Samples, Samples]:
@@ -166,7 +168,7 @@ def _set_aside(train: Samples, share: float, seed: int) -> tuple[Samples, Sample
     rows = np.sort(stratified(train.labels, total, random(seed, "test"), least=0))
     others = np.setdiff1d(np.arange(len(train.labels)), rows)
     return tuple(  # type: ignore[return-value]
-        replace(train, inputs=train.inputs[each], labels=train.labels[each])
+        replace(train, inputs=taken(train.inputs, each), labels=train.labels[each])
         for each in (others, rows)
     )
 

@@ -76,9 +76,9 @@ def quantize(
     bounds = Bounds(min_agreement=min_agreement, max_accuracy_drop=max_accuracy_drop)
     ranges = _calibration(calibration, task)
     held_out = read_samples(validation, task, "validation")
-    _check_apart(ranges, held_out.inputs)
+    _check_apart(ranges, held_out.array)
     deployed = in_float32(logits_only(network))
-    logits = keras_logits(deployed, held_out.inputs.astype(np.float32))
+    logits = keras_logits(deployed, held_out.array.astype(np.float32))
     warn_where_collapsed(logits, held_out.labels, names)
     files = to_float32(deployed), to_int8(deployed, ranges.astype(np.float32))
     checks = _verified(deployed, files, held_out, bounds)
@@ -86,18 +86,18 @@ def quantize(
         raise ArgumentError(
             "the INT8 file is not good enough:\n  "
             + "\n  ".join(checks.failures)
-            + f"\n{_advice(ranges, held_out.inputs)}, or look at it all the same with strict=False"
+            + f"\n{_advice(ranges, held_out.array)}, or look at it all the same with strict=False"
         )
     some = _some_of_each(held_out.labels)
-    return Files(files[1], files[0], checks, held_out.inputs[some], held_out.labels[some], names)
+    return Files(files[1], files[0], checks, held_out.array[some], held_out.labels[some], names)
 
 
 def _calibration(given: Any, task: Task) -> np.ndarray:
     from hintlite.pipeline.app.python.samples import read_inputs, read_samples
 
     if is_dataset(given) or isinstance(given, (tuple, list)):
-        return read_samples(given, task, "calibration").inputs
-    return read_inputs(given, task, "calibration")
+        return read_samples(given, task, "calibration").array
+    return np.asarray(read_inputs(given, task, "calibration"))
 
 
 def _check_apart(calibration: np.ndarray, validation: np.ndarray) -> None:
@@ -130,7 +130,7 @@ def _verified(
 ) -> Verification:
     from hintlite.deploy.convert.verify import verify
 
-    inputs = samples.inputs.astype(np.float32)
+    inputs = samples.array.astype(np.float32)
     return verify(network, files, inputs, samples.labels, bounds=bounds)
 
 

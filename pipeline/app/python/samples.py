@@ -9,6 +9,8 @@ import numpy as np
 
 from hintlite.pipeline.app.python.arguments import ArgumentError, class_names, kind_of
 from hintlite.pipeline.data.labels import is_text, read_labels
+from hintlite.pipeline.data.rows import SampleArray, cast, chunks, is_mapped, with_channels
+from hintlite.pipeline.data.spool import Spool
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -35,19 +37,25 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Samples in memory, with the values that they came with.
+    """Samples with the values that they came with.
 
     Attributes:
-        inputs: `[n, h, w, c]`, uint8 or float32.
+        inputs: `[n, h, w, c]`, uint8 or float32; in a file where that was asked for and they are
+            many.
         labels: int64 `[n]`.
         one_hot: whether the labels came so, which a loss of the caller's may want to see.
         weights: float32 `[n]`, or None.
     """
 
-    inputs: np.ndarray
+    inputs: SampleArray
     labels: np.ndarray
     one_hot: bool = False
     weights: np.ndarray | None = None
+
+    @property
+    def array(self) -> np.ndarray:
+        """The inputs, all of them in memory."""
+        return np.asarray(self.inputs)
 
 
 def named(task: Task, names: Any, data: Data, what: str, argument: str) -> Task:
@@ -101,19 +109,21 @@ def sample_shape(data: Any, rank: int) -> tuple[int, ...] | None:
     return sizes if len(sizes) == rank and None not in sizes else None
 
 
-def read_samples(data: Data, task: Task, what: str) -> Samples:
+def read_samples(data: Data, task: Task, what: str, mapped: bool = False) -> Samples:
     """Checks samples against the networks, and brings labels into one form.
 
     Args:
         data: (x, y), (x, y, sample_weight), or a finite dataset of such, batched or not.
         task: of the networks.
         what: the argument's name, for messages.
+        mapped: whether samples that are too many for memory go into a file, or stay in theirs.
 
     Raises:
         ArgumentError: another form or shape, no samples, values that are not finite.
+        CacheError: the disk is too small.
     """
-    parts = _gathered(data, task, what) if is_dataset(data) else _parts(data, what)
-    inputs = read_inputs(parts[0], task, what)
+    parts = _gathered(data, task, what, mapped) if is_dataset(data) else _parts(data, what)
+    inputs = read_inputs(parts[0], task, what, mapped)
     labels = as_array(parts[1], what)
     if len(labels.shape) == 0 or len(labels) != len(inputs):
         raise ArgumentError(
@@ -127,20 +137,20 @@ def read_samples(data: Data, task: Task, what: str) -> Samples:
     return Samples(inputs, class_indices(labels, task, what), one_hot, weights)
 
 
-def read_inputs(inputs: Any, task: Task, what: str) -> np.ndarray:
+def read_inputs(inputs: Any, task: Task, what: str, mapped: bool = False) -> SampleArray:
     """Inputs `[n, ...]` with the values that they have: uint8 as it is, all else as float32.
 
     Raises:
         ArgumentError: another shape than the networks take, no samples, NaN or infinity.
     """
-    array = as_array(inputs, what)
+    array = inputs if mapped and is_mapped(inputs) else as_array(inputs, what)
     if array.dtype.kind not in "fiub":
         raise ArgumentError(
             f"{what}: samples are {array.dtype}, expected numbers of one shape a sample; "
             "np.stack(samples) joins them"
         )
     if array.ndim == len(task.shape) and task.shape[-1] == 1:
-        array = array[..., np.newaxis]
+        array = with_channels(array)
     fits = array.ndim == len(task.shape) + 1 and all(
         wanted in (None, size) for wanted, size in zip(task.shape, array.shape[1:], strict=True)
     )
@@ -154,8 +164,10 @@ def read_inputs(inputs: Any, task: Task, what: str) -> np.ndarray:
         raise ArgumentError(f"{what}: there are no samples")
     if array.dtype == np.uint8:
         return array
-    array = array.astype(np.float32, copy=False)
-    finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
+    array = cast(array, np.float32)
+    finite = np.concatenate(
+        [np.isfinite(each).reshape(len(each), -1).all(axis=1) for each in chunks(array)]
+    )
     if not finite.all():
         raise ArgumentError(
             f"{what}: sample {int(np.argmin(finite))} holds NaN or infinity ({int((~finite).sum())}"
@@ -183,12 +195,19 @@ def _parts(data: Any, what: str) -> tuple[Any, ...]:
     return tuple(data)
 
 
-def _gathered(data: Any, task: Task, what: str) -> tuple[np.ndarray, ...]:
+def _gathered(data: Any, task: Task, what: str, mapped: bool) -> tuple[SampleArray, ...]:
     batched = in_batches(data, task, what, GATHERED_AT_ONCE)
-    columns = list(zip(*batched.as_numpy_iterator(), strict=True))
-    if not columns:
-        raise ArgumentError(f"{what}: the dataset holds no samples; check its filters and paths")
-    return tuple(np.concatenate(column) for column in columns)
+    with Spool(what, least_bytes=None if mapped else np.inf) as spool:
+        others = []
+        for inputs, *rest in batched.as_numpy_iterator():
+            spool.add(inputs)
+            others.append(rest)
+        if not others:
+            raise ArgumentError(
+                f"{what}: the dataset holds no samples; check its filters and paths"
+            )
+        columns = (np.concatenate(column) for column in zip(*others, strict=True))
+        return spool.array(), *columns
 
 
 def in_batches(data: Any, task: Task, what: str, batch_size: int) -> tf.data.Dataset:

@@ -133,9 +133,9 @@ class _Form:
 
 
 def from_arrays(
-    images: np.ndarray,
+    images: SampleArray,
     labels: np.ndarray,
-    test: tuple[np.ndarray, np.ndarray] | None = None,
+    test: tuple[SampleArray, np.ndarray] | None = None,
     class_names: Sequence[str] | None = None,
     name: str = "arrays",
     groups: np.ndarray | None = None,
