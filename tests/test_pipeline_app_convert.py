@@ -9,33 +9,15 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from converting import InThisProcess, convert, saved
 from keras import layers, ops
 
-from hintlite.child import RefusedError
 from hintlite.deploy.bundle.manifest import read_manifest
 from hintlite.deploy.tflite.inspect import inspect
-from hintlite.errors import HintliteError
 from hintlite.pipeline.app.cli.main import main
-from hintlite.pipeline.app.convert import apart, process
+from hintlite.pipeline.app.convert import apart
 
 CLASSES, SIDE = 3, 12
-
-
-class InThisProcess:
-    """Stands for `Child`: TensorFlow is loaded here already."""
-
-    def __init__(self, work, **_):
-        self.work = work
-        process._HELD = process._Held()
-
-    def ask(self, request):
-        try:
-            return process.work(json.loads(json.dumps(request)), print)
-        except HintliteError as error:
-            raise RefusedError(str(error)) from error
-
-    def close(self):
-        pass
 
 
 @pytest.fixture
@@ -77,33 +59,39 @@ def unit(pictures):
     return _classifier(pictures, lambda x: x, lambda x: x / 255)
 
 
-def _convert(model, data, out, *more):
-    code = main(["convert", str(model), "--data", str(data), "--out", str(out), *map(str, more)])
-    record = out / "model" / "convert.json"
-    return code, json.loads(record.read_text()) if record.exists() else None
+@pytest.fixture(scope="module")
+def signed(pictures):
+    """Trained on -1 to 1."""
+    return _classifier(pictures, lambda x: x, lambda x: x / 127.5 - 1)
 
 
-def _saved(model, path):
-    model.save(path)
-    return path
+def _behind(front, trained):
+    """A trained network with something before it."""
+    image = keras.Input(trained.input_shape[1:])
+    return keras.Model(image, trained(front(image)))
 
 
-FRONTS = {
-    "rescaling": layers.Rescaling(1 / 255),
-    "augmented": lambda x: layers.Rescaling(1 / 255)(
-        layers.RandomRotation(0.05)(layers.RandomFlip("horizontal")(x))
+FRONTS = {  # what stands before the network, and what that was trained on
+    "rescaling": (layers.Rescaling(1 / 255), "unit"),
+    "augmented": (
+        lambda x: layers.Rescaling(1 / 255)(
+            layers.RandomRotation(0.05)(layers.RandomFlip("horizontal")(x))
+        ),
+        "unit",
     ),
-    "operators": lambda x: x / 127.5 - 1.0,
-    "ops": lambda x: ops.subtract(ops.divide(x, 127.5), 1.0),
+    "operators": (lambda x: x / 127.5 - 1.0, "signed"),
+    "ops": (lambda x: ops.subtract(ops.divide(x, 127.5), 1.0), "signed"),
 }
 
 
 @pytest.mark.parametrize("name", FRONTS)
 def test_what_a_model_does_to_its_pixels_becomes_part_of_the_inputs_scale(
-    name, pictures, tmp_path, here, capsys
+    name, request, pictures, tmp_path, here, capsys
 ):
-    model = _saved(_classifier(pictures, FRONTS[name]), tmp_path / "mine.keras")
-    code, record = _convert(model, pictures, tmp_path / "out")
+    front, trained = FRONTS[name]
+    network = _behind(front, request.getfixturevalue(trained))
+    model = saved(network, tmp_path / "mine.keras")
+    code, record = convert(model, pictures, tmp_path / "out")
     assert code == 0, capsys.readouterr().err
     assert record["verdict"]["accuracy"]["file"] >= 0.98
     content = (tmp_path / "out" / "model" / "mine_int8.tflite").read_bytes()
@@ -122,24 +110,20 @@ def test_what_a_model_does_to_its_pixels_becomes_part_of_the_inputs_scale(
 
 
 def test_a_range_that_does_not_fit_is_refused_with_the_one_that_does(
-    pictures, tmp_path, here, capsys
+    pictures, signed, tmp_path, here, capsys
 ):
-    model = _saved(_classifier(pictures, FRONTS["operators"]), tmp_path / "mine.keras")
-    assert _convert(model, pictures, tmp_path / "out", "--normalization", "unit")[0] == 1
+    model = saved(_behind(FRONTS["operators"][0], signed), tmp_path / "mine.keras")
+    assert convert(model, pictures, tmp_path / "out", "--normalization", "unit")[0] == 1
     said = capsys.readouterr().err
     assert "set --normalization raw" in said
     assert not (tmp_path / "out" / "model").exists()
 
 
-def test_a_mean_and_deviation_by_channel_may_be_given(pictures, tmp_path, here, capsys):
-    mean, std = (
-        np.array([120.0, 115.0, 104.0], np.float32),
-        np.array([58.0, 57.0, 56.0], np.float32),
-    )
-    trained = _classifier(pictures, lambda x: x, lambda x: (x - mean) / std)
-    model = _saved(trained, tmp_path / "mine.keras")
+def test_a_mean_and_deviation_by_channel_may_be_given(pictures, unit, tmp_path, here, capsys):
+    mean, std = np.array([0.5, 2.0, 4.0]), np.array([255.0, 250.0, 245.0])
+    model = saved(unit, tmp_path / "mine.keras")
     more = ("--mean", ",".join(map(str, mean)), "--std", ",".join(map(str, std)))
-    code, record = _convert(model, pictures, tmp_path / "out", *more)
+    code, record = convert(model, pictures, tmp_path / "out", *more)
     assert code == 0, capsys.readouterr().err
     assert record["verdict"]["accuracy"]["file"] >= 0.98
     manifest = read_manifest(tmp_path / "out" / "bundle" / "device")
@@ -153,10 +137,10 @@ def test_a_mean_and_deviation_by_channel_may_be_given(pictures, tmp_path, here, 
 def test_bytes_without_labels_ask_for_their_range(pictures, unit, tmp_path, here, capsys):
     with np.load(pictures) as data:
         np.save(tmp_path / "x.npy", data["x"])
-    model = _saved(unit, tmp_path / "mine.keras")
-    assert _convert(model, tmp_path / "x.npy", tmp_path / "out")[0] == 2
+    model = saved(unit, tmp_path / "mine.keras")
+    assert convert(model, tmp_path / "x.npy", tmp_path / "out")[0] == 2
     assert "state --normalization unit" in capsys.readouterr().err
-    code, record = _convert(model, tmp_path / "x.npy", tmp_path / "out", "--normalization", "unit")
+    code, record = convert(model, tmp_path / "x.npy", tmp_path / "out", "--normalization", "unit")
     assert code == 0
     assert record["verdict"]["accuracy"] is None
     assert record["verdict"]["agreement"] >= 0.95
@@ -172,9 +156,9 @@ def test_other_formats_give_the_same_answers(form, pictures, unit, tmp_path, her
     elif form == "h5":
         unit.save(place)
     else:
-        _convert(_saved(unit, tmp_path / "mine.keras"), pictures, tmp_path / "before")
+        convert(saved(unit, tmp_path / "mine.keras"), pictures, tmp_path / "before")
         (tmp_path / "before/model/mine_float32.tflite").rename(place)
-    code, record = _convert(place, pictures, tmp_path / "out")
+    code, record = convert(place, pictures, tmp_path / "out")
     assert code == 0, capsys.readouterr().err
     assert record["verdict"]["accuracy"]["model"] >= 0.98
     assert record["verdict"]["accuracy"]["file"] >= 0.98
@@ -193,8 +177,8 @@ def test_other_formats_give_the_same_answers(form, pictures, unit, tmp_path, her
 def test_every_form_is_made_and_judged(
     options, precision, end, pictures, unit, tmp_path, here, capsys
 ):
-    model = _saved(unit, tmp_path / "mine.keras")
-    code, record = _convert(model, pictures, tmp_path / "out", *options)
+    model = saved(unit, tmp_path / "mine.keras")
+    code, record = convert(model, pictures, tmp_path / "out", *options)
     assert code == 0, capsys.readouterr().err
     name = record["files"][record["form"]["precision"]]
     info = inspect(tmp_path / "out" / "model" / name)
@@ -205,11 +189,11 @@ def test_every_form_is_made_and_judged(
 def test_mixed_precision_and_open_sizes(pictures, tmp_path, here, capsys):
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        model = _classifier(pictures, FRONTS["rescaling"], sizes=(None, None, 3))
-        path = _saved(model, tmp_path / "mine.keras")
+        model = _classifier(pictures, FRONTS["rescaling"][0], sizes=(None, None, 3))
+        path = saved(model, tmp_path / "mine.keras")
     finally:
         keras.config.set_dtype_policy("float32")
-    code, record = _convert(path, pictures, tmp_path / "out", "--accept_chance")
+    code, record = convert(path, pictures, tmp_path / "out", "--accept_chance")
     assert code == 0, capsys.readouterr().err
     assert record["feeding"][0]["std"] == [255.0] * 3
     assert record["verdict"]["agreement"] >= 0.95
@@ -229,8 +213,8 @@ def test_a_table_with_adapted_columns_and_one_sigmoid(tmp_path, here, capsys):
     model = keras.Model(row, layers.Dense(1, activation="sigmoid")(hidden))
     model.compile(keras.optimizers.Adam(1e-2), "binary_crossentropy")
     model.fit(x, y, epochs=25, verbose=0)
-    code, record = _convert(
-        _saved(model, tmp_path / "table.keras"), tmp_path / "table.npz", tmp_path / "out"
+    code, record = convert(
+        saved(model, tmp_path / "table.keras"), tmp_path / "table.npz", tmp_path / "out"
     )
     assert code == 0, capsys.readouterr().err
     assert record["task"]["kind"] == "binary"
@@ -255,25 +239,6 @@ def test_a_table_with_adapted_columns_and_one_sigmoid(tmp_path, here, capsys):
     assert accuracy["correct"] >= accuracy["total"] - 1
 
 
-def test_several_inputs_and_outputs_keep_their_names_and_order(tmp_path, here, capsys):
-    keras.utils.set_random_seed(0)
-    picture, row = keras.Input((8, 8, 1), name="picture"), keras.Input((4,), name="row")
-    h = layers.Flatten()(layers.Conv2D(4, 3, activation="relu")(picture))
-    both = layers.Concatenate()([h, layers.Dense(4, activation="relu")(row)])
-    outputs = {"where": layers.Dense(2)(both), "what": layers.Dense(5)(both)}
-    model = keras.Model({"picture": picture, "row": row}, outputs)
-    rng = np.random.default_rng(0)
-    arrays = {"picture": rng.normal(0, 1, (80, 8, 8, 1)), "row": rng.normal(0, 3, (80, 4))}
-    np.savez(tmp_path / "both.npz", **arrays)
-    code, record = _convert(
-        _saved(model, tmp_path / "both.keras"), tmp_path / "both.npz", tmp_path / "out"
-    )
-    assert code == 0, capsys.readouterr().err
-    shapes = {each["name"]: each["shape"] for each in record["outputs"]}
-    assert shapes == {"where": [2], "what": [5]}
-    assert all(each["error"] < 0.1 for each in record["verdict"]["outputs"])
-
-
 @keras.saving.register_keras_serializable("tests")
 class Gate(layers.Layer):
     def call(self, x):
@@ -284,8 +249,8 @@ def test_what_cannot_be_converted_is_named_with_its_place(pictures, tmp_path, he
     image = keras.Input((SIDE, SIDE, 3))
     h = Gate(name="gate")(layers.Conv2D(4, 3)(image))
     model = keras.Model(image, layers.Dense(CLASSES)(layers.Flatten()(h)))
-    code, _ = _convert(
-        _saved(model, tmp_path / "mine.keras"), pictures, tmp_path / "out", "--accept_chance"
+    code, _ = convert(
+        saved(model, tmp_path / "mine.keras"), pictures, tmp_path / "out", "--accept_chance"
     )
     said = capsys.readouterr().err
     assert code == 1
@@ -297,7 +262,7 @@ def test_what_cannot_be_converted_is_named_with_its_place(pictures, tmp_path, he
 
 def test_the_folder_is_taken_like_a_runs(pictures, unit, tmp_path, here, capsys):
     out = tmp_path / "out"
-    assert _convert(_saved(unit, tmp_path / "mine.keras"), pictures, out)[0] == 0
+    assert convert(saved(unit, tmp_path / "mine.keras"), pictures, out)[0] == 0
     with np.load(pictures) as data:
         np.save(tmp_path / "one.npy", data["x"][0])
     assert main(["predict", str(out), str(tmp_path / "one.npy")]) == 0
@@ -338,7 +303,7 @@ def test_keras_2_is_read_in_a_process_of_its_own(pictures, tmp_path):
     path = tmp_path / "old.h5"
     subprocess.run([sys.executable, "-c", make, str(path)], env=environment, check=True)
     more = ("--normalization", "unit", "--accept_chance")
-    code, record = _convert(path, pictures, tmp_path / "out", *more)
+    code, record = convert(path, pictures, tmp_path / "out", *more)
     assert code == 0
     assert record["verdict"]["agreement"] >= 0.95
     assert Path(tmp_path / "out" / "bundle" / "device" / "manifest.json").is_file()
