@@ -65,6 +65,16 @@ def signed(pictures):
     return _classifier(pictures, lambda x: x, lambda x: x / 127.5 - 1)
 
 
+@pytest.fixture(scope="module")
+def converted(pictures, unit, tmp_path_factory):
+    """What `hintlite convert` makes of it."""
+    place = tmp_path_factory.mktemp("converted")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(apart, "Child", InThisProcess)
+        assert convert(saved(unit, place / "mine.keras"), pictures, place / "out")[0] == 0
+    return place / "out"
+
+
 def _behind(front, trained):
     """A trained network with something before it."""
     image = keras.Input(trained.input_shape[1:])
@@ -149,15 +159,15 @@ def test_bytes_without_labels_ask_for_their_range(pictures, unit, tmp_path, here
 
 
 @pytest.mark.parametrize("form", ["h5", "saved", "tflite"])
-def test_other_formats_give_the_same_answers(form, pictures, unit, tmp_path, here, capsys):
+def test_other_formats_give_the_same_answers(form, request, pictures, unit, tmp_path, here, capsys):
     place = tmp_path / ("mine" if form == "saved" else f"mine.{form}")
     if form == "saved":
         unit.export(place, verbose=False)
     elif form == "h5":
         unit.save(place)
     else:
-        convert(saved(unit, tmp_path / "mine.keras"), pictures, tmp_path / "before")
-        (tmp_path / "before/model/mine_float32.tflite").rename(place)
+        made = request.getfixturevalue("converted")
+        place.write_bytes((made / "model" / "mine_float32.tflite").read_bytes())
     code, record = convert(place, pictures, tmp_path / "out")
     assert code == 0, capsys.readouterr().err
     assert record["verdict"]["accuracy"]["model"] >= 0.98
@@ -260,9 +270,8 @@ def test_what_cannot_be_converted_is_named_with_its_place(pictures, tmp_path, he
     assert not (tmp_path / "out" / "bundle").exists()
 
 
-def test_the_folder_is_taken_like_a_runs(pictures, unit, tmp_path, here, capsys):
-    out = tmp_path / "out"
-    assert convert(saved(unit, tmp_path / "mine.keras"), pictures, out)[0] == 0
+def test_the_folder_is_taken_like_a_runs(pictures, converted, tmp_path, capsys):
+    out = converted
     with np.load(pictures) as data:
         np.save(tmp_path / "one.npy", data["x"][0])
     assert main(["predict", str(out), str(tmp_path / "one.npy")]) == 0
