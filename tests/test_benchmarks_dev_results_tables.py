@@ -1,4 +1,4 @@
-"""The tables of README.md and docs/results.md: written from reports, and what they say today."""
+"""The tables of README.md and of pages under docs: made from reports, and what they say."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ from hintlite.benchmarks.dev import results_tables
 from hintlite.benchmarks.dev.results_tables import TableError, filled
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "results.md")
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs/results.md", ROOT / "docs/sequences.md")
 REPORT = {
     "arms": [
         {
@@ -100,6 +100,50 @@ def test_two_pairs_have_neither_interval_nor_test(folder):
 
 def test_a_difference_without_spread_has_an_interval_and_no_test(folder):
     assert lines("drops", folder)[2:] == ["| KD | 4 | -0.04 | -0.08 to +0.00 |  |  |"]
+
+
+@pytest.fixture
+def record(tmp_path):
+    """Of two seeds on a set of series."""
+    spread = {"mean": 0.95, "deviation": 0.011, "lowest": 0.942, "highest": 0.958}
+    facts = {
+        "set": "waves",
+        "seeds": 2,
+        "summary": {
+            "teacher:float32": {**spread, "gap_to_float_teacher": 0.0},
+            "kd:float32": {**spread, "gap_to_float_teacher": 0.0},
+            "kd:int8": {**spread, "gap_to_float_teacher": 0.0031},
+        },
+        "runs": [
+            {
+                "deployed": "kd",
+                "parameters": {"teacher": 1000, "kd": 100},
+                "int8_bytes": {"teacher": 5000, "kd": 2000},
+            }
+        ],
+        "cortex-m4": {
+            "instructions_per_inference": 123456,
+            "code_bytes": 4000,
+            "weight_bytes": 500,
+            "ram_bytes": 300,
+            "stack_bytes": 36,
+        },
+    }
+    (tmp_path / "report.json").write_text(json.dumps(facts))
+    return tmp_path
+
+
+def test_the_students_of_series_stand_beside_the_float_teacher(record):
+    assert lines("series", record)[2:] == [
+        "| teacher | float32 | 95.00 ± 1.10 % | 94.20 to 95.80 % |  |",
+        "| KD | int8 | 95.00 ± 1.10 % | 94.20 to 95.80 % | -0.31 |",
+    ]
+
+
+def test_flash_is_code_and_weights_and_ram_holds_the_stack(record):
+    assert lines("devices", record)[2:] == [
+        "| waves | 2 | 1,000 | 100 | 2,000 | 123,456 | 4,500 | 336 |"
+    ]
 
 
 def test_the_runs_are_counted(folder):

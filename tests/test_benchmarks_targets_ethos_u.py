@@ -211,7 +211,7 @@ def test_the_command_takes_a_foreign_file(tmp_path, capsys):
             "goes with --target etho",
         ),
         (("r", "--target", "ethos-u55-128", "--out", "x"), 2, "single .tflite file"),
-        (("none.tflite", "--target", "ethos-u55-128"), 1, "does not exist"),
+        (("none.tflite", "--target", "ethos-u55-128"), 2, "does not exist"),
     ],
 )
 def test_wrong_words(capsys, words, code, said):

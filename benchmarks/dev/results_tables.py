@@ -1,4 +1,4 @@
-"""Writes the tables of README.md and docs/results.md from the reports that they are made of.
+"""Writes the tables of README.md and of pages under docs from the reports that they are made of.
 
 A table stands between two comments that say what it is made of:
 
@@ -42,6 +42,7 @@ TITLES = {
     "crd+kd": "CRD + KD",
     "reviewkd+kd": "ReviewKD + KD",
 }
+REFERENCE = "teacher:float32"
 MAIN = "hint+kd"  # the arm that the others are set against
 
 Facts = Mapping[str, Any]
@@ -162,8 +163,43 @@ def depths(study: Path, report: Path) -> str:
     return depth_picture.table(found)
 
 
+def series(record: Path) -> str:
+    """Test accuracy on a set of series over its seeds, beside the float teacher."""
+    found = _facts(record)["summary"]
+    rows = []
+    for name, own in found.items():
+        arm, precision = name.split(":")
+        if precision == "float32" and arm != "teacher":
+            continue
+        spread = f"{100 * own['mean']:.2f} ± {100 * own['deviation']:.2f} %"
+        ends = f"{100 * own['lowest']:.2f} to {100 * own['highest']:.2f} %"
+        gap = "" if name == REFERENCE else f"{-100 * own['gap_to_float_teacher']:+.2f}"
+        rows.append([_title(arm), precision, spread, ends, gap])
+    return table(["", "precision", "test accuracy", "lowest to highest seed", "points"], rows)
+
+
+def devices(*records: Path) -> str:
+    """Sizes of the students on sets of series, and what one takes as plain C on a Cortex-M4."""
+    rows = []
+    for facts in map(_facts, records):
+        run, core = facts["runs"][0], facts["cortex-m4"]
+        student = run["deployed"]
+        numbers = (
+            run["parameters"]["teacher"],
+            run["parameters"][student],
+            run["int8_bytes"][student],
+            core["instructions_per_inference"],
+            core["code_bytes"] + core["weight_bytes"],
+            core["ram_bytes"] + core["stack_bytes"],
+        )
+        rows.append([facts["set"], f"{facts['seeds']}", *(f"{number:,}" for number in numbers)])
+    heads = ["set", "seeds", "teacher, parameters", "student, parameters", "INT8 file, bytes"]
+    return table([*heads, "instructions", "flash, bytes", "RAM, bytes"], rows)
+
+
 TABLES: dict[str, Callable[..., str]] = {
-    made.__name__: made for made in (runs, arms, summary, against, references, drops, seeds, depths)
+    made.__name__: made
+    for made in (runs, arms, summary, against, references, drops, seeds, depths, series, devices)
 }
 
 
