@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hintlite.pipeline.app.python.inspect import inspect
     from hintlite.pipeline.app.python.load_run import load_run
     from hintlite.pipeline.app.python.quantize import quantize
+    from hintlite.pipeline.app.python.quantize_aware import quantize_aware
     from hintlite.pipeline.app.python.run import run
     from hintlite.pipeline.app.python.with_taps import with_taps
     from hintlite.pipeline.training.distiller import Distiller
@@ -48,6 +49,7 @@ __all__ = [
     "load_run",
     "methods",
     "quantize",
+    "quantize_aware",
     "run",
     "with_taps",
 ]

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from hintlite.errors import NetworkError
+from hintlite.models.fake_quant.weights import FakeQuantizedWeights
 from hintlite.models.graph import Node, Place, Tensor, innermost, named_outputs, producer
 
 _STRIPPED = ("softmax", "log_softmax")
@@ -90,6 +91,8 @@ def _refuse_hidden_softmax(model: keras.Model, node: Node) -> None:
 
 def _linear_twin(model: keras.Model, layer: Any) -> keras.layers.Layer:
     """The same Dense without its activation; it holds the same variables, not copies of them."""
+    if isinstance(layer, FakeQuantizedWeights):
+        return layer.without_activation()
     if type(layer) is not keras.layers.Dense or layer.kernel is not getattr(layer, "_kernel", None):
         raise NetworkError(
             f"model {model.name!r} ends in {layer.name!r}, a {type(layer).__name__} with a "

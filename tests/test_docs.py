@@ -46,7 +46,16 @@ def test_every_name_of_the_door_has_a_page():
     assert "::: hintlite.pipeline.app.python.methods" in pages
 
 
-PAGES = ["distill", "methods", "quantize", "bundle", "export_c", "evaluate", "explain"]
+PAGES = [
+    "distill",
+    "methods",
+    "quantize",
+    "quantize_aware",
+    "bundle",
+    "export_c",
+    "evaluate",
+    "explain",
+]
 PAGES += ["inspect", "fits_board", "benchmark", "distiller"]
 
 

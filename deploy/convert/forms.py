@@ -35,7 +35,7 @@ def to_file(network: Frozen, form: Form, calibration: Sequence[Array] = ()) -> b
     """
     import tensorflow as tf
 
-    converter = _converter(network)
+    converter = converter_of(network)
     if form.precision != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if form.precision == "float16":
@@ -92,7 +92,8 @@ def output_names(outputs: Sequence[End]) -> tuple[str, ...]:
     return tuple(plain(end.name) for end in outputs)
 
 
-def _converter(network: Frozen) -> Any:
+def converter_of(network: Frozen) -> Any:
+    """A `TFLiteConverter` of a network, still without a precision."""
     import tensorflow as tf
 
     names = input_names(network.inputs)

@@ -37,12 +37,15 @@ def quantize(
 
     The samples are fed as they are. The files give logits: a final softmax is left out, which
     changes no choice. Weights are quantized per channel and activations per tensor, with the
-    ranges that the calibration samples show (Jacob et al. 2018, arXiv 1712.05877). The model is not
-    changed, and nothing is written to the disk.
+    ranges that the calibration samples show (Jacob et al. 2018, arXiv 1712.05877). A network of
+    `hintlite.quantize_aware` has learned its ranges: it needs no calibration, and its INT8 file is
+    compared with the network as it rounds. The model is not changed, and nothing is written to the
+    disk.
 
     Args:
         student: functional classifier, `[batch, h, w, c]` -> `[batch, classes]`.
-        calibration: x, (x, y) or a dataset: some hundreds of the training samples, no others.
+        calibration: x, (x, y) or a dataset: some hundreds of the training samples, no others;
+            None for a network of `hintlite.quantize_aware`.
         validation: (x, y) or a dataset of other samples, on which the files are compared with the
             model.
         labels: the classes' names, in the order of the outputs; if None, those that the labels of
@@ -59,14 +62,11 @@ def quantize(
         HintliteError: samples of another shape, calibration with the validation samples, a layer
             that has no INT8 form, or files that are not good enough.
     """
-    from hintlite.deploy.convert.convert import to_float32, to_int8
-    from hintlite.deploy.convert.keras_logits import keras_logits
     from hintlite.deploy.convert.verify import Bounds
-    from hintlite.models.taps import logits_only
+    from hintlite.models.fake_quant.inference import is_fake_quantized
     from hintlite.pipeline.app.python.networks import as_network, task_of
+    from hintlite.pipeline.app.python.quantize_aware import aware_files
     from hintlite.pipeline.app.python.samples import named, read_samples
-    from hintlite.pipeline.app.python.teacher_check import warn_where_collapsed
-    from hintlite.pipeline.training.drop_regressor import in_float32
 
     for name, value in (("min_agreement", min_agreement), ("max_accuracy_drop", max_accuracy_drop)):
         expect(name, value, Real, "a share from 0 to 1")
@@ -74,22 +74,58 @@ def quantize(
     task = named(task_of(network), labels, validation, "validation", "labels")
     names = task.names or class_names(None, task.classes)
     bounds = Bounds(min_agreement=min_agreement, max_accuracy_drop=max_accuracy_drop)
-    ranges = _calibration(calibration, task)
+    aware = is_fake_quantized(network)
+    _check_calibration_given(calibration, aware)
+    ranges = None if aware else _calibration(calibration, task)
     held_out = read_samples(validation, task, "validation")
+    if ranges is None:
+        files, checks = aware_files(network, held_out, bounds)
+        advice = "train it on, with a smaller learning rate, give wider bounds"
+    else:
+        files, checks = _calibrated(network, ranges, held_out, bounds, names)
+        advice = _advice(ranges, held_out.array)
+    if strict and not checks.ok:
+        raise ArgumentError(
+            "the INT8 file is not good enough:\n  "
+            + "\n  ".join(checks.failures)
+            + f"\n{advice}, or look at it all the same with strict=False"
+        )
+    some = _some_of_each(held_out.labels)
+    return Files(files[0], files[1], checks, held_out.array[some], held_out.labels[some], names)
+
+
+def _check_calibration_given(calibration: Any, aware: bool) -> None:
+    if aware and calibration is not None:
+        raise ArgumentError(
+            "calibration: this network has learned its ranges in training; expected None"
+        )
+    if not aware and calibration is None:
+        raise ArgumentError(
+            "calibration: expected some hundreds of the training samples, got None; only a network "
+            "of hintlite.quantize_aware needs none"
+        )
+
+
+def _calibrated(
+    network: keras.Model,
+    ranges: np.ndarray,
+    held_out: Samples,
+    bounds: Bounds,
+    names: tuple[str, ...],
+) -> tuple[tuple[bytes, bytes], Verification]:
+    """The INT8 and the float file of a network in float, and what was compared."""
+    from hintlite.deploy.convert.convert import to_float32, to_int8
+    from hintlite.deploy.convert.keras_logits import keras_logits
+    from hintlite.models.taps import logits_only
+    from hintlite.pipeline.app.python.teacher_check import warn_where_collapsed
+    from hintlite.pipeline.training.drop_regressor import in_float32
+
     _check_apart(ranges, held_out.array)
     deployed = in_float32(logits_only(network))
     logits = keras_logits(deployed, held_out.array.astype(np.float32))
     warn_where_collapsed(logits, held_out.labels, names)
     files = to_float32(deployed), to_int8(deployed, ranges.astype(np.float32))
-    checks = _verified(deployed, files, held_out, bounds)
-    if strict and not checks.ok:
-        raise ArgumentError(
-            "the INT8 file is not good enough:\n  "
-            + "\n  ".join(checks.failures)
-            + f"\n{_advice(ranges, held_out.array)}, or look at it all the same with strict=False"
-        )
-    some = _some_of_each(held_out.labels)
-    return Files(files[1], files[0], checks, held_out.array[some], held_out.labels[some], names)
+    return (files[1], files[0]), _verified(deployed, files, held_out, bounds)
 
 
 def _calibration(given: Any, task: Task) -> np.ndarray:

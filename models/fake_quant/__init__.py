@@ -1,0 +1,1 @@
+"""Networks with fake quantization in Keras itself, for training, and their folded form."""
