@@ -8,9 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from hintlite.models.fake_quant.constants import LINES, constant_of
 from hintlite.pipeline.qat.blueprint import Array, CarryError, Step
-
-Line = tuple[Array | float, Array | float]  # slope and offset
 
 
 def affine(name: str, before: str, scale: Array, offset: Array) -> Step:
@@ -69,39 +68,13 @@ def two_maps_or_constant(kind: str) -> Callable[[Any, str, list[str]], list[Step
 def with_constant(node: Any, name: str, inputs: list[str]) -> list[Step]:
     """An operator between a map and a constant, as in `x / 127.5 - 1`."""
     kind = type(node.operation).__name__
-    constant, first = _constant(node)
-    line = _LINES[kind].get(first) if constant is not None and len(inputs) == 1 else None
+    constant, first = constant_of(node)
+    line = LINES[kind].get(first) if constant is not None and len(inputs) == 1 else None
     if line is None:
         raise refusal(
             kind, name, "it can be used on a map [batch, h, w, c] with a number, or one a channel"
         )
     return [_of_channels(node, name, inputs, *line(constant))]
-
-
-# Operator -> whether the constant stands first -> the slope and offset that it means.
-_LINES: Mapping[str, Mapping[bool, Callable[[Any], Line]]] = {
-    "Add": dict.fromkeys((False, True), lambda c: (1.0, c)),
-    "Multiply": dict.fromkeys((False, True), lambda c: (c, 0.0)),
-    "Subtract": {False: lambda c: (1.0, -c), True: lambda c: (-1.0, c)},
-    "Divide": {False: lambda c: (1.0 / c, 0.0)},
-    "TrueDivide": {False: lambda c: (1.0 / c, 0.0)},
-}
-
-
-def _constant(node: Any) -> tuple[Array | None, bool]:
-    """The constant of an operator of two operands, and whether it stands first."""
-    operands = [*node.arguments.args, *node.arguments.kwargs.values()]
-    if len(operands) != 2:
-        return None, False
-    maps = [isinstance(each, keras.KerasTensor) for each in operands]
-    if sum(maps) != 1:
-        return None, False
-    value = operands[maps.index(False)]
-    if not isinstance(value, int | float | list | tuple | np.ndarray | np.generic) and not (
-        keras.ops.is_tensor(value)
-    ):
-        return None, False
-    return np.asarray(value, np.float64), maps[1]
 
 
 def _of_channels(node: Any, name: str, inputs: list[str], scale: Any, offset: Any) -> Step:
