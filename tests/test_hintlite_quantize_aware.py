@@ -123,22 +123,6 @@ def test_layers_that_cannot_be_quantized_are_told_all_at_once():
     assert "pool, flat pass without change" in text
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ({"bits": 3}, "8 or 4"),
-        ({"bits": {"conv": 4}}, "nearest are 'conv"),
-        ({"bits": True}, "bits"),
-        ({"input_range": (1, 2)}, "0 within"),
-        ({"input_range": 1}, "input_range"),
-        ({"calibration": np.zeros((3, 9, 9, 1), "float32")}, "calibration"),
-    ],
-)
-def test_wrong_arguments_are_refused(trained, arguments, said):
-    with pytest.raises(HintliteError, match=said):
-        hintlite.quantize_aware(trained, **arguments)
-
-
 def test_quantize_says_where_calibration_belongs(trained):
     validation = picture_data(seed=1)
     with pytest.raises(HintliteError, match="training samples, got None"):

@@ -62,11 +62,16 @@ def quantize(
         HintliteError: samples of another shape, calibration with the validation samples, a layer
             that has no INT8 form, or files that are not good enough.
     """
+    from hintlite.deploy.convert.convert import to_float32, to_int8
+    from hintlite.deploy.convert.keras_logits import keras_logits
     from hintlite.deploy.convert.verify import Bounds
     from hintlite.models.fake_quant.inference import is_fake_quantized
+    from hintlite.models.taps import logits_only
     from hintlite.pipeline.app.python.networks import as_network, task_of
     from hintlite.pipeline.app.python.quantize_aware import aware_files
     from hintlite.pipeline.app.python.samples import named, read_samples
+    from hintlite.pipeline.app.python.teacher_check import warn_where_collapsed
+    from hintlite.pipeline.training.drop_regressor import in_float32
 
     for name, value in (("min_agreement", min_agreement), ("max_accuracy_drop", max_accuracy_drop)):
         expect(name, value, Real, "a share from 0 to 1")
@@ -78,11 +83,18 @@ def quantize(
     _check_calibration_given(calibration, aware)
     ranges = None if aware else _calibration(calibration, task)
     held_out = read_samples(validation, task, "validation")
+    deployed = logits_only(network)
+    if ranges is not None:
+        _check_apart(ranges, held_out.array)
+        deployed = in_float32(deployed)
+    logits = keras_logits(deployed, held_out.array.astype(np.float32))
+    warn_where_collapsed(logits, held_out.labels, names)
     if ranges is None:
-        files, checks = aware_files(network, held_out, bounds)
+        files, checks = aware_files(deployed, held_out, bounds)
         advice = "train it on, with a smaller learning rate, give wider bounds"
     else:
-        files, checks = _calibrated(network, ranges, held_out, bounds, names)
+        files = to_int8(deployed, ranges.astype(np.float32)), to_float32(deployed)
+        checks = _verified(deployed, (files[1], files[0]), held_out, bounds)
         advice = _advice(ranges, held_out.array)
     if strict and not checks.ok:
         raise ArgumentError(
@@ -104,28 +116,6 @@ def _check_calibration_given(calibration: Any, aware: bool) -> None:
             "calibration: expected some hundreds of the training samples, got None; only a network "
             "of hintlite.quantize_aware needs none"
         )
-
-
-def _calibrated(
-    network: keras.Model,
-    ranges: np.ndarray,
-    held_out: Samples,
-    bounds: Bounds,
-    names: tuple[str, ...],
-) -> tuple[tuple[bytes, bytes], Verification]:
-    """The INT8 and the float file of a network in float, and what was compared."""
-    from hintlite.deploy.convert.convert import to_float32, to_int8
-    from hintlite.deploy.convert.keras_logits import keras_logits
-    from hintlite.models.taps import logits_only
-    from hintlite.pipeline.app.python.teacher_check import warn_where_collapsed
-    from hintlite.pipeline.training.drop_regressor import in_float32
-
-    _check_apart(ranges, held_out.array)
-    deployed = in_float32(logits_only(network))
-    logits = keras_logits(deployed, held_out.array.astype(np.float32))
-    warn_where_collapsed(logits, held_out.labels, names)
-    files = to_float32(deployed), to_int8(deployed, ranges.astype(np.float32))
-    return (files[1], files[0]), _verified(deployed, files, held_out, bounds)
 
 
 def _calibration(given: Any, task: Task) -> np.ndarray:

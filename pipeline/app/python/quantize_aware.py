@@ -87,7 +87,7 @@ def _range(given: Sequence[float] | None) -> tuple[float | None, float | None]:
 
 
 def aware_files(
-    network: keras.Model, held_out: Samples, bounds: Bounds
+    deployed: keras.Model, held_out: Samples, bounds: Bounds
 ) -> tuple[tuple[bytes, bytes], Verification]:
     """The full-INT8 and the float file of a fake-quantized network, and what was compared.
 
@@ -95,7 +95,7 @@ def aware_files(
     its weights without rounding.
 
     Args:
-        network: with the output "logits".
+        deployed: from samples to logits.
         held_out: samples that it is judged by.
         bounds: of the agreement and of the accuracy.
 
@@ -110,9 +110,7 @@ def aware_files(
     from hintlite.deploy.convert.verify import Verification, bound_failures, compare_logits
     from hintlite.deploy.interpret.runtime import Runner
     from hintlite.models.fake_quant.inference import inference_function
-    from hintlite.models.taps import logits_only
 
-    deployed = logits_only(network)
     shape = tuple(deployed.inputs[0].shape[1:])
     plain = frozen(inference_function(deployed, rounded=False), [End("input", shape)])
     contents = fake_quantized_file(inference_function(deployed), shape), to_file(plain, FLOAT)
