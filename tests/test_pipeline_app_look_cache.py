@@ -83,5 +83,5 @@ def test_the_command_lists_and_clears(runs, capsys):
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path, capsys):
-    assert main(["cache", str(tmp_path / "nowhere")]) == 1
+    assert main(["cache", str(tmp_path / "nowhere")]) == 2
     assert "there is no such folder" in capsys.readouterr().err

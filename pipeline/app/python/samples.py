@@ -28,11 +28,13 @@ class Task:
         shape: of one sample, as the model's input has it: (h, w, c); None for a size left open.
         classes: how many.
         names: of the classes, which labels of text are looked up among; None where there are none.
+        sorted_names: the names were those of labels, sorted; the caller gave no order.
     """
 
     shape: tuple[int | None, ...]
     classes: int
     names: tuple[str, ...] | None = None
+    sorted_names: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +85,7 @@ def named(task: Task, names: Any, data: Data, what: str, argument: str) -> Task:
             f"{what}: labels of {len(found)} names ({', '.join(found)[:80]}), but the networks "
             f"tell {task.classes} classes apart: give {argument}, in the order of their outputs"
         )
-    return replace(task, names=found)
+    return replace(task, names=found, sorted_names=True)
 
 
 def is_dataset(data: Any) -> bool:
@@ -256,7 +258,8 @@ def class_indices(labels: np.ndarray, task: Task, what: str) -> np.ndarray:
 
     Raises:
         DataError: several classes a sample, shares of classes, fractions, an unknown name.
-        ArgumentError: names where none are known, or a class beyond those of the networks.
+        ArgumentError: names where none are known, numbers beside names whose order nobody gave, or
+            a class beyond those of the networks.
     """
     classes = task.classes
     if is_text(labels):
@@ -266,6 +269,11 @@ def class_indices(labels: np.ndarray, task: Task, what: str) -> np.ndarray:
                 "class indices; names, y = np.unique(labels, return_inverse=True) makes them"
             )
         return read_labels(labels, len(labels), what, task.names).values
+    if task.sorted_names:
+        raise ArgumentError(
+            f"{what}: labels are numbers, but others are names, whose order may be another: give "
+            "names to all of them, or say their order with class_names"
+        )
     if is_one_hot(labels) and labels.shape[1] != classes:
         raise ArgumentError(
             f"{what}: one-hot labels of {labels.shape[1]} classes, but the networks tell {classes} "
