@@ -11,7 +11,7 @@ from json_schema import faults
 from tiny_bundle import COUNT, FAST, SCRIPT, write_bundle
 
 SCHEMA = json.loads(SCRIPT.with_suffix(".schema.json").read_text())
-PREDICT = Path(__file__).parents[1] / "deploy" / "bundle" / "device_predict.py"
+SCRIPTS = Path(__file__).parents[1] / "deploy" / "bundle"
 LITERT, TFLITE = "ai-edge-litert", "tflite-runtime"
 PYTHONS = [
     ("3.7", f"{TFLITE}==2.11.0", "numpy<2"),
@@ -41,7 +41,11 @@ def interpreter(version):
 
 
 @pytest.mark.slow(
-    modules=["hintlite.benchmarks.bench_tflite", "hintlite.deploy.bundle.device_predict"]
+    modules=[
+        "hintlite.benchmarks.bench_tflite",
+        "hintlite.deploy.bundle.device_predict",
+        "hintlite.deploy.bundle.device_values",
+    ]
 )
 @pytest.mark.parametrize(("version", "runtime", "numpy"), PYTHONS)
 def test_a_bundle_is_measured_and_asked(tmp_path, version, runtime, numpy):
@@ -67,7 +71,8 @@ def test_a_bundle_is_measured_and_asked(tmp_path, version, runtime, numpy):
     else:
         assert reference["equal"] == COUNT
     predict = tmp_path / "bundle" / "predict.py"
-    predict.write_bytes(PREDICT.read_bytes())
+    predict.write_bytes((SCRIPTS / "device_predict.py").read_bytes())
+    predict.with_name("values.py").write_bytes((SCRIPTS / "device_values.py").read_bytes())
     shutil.copy(bundle / "samples.npz", tmp_path)
     words = [python, "-c", "import numpy; numpy.save('x', numpy.load('samples.npz')['inputs'][0])"]
     subprocess.run(words, check=True, env=outside, cwd=tmp_path)

@@ -90,7 +90,7 @@ def test_a_written_bundle_is_sound_and_complete(written):
     assert check_bundle(written) == []
     assert sorted(path.name for path in written.iterdir()) == [
         *("bench_tflite.py", "labels.txt", "manifest.json", "predict.py", "samples.npz"),
-        *("student_float32.tflite", "student_int8.tflite"),
+        *("student_float32.tflite", "student_int8.tflite", "values.py"),
     ]
     assert (written / "student_int8.tflite").read_bytes() == chain_int8()
     assert (written / "bench_tflite.py").read_bytes() == SCRIPT
@@ -350,10 +350,12 @@ def test_the_bundles_own_script_answers_as_classify_does(precision, tmp_path):
 
 
 def test_the_bundles_own_script_is_python_3_7_and_says_how_it_is_called(written):
+    for script in ("predict.py", "values.py"):
+        text = (written / script).read_text()
+        ast.parse(text, feature_version=(3, 7))
     text = (written / "predict.py").read_text()
-    ast.parse(text, feature_version=(3, 7))
-    code = text[text.index("ABOUT") :].splitlines()
-    assert sum(bool(line.strip()) for line in code) <= 56
+    code = text[text.index("FOLDER =") :].splitlines()
+    assert sum(bool(line.strip()) for line in code) <= 20
     done = predicted_alone(written)
     assert done.returncode == 1
     assert "python3 predict.py cat.png" in done.stderr

@@ -15,6 +15,7 @@ from hintlite.deploy.bundle.manifest import (
     PREDICT_SCRIPT,
     RAW_DTYPES,
     SAMPLES,
+    VALUES_SCRIPT,
     BundleError,
     is_plain_name,
 )
@@ -36,7 +37,8 @@ def check_names(models: Mapping[str, bytes], labels: Sequence[str]) -> None:
         BundleError: names the name or label.
     """
     for name in models:
-        if not is_plain_name(name) or name in {LABELS, SAMPLES, BENCH_SCRIPT, PREDICT_SCRIPT}:
+        own = {LABELS, SAMPLES, BENCH_SCRIPT, PREDICT_SCRIPT, VALUES_SCRIPT}
+        if not is_plain_name(name) or name in own:
             raise BundleError(
                 f"The model name {name!r} must be a plain file name of letters, digits, '.', '-' "
                 "and '_', and none of the bundle's own names."

@@ -21,6 +21,7 @@ LABELS = "labels.txt"
 SAMPLES = "samples.npz"
 BENCH_SCRIPT = "bench_tflite.py"
 PREDICT_SCRIPT = "predict.py"
+VALUES_SCRIPT = "values.py"
 RAW_DTYPES = ("uint8", "float32")
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")

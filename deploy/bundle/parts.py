@@ -20,6 +20,7 @@ from hintlite.deploy.bundle.manifest import (
     MANIFEST,
     PREDICT_SCRIPT,
     SAMPLES,
+    VALUES_SCRIPT,
     VERSION,
     BundleError,
     manifest_problems,
@@ -31,6 +32,7 @@ from hintlite.deploy.tflite.inspect import inspect
 from hintlite.files import replace_folder
 
 _PREDICT_SOURCE = Path(__file__).with_name("device_predict.py")
+_VALUES_SOURCE = Path(__file__).with_name("device_values.py")
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +68,7 @@ def write_parts(
         SAMPLES: _npz(parts.arrays),
         BENCH_SCRIPT: script,
         PREDICT_SCRIPT: _PREDICT_SOURCE.read_bytes(),
+        VALUES_SCRIPT: _VALUES_SOURCE.read_bytes(),
     }
     manifest = {
         "format": FORMAT,
