@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from hintlite.errors import HintliteError
 from hintlite.models.fake_quant.calls import Call
 from hintlite.models.fake_quant.constants import Line, line_of
 from hintlite.models.fake_quant.kinds import NONE, Activation, is_activation, of_class, of_function
@@ -35,7 +36,7 @@ _HINTS = {
 _ANY = "replace it by layers that can be, which docs/qat.md lists"
 
 
-class RefusedError(Exception):
+class RefusedError(HintliteError):
     """Why one call cannot be quantized."""
 
 
