@@ -94,6 +94,7 @@ FRONTS = {  # what stands before the network, and what that was trained on
 }
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("name", FRONTS)
 def test_what_a_model_does_to_its_pixels_becomes_part_of_the_inputs_scale(
     name, request, pictures, tmp_path, here, capsys
@@ -158,6 +159,7 @@ def test_bytes_without_labels_ask_for_their_range(pictures, unit, tmp_path, here
     assert manifest["provenance"]["labels"] == "what the float model chooses"
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("form", ["h5", "saved", "tflite"])
 def test_other_formats_give_the_same_answers(form, request, pictures, unit, tmp_path, here, capsys):
     place = tmp_path / ("mine" if form == "saved" else f"mine.{form}")
@@ -174,6 +176,7 @@ def test_other_formats_give_the_same_answers(form, request, pictures, unit, tmp_
     assert record["verdict"]["accuracy"]["file"] >= 0.98
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("options", "precision", "end"),
     [
@@ -301,6 +304,7 @@ def test_wrong_use_is_told_before_anything_is_loaded(words, said, tmp_path, caps
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.whole
 def test_keras_2_is_read_in_a_process_of_its_own(pictures, tmp_path):
     pytest.importorskip("tf_keras")
     make = (

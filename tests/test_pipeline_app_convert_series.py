@@ -106,6 +106,7 @@ def test_every_core_takes_the_folder_and_the_file(core, convolved, capsys):
         assert result["verdict"]["state"] == "valid"
 
 
+@pytest.mark.whole
 def test_an_lstm_is_one_operator_and_right_in_tflm(gestures, capsys):
     out, record = _trained(gestures, "lstm", layers.LSTM(8))
     assert record["verdict"]["accuracy"]["file"] >= record["verdict"]["accuracy"]["model"] - 0.03

@@ -46,6 +46,7 @@ def distilled(folder, teacher, student, **settings):
     return hintlite.distill(teacher, student, TRAIN, VALIDATION, folder=folder, **usual | settings)
 
 
+@pytest.mark.whole
 def test_a_dataset_that_shuffles_is_the_same_samples_when_it_is_read_again():
     import tensorflow as tf
 
@@ -57,6 +58,7 @@ def test_a_dataset_that_shuffles_is_the_same_samples_when_it_is_read_again():
     assert {row.tobytes() for row in first.inputs} == {row.tobytes() for row in TRAIN[0]}
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("validation", [0.2, "dataset"])
 def test_datasets_of_many_samples_are_the_same_from_a_file(monkeypatch, validation):
     import tensorflow as tf
@@ -87,6 +89,7 @@ def test_datasets_of_many_samples_are_the_same_from_a_file(monkeypatch, validati
     assert np.array_equal(mapped.validation, plain.validation)
 
 
+@pytest.mark.whole
 def test_a_folder_that_holds_something_else_is_left_as_it_is(tmp_path, capsys):
     (tmp_path / "manifest.json").write_text("{}")
     pair = own_models.classifier((2, 2), ("a", "b")), own_models.student()
@@ -107,6 +110,7 @@ def test_a_folder_that_holds_something_else_is_left_as_it_is(tmp_path, capsys):
     require_place(tmp_path / "new")
 
 
+@pytest.mark.whole
 def test_missing_networks_layers_and_samples_are_told_before_anything_is_trained(tmp_path):
     own_models.student().save(tmp_path / "net.keras")
     data = {"source": "digits", "limit": 60}
@@ -125,6 +129,7 @@ def test_missing_networks_layers_and_samples_are_told_before_anything_is_trained
         assert not log.exists() or "loading TensorFlow" not in log.read_text()
 
 
+@pytest.mark.whole
 def test_a_feeding_that_cannot_be_is_refused(tmp_path):
     pair = own_models.classifier((2, 2), ("a", "b")), own_models.student()
     for given, said in (
@@ -137,6 +142,7 @@ def test_a_feeding_that_cannot_be_is_refused(tmp_path):
             hintlite.distill(*pair, TRAIN, VALIDATION, **own)
 
 
+@pytest.mark.whole
 def test_networks_are_fed_the_range_that_they_want_and_the_device_the_values(tmp_path):
     train, validation, test = (
         (np.rint(x * 255).astype(np.uint8), np.array(NAMES)[y])
@@ -187,6 +193,7 @@ def test_each_phase_has_a_line_however_short_it_is(made):
     assert re.search(r"^student, hint\+kd: task phase, epoch 2/2, validation acc.* s$", said, re.M)
 
 
+@pytest.mark.whole
 def test_the_student_has_the_weights_of_the_run(made):
     folder, _, student = made
     found = hintlite.load_run(folder)
@@ -196,6 +203,7 @@ def test_the_student_has_the_weights_of_the_run(made):
     assert student.history.history["phase"] == ["pretrain", "task", "task"]
 
 
+@pytest.mark.whole
 def test_the_run_holds_what_the_command_would_have_made(made):
     folder, teacher, _ = made
     found = hintlite.load_run(folder)
@@ -214,6 +222,7 @@ def test_the_run_holds_what_the_command_would_have_made(made):
     np.testing.assert_allclose(keras.ops.softmax(taught), expected, atol=1e-5)
 
 
+@pytest.mark.whole
 def test_the_samples_are_fed_as_they_are_and_divided_as_they_were_given(made):
     folder, _, _ = made
     facts = json.loads((folder / "data" / "data.json").read_text())
@@ -227,6 +236,7 @@ def test_the_samples_are_fed_as_they_are_and_divided_as_they_were_given(made):
         np.testing.assert_array_equal(splits["validation"], np.arange(40, 58))
 
 
+@pytest.mark.whole
 def test_its_samples_can_be_had_again_divided_as_they_were(made):
     pool = hintlite.load_run(made[0]).source.open(DataConfig())
     np.testing.assert_array_equal(pool.read(np.arange(40), None)[0], TRAIN[0])
@@ -236,6 +246,7 @@ def test_its_samples_can_be_had_again_divided_as_they_were(made):
     np.testing.assert_array_equal(pool.read_test((6, 6, 1)).labels, labels)
 
 
+@pytest.mark.whole
 def test_its_files_can_be_bundled_evaluated_and_explained(made, tmp_path):
     files = hintlite.load_run(made[0]).files["hint+kd"]
     with pytest.raises(KeyError) as error:
@@ -248,6 +259,7 @@ def test_its_files_can_be_bundled_evaluated_and_explained(made, tmp_path):
     assert hintlite.explain(files, VALIDATION).samples == 18
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     "words",
     [
@@ -274,6 +286,7 @@ def test_called_again_it_is_at_its_end_and_warns_of_another_start(made):
         np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.whole
 def test_the_models_of_a_run_are_written_once(tmp_path):
     given = Given(tmp_path)
     student = own_models.student()
@@ -292,6 +305,7 @@ def test_the_models_of_a_run_are_written_once(tmp_path):
     assert given.teacher(student).stat().st_mtime_ns > written  # of a teacher weights count
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -315,6 +329,7 @@ def test_what_a_run_cannot_keep_is_said_in_a_sentence(tmp_path, change, message)
         distilled(**usual | change, **pair)
 
 
+@pytest.mark.whole
 def test_what_its_process_refuses_is_the_commands_sentence(tmp_path):
     with (
         RunFolder(tmp_path / "run").lock(),
@@ -323,6 +338,7 @@ def test_what_its_process_refuses_is_the_commands_sentence(tmp_path):
         hintlite.run(tmp_path / "run")
 
 
+@pytest.mark.whole
 def test_samples_are_handed_over_as_they_are(tmp_path):
     import tensorflow as tf
 

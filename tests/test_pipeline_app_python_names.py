@@ -61,6 +61,7 @@ def test_a_dataset_of_text_is_told_what_to_do():
         read_samples(dataset, TASK, "train")
 
 
+@pytest.mark.whole
 def test_names_go_through_distill_quantize_evaluate_and_bundle(teacher, tmp_path):
     train, validation = in_words(own_models.samples()), in_words(own_models.samples(18, seed=2))
     student = hintlite.distill(

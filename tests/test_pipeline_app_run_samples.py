@@ -98,6 +98,7 @@ def test_commands_work_without_the_data(moved, words, capfd):
     assert main(words) == 0, capfd.readouterr().err
 
 
+@pytest.mark.whole
 def test_an_evaluation_that_must_be_done_again_says_what_is_missing(moved, made, capfd):
     shutil.rmtree(moved / "evaluate")
     assert main(["evaluate", str(moved)]) == 2
