@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hintlite.errors import DataError
 from hintlite.pipeline.app.run.folder import RunError
 
 
@@ -57,3 +59,34 @@ def deployed_at(place: Path) -> Deployed:
     if model not in manifest["models"]:
         raise RunError(f"{folder / 'manifest.json'} does not know {model}")
     return Deployed(folder, manifest, model)
+
+
+def read_each(
+    deployed: Deployed,
+    samples: Sequence[tuple[Path, str | None]],
+    read: Callable[[Path], Iterable[tuple[Mapping[str, Any], Any]]],
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[Any]]:
+    """Reads files; one that cannot be read does not stop the rest.
+
+    Args:
+        deployed: the model that they are for.
+        samples: files, each with the name of its folder.
+        read: a file -> what is told of each of its samples, and the samples.
+
+    Returns:
+        The answers so far, in order; those of them that have a sample; and the samples.
+    """
+    answers: list[dict[str, Any]] = []
+    readable, raw = [], []
+    for path, folder in samples:
+        answer: dict[str, Any] = {"image": str(path)}
+        if folder in deployed.labels:
+            answer["folder"] = folder
+        try:
+            for told, sample in read(path):
+                raw.append(sample)
+                readable.append(answer | dict(told))
+                answers.append(readable[-1])
+        except DataError as error:
+            answers.append(answer | {"error": str(error)})
+    return answers, readable, raw

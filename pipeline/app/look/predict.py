@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hintlite.errors import FAILED, WRONG_USE, DataError
-from hintlite.pipeline.app.look.deployed import Deployed, deployed_at
+from hintlite.pipeline.app.look.deployed import Deployed, deployed_at, read_each
 from hintlite.pipeline.app.look.recordings import is_recording, windows
 from hintlite.pipeline.app.look.show import console
 from hintlite.pipeline.app.look.values import print_values, valued
@@ -117,19 +117,7 @@ def _answered(
 
     from hintlite.deploy.bundle.predict import classify
 
-    answers: list[dict[str, Any]] = []
-    raw, readable = [], []
-    for path, folder in samples:
-        answer: dict[str, Any] = {"image": str(path)}
-        if folder in deployed.labels:
-            answer["folder"] = folder
-        try:
-            for told, sample in _read(deployed, path):
-                raw.append(sample)
-                readable.append(answer | told)
-                answers.append(readable[-1])
-        except DataError as error:
-            answers.append(answer | {"error": str(error)})
+    answers, readable, raw = read_each(deployed, samples, lambda path: _read(deployed, path))
     if raw:
         found = classify(deployed.folder, np.stack(raw), model=deployed.model, apart=True)
         for answer, probabilities in zip(readable, found, strict=True):

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hintlite.errors import DataError
-from hintlite.pipeline.app.look.deployed import Deployed
+from hintlite.pipeline.app.look.deployed import Deployed, read_each
 from hintlite.pipeline.app.look.show import console
 
 AT_ONCE = 64  # samples that are read before they are asked for
@@ -49,18 +49,9 @@ def _answered(
     from hintlite.deploy.bundle.answers import real_outputs
     from hintlite.deploy.bundle.manifest import answer_of
 
-    answers: list[dict[str, Any]] = []
-    raw, readable = [], []
-    for path, folder in samples:
-        answer: dict[str, Any] = {"image": str(path)}
-        if folder in deployed.labels:
-            answer["folder"] = folder
-        try:
-            raw.append(_read(deployed, path))
-            readable.append(answer)
-        except DataError as error:
-            answer["error"] = str(error)
-        answers.append(answer)
+    answers, readable, raw = read_each(
+        deployed, samples, lambda path: [({}, _read(deployed, path))]
+    )
     if not raw:
         return answers
     whole = [np.concatenate(column) for column in zip(*raw, strict=True)]
